@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The one place that maps a ps_status to a Python exception. */
+#ifndef PS_BINDING_ERRORS_H
+#define PS_BINDING_ERRORS_H
+
+#include "state.h"
+
+/* Creates the exceptions and adds them to the module. */
+int errors_setup(PyObject *module);
+
+/* Sets the exception of a refused token: the class of its reason, with
+ * `reason` (str) as attribute and the status text (plus ": " and `detail`,
+ * unless NULL) as message. Always NULL. */
+PyObject *raise_token_error(core_state *state, ps_status reason,
+                            const char *detail);
+
+/* Sets InvalidKeyError with `.reason`, the text, and `what` (which key) in
+ * front; MemoryError for NO_MEMORY. Always NULL. */
+PyObject *raise_key_error(core_state *state, ps_status reason,
+                          const char *what);
+
+/* Sets ValueError "<setting>: <text>" (MemoryError for NO_MEMORY, OSError
+ * for SYSTEM). Always NULL. */
+PyObject *raise_setting_error(core_state *state, ps_status status,
+                              const char *setting, const char *why);
+
+#endif

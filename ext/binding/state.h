@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* The module state: every Python object that the binding keeps. One per
+ * module object, so one per interpreter; there is no static PyObject *. */
+#ifndef PS_BINDING_STATE_H
+#define PS_BINDING_STATE_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <assert.h>
+
+#include "../core/status.h"
+
+/* Header names as WSGI spells them, looked up in an environ by identity. */
+#define PS_ENVIRON_NAMES(X)                                                   \
+    X(REQUEST_METHOD)                                                         \
+    X(PATH_INFO)                                                              \
+    X(REMOTE_ADDR)                                                            \
+    X(QUERY_STRING)                                                           \
+    X(HTTP_AUTHORIZATION)                                                     \
+    X(HTTP_COOKIE)                                                            \
+    X(HTTP_USER_AGENT)                                                        \
+    X(HTTP_ACCEPT)                                                            \
+    X(HTTP_ACCEPT_LANGUAGE)                                                   \
+    X(HTTP_ACCEPT_ENCODING)                                                   \
+    X(HTTP_SEC_FETCH_MODE)                                                    \
+    X(HTTP_SEC_PURPOSE)                                                       \
+    X(HTTP_PURPOSE)                                                           \
+    X(HTTP_X_MOZ)                                                             \
+    X(HTTP_SEC_GPC)                                                           \
+    X(HTTP_HOST)                                                              \
+    X(HTTP_REFERER)                                                           \
+    X(HTTP_X_FORWARDED_FOR)                                                   \
+    X(HTTP_TRACEPARENT)
+
+typedef struct core_state {
+    /* types, in the order of module_exec */
+    PyTypeObject *key_type;
+    PyTypeObject *token_type;
+    PyTypeObject *token_verifier_type;
+    PyTypeObject *cache_info_type; /* named tuple */
+    PyTypeObject *path_filter_type;
+    PyTypeObject *fingerprint_type;
+    PyTypeObject *fingerprint_cookie_type;
+    PyTypeObject *event_sink_type;
+    PyTypeObject *gate_type;
+    PyTypeObject *visit_type;
+    /* exceptions; by_reason holds borrowed pointers to what the module owns */
+    PyObject *invalid_token_error;
+    PyObject *invalid_key_error;
+    PyObject *by_reason[PS_STATUS_SLOTS];
+    /* interned strings */
+    PyObject *words[PS_STATUS_SLOTS]; /* the word of each status, or NULL */
+    PyObject *name_wsgi_url_scheme;   /* "wsgi.url_scheme" */
+#define X(name) PyObject *name_##name;
+    PS_ENVIRON_NAMES(X)
+#undef X
+} core_state;
+
+extern struct PyModuleDef core_module;
+
+/* Named for what the caller holds. None of them can fail: types of this
+ * module are IMMUTABLETYPE and not BASETYPE, so Py_TYPE(self) is the very
+ * type that the module made. */
+static inline core_state *
+state_of_module(PyObject *module)
+{
+    core_state *state = PyModule_GetState(module);
+    assert(state != NULL);
+    return state;
+}
+
+static inline core_state *
+state_of_type(PyTypeObject *type)
+{
+    core_state *state = PyType_GetModuleState(type);
+    assert(state != NULL);
+    return state;
+}
+
+static inline core_state *
+state_of(PyObject *self)
+{
+    return state_of_type(Py_TYPE(self));
+}
+
+/* One Python type a file, one setup function a type: creates the type, keeps
+ * it in the state and adds it to the module. -1 with an exception set. */
+int key_setup(PyObject *module);
+int token_setup(PyObject *module);
+int token_verifier_setup(PyObject *module);
+int path_filter_setup(PyObject *module);
+int fingerprint_setup(PyObject *module);
+int fingerprint_cookie_setup(PyObject *module);
+int event_sink_setup(PyObject *module);
+int gate_setup(PyObject *module);
+int visit_setup(PyObject *module);
+
+/* Creates the type from `spec`, keeps a strong reference in `*slot` and adds
+ * it to the module under its own name. -1 with an exception set. */
+int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot);
+
+#endif

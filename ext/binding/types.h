@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The structs of all Python types, for the files that take one another's
+ * objects (the gate takes all of them). */
+#ifndef PS_BINDING_TYPES_H
+#define PS_BINDING_TYPES_H
+
+#include "state.h"
+
+#include "../core/fingerprint.h"
+#include "../core/path_filter.h"
+#include "../core/sink.h"
+#include "../core/verifier.h"
+
+typedef struct TokenVerifierObject {
+    PyObject_HEAD
+    ps_verifier *verifier; /* owned */
+} TokenVerifierObject;
+
+typedef struct TokenObject {
+    PyObject_HEAD
+    ps_token *token; /* one reference */
+} TokenObject;
+
+typedef struct PathFilterObject {
+    PyObject_HEAD
+    ps_path_filter *filter; /* owned */
+    PyObject *words;        /* tuple: the label of each number, interned */
+} PathFilterObject;
+
+typedef struct FingerprintObject {
+    PyObject_HEAD
+    ps_fingerprint fingerprint;
+} FingerprintObject;
+
+typedef struct FingerprintCookieObject {
+    PyObject_HEAD
+    ps_fingerprint_cookie *cookie; /* owned */
+} FingerprintCookieObject;
+
+typedef struct EventSinkObject {
+    PyObject_HEAD
+    ps_sink *sink; /* one reference */
+} EventSinkObject;
+
+/* New Token around `token`, whose reference it takes over, on failure too. */
+PyObject *token_from_core_steal(core_state *state, ps_token *token);
+
+/* New Fingerprint, a copy. */
+PyObject *fingerprint_from_core(core_state *state,
+                                const ps_fingerprint *fingerprint);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* malloc with an overflow check and a seam for the out-of-memory test. */
+#include "alloc.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef PS_ALLOC_TEST
+static size_t calls;
+static size_t fail_at;
+static int fail_for_good;
+
+size_t
+ps_alloc_fail_at(size_t n, int for_good)
+{
+    size_t seen = calls;
+    calls = 0;
+    fail_at = n;
+    fail_for_good = for_good;
+    return seen;
+}
+
+static int
+refuse(void)
+{
+    calls++;
+    return fail_at != 0 &&
+           (calls == fail_at || (fail_for_good && calls > fail_at));
+}
+#else
+static inline int
+refuse(void)
+{
+    return 0;
+}
+#endif
+
+void *
+ps_malloc(size_t size)
+{
+    return refuse() ? NULL : malloc(size != 0 ? size : 1);
+}
+
+void *
+ps_calloc(size_t count, size_t size)
+{
+    if (size != 0 && count > SIZE_MAX / size) {
+        return NULL;
+    }
+    return refuse() ? NULL : calloc(count != 0 ? count : 1, size ? size : 1);
+}
+
+void *
+ps_realloc(void *block, size_t size)
+{
+    return refuse() ? NULL : realloc(block, size != 0 ? size : 1);
+}
+
+void
+ps_free(void *block)
+{
+    free(block);
+}
+
+char *
+ps_dup(ps_span text)
+{
+    char *copy = ps_malloc(text.len + 1);
+    if (copy == NULL) {
+        return NULL;
+    }
+    if (text.len != 0) {
+        memcpy(copy, text.ptr, text.len);
+    }
+    copy[text.len] = '\0';
+    return copy;
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/* The fingerprint: a visitor's id in a signed, versioned, rotating cookie.
+ *
+ * The value is base64url of
+ *
+ *   byte 0      version, 1
+ *   byte 1      key id: first byte of SHA-256-HMAC(key, "penstock key id")
+ *   bytes 2-5   issued-at, seconds since the epoch, big-endian
+ *   bytes 6-21  the id: 128 random bits
+ *   bytes 22-37 HMAC-SHA256(key, label || len(name) || name || bytes 0-21),
+ *               its first 16 bytes
+ *
+ * 38 bytes, 51 characters. */
+#ifndef PS_FINGERPRINT_H
+#define PS_FINGERPRINT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "span.h"
+#include "status.h"
+
+#define PS_FINGERPRINT_ID_SIZE 16
+
+typedef struct ps_fingerprint {
+    uint8_t id[PS_FINGERPRINT_ID_SIZE];
+    char id_text[2 * PS_FINGERPRINT_ID_SIZE]; /* lower-case hex, no NUL */
+    char value[PS_FINGERPRINT_VALUE_MAX];     /* the cookie's value, no NUL */
+    uint8_t value_len;                        /* 0: no cookie (derived id) */
+    bool reissue;      /* signed with an old key, or unsigned: hand out anew */
+    int64_t issued_at; /* seconds since the epoch */
+} ps_fingerprint;
+
+typedef struct ps_fingerprint_cookie ps_fingerprint_cookie;
+
+typedef struct ps_fingerprint_settings {
+    ps_span name;        /* "device_fp" */
+    const ps_span *keys; /* the first signs, all verify */
+    size_t key_count;
+    int64_t max_age; /* seconds, fixed from issued-at */
+    ps_span path;
+    ps_span domain;   /* absent: host-only */
+    ps_span samesite; /* "Lax", "Strict", "None" */
+    bool partitioned;
+    bool accept_unsigned; /* take over ids of 32 hex digits or a UUID */
+} ps_fingerprint_settings;
+
+/* Copies what it needs. COOKIE_NAME, SETTING, KEY_EMPTY, NO_MEMORY; then
+ * `*why` is a static English phrase that names the setting. */
+PS_CHECKED ps_status
+ps_fingerprint_cookie_new(const ps_fingerprint_settings *settings,
+                          ps_fingerprint_cookie **cookie, const char **why);
+
+/* Wipes the keys. NULL is fine. */
+void ps_fingerprint_cookie_free(ps_fingerprint_cookie *cookie);
+
+/* What reading saw: how often each reason stood in the way. */
+typedef struct ps_cookie_counts {
+    uint32_t malformed;
+    uint32_t signature;
+    uint32_t expired;
+    uint32_t key_id;
+} ps_cookie_counts;
+
+/* Reads the raw Cookie headers: the first value of our name with a valid
+ * signature counts. OK, or ABSENT when there is none (then `counts` says what
+ * stood there instead). Linear, allocates nothing. `counts` may be NULL.
+ * Any thread. */
+PS_CHECKED ps_status
+ps_fingerprint_cookie_read(const ps_fingerprint_cookie *cookie,
+                           const ps_span *headers, size_t header_count,
+                           int64_t now, ps_fingerprint *fingerprint,
+                           ps_cookie_counts *counts);
+
+/* A new id, signed with the first key. SYSTEM when there is no randomness. */
+PS_CHECKED ps_status
+ps_fingerprint_cookie_mint(ps_fingerprint_cookie *cookie, int64_t now,
+                           ps_fingerprint *fingerprint);
+
+/* The same id and issued-at, signed with the first key. */
+void ps_fingerprint_cookie_resign(const ps_fingerprint_cookie *cookie,
+                                  ps_fingerprint *fingerprint);
+
+/* Writes the Set-Cookie value into `out` (no NUL); answers its length. Max-Age
+ * is what is left of max_age at `now`. */
+size_t ps_fingerprint_cookie_header(const ps_fingerprint_cookie *cookie,
+                                    const ps_fingerprint *fingerprint,
+                                    bool secure, int64_t now,
+                                    char out[PS_SET_COOKIE_MAX]);
+
+/* Could this cookie be set over plain http? False for `__Host-`, `__Secure-`,
+ * `__Host-Http-`, `__Http-` names, SameSite=None and Partitioned. */
+bool
+ps_fingerprint_cookie_works_insecure(const ps_fingerprint_cookie *cookie);
+
+#endif
