@@ -45,10 +45,10 @@ typedef struct core_state {
     PyTypeObject *event_sink_type;
     PyTypeObject *gate_type;
     PyTypeObject *visit_type;
-    /* exceptions; by_reason holds borrowed pointers to what the module owns */
+    /* exceptions */
     PyObject *invalid_token_error;
     PyObject *invalid_key_error;
-    PyObject *by_reason[PS_STATUS_SLOTS];
+    PyObject *by_reason[PS_STATUS_SLOTS]; /* strong, NULL where none */
     /* interned strings */
     PyObject *words[PS_STATUS_SLOTS]; /* the word of each status, or NULL */
     PyObject *name_wsgi_url_scheme;   /* "wsgi.url_scheme" */

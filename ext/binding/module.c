@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* penstock._core: the list of its types, and the life of its state. */
+#include "state.h"
+
+#include "errors.h"
+
+int
+add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    if (type == NULL) {
+        return -1;
+    }
+    *slot = (PyTypeObject *)type; /* the state owns it */
+    return PyModule_AddType(module, *slot);
+}
+
+static int
+intern_strings(core_state *state)
+{
+#define X(name)                                                               \
+    state->name_##name = PyUnicode_InternFromString(#name);                   \
+    if (state->name_##name == NULL) {                                         \
+        return -1;                                                            \
+    }
+    PS_ENVIRON_NAMES(X)
+#undef X
+    state->name_wsgi_url_scheme =
+        PyUnicode_InternFromString("wsgi.url_scheme");
+    if (state->name_wsgi_url_scheme == NULL) {
+        return -1;
+    }
+#define X(number, name, word, text)                                           \
+    state->words[number] = PyUnicode_InternFromString(word);                  \
+    if (state->words[number] == NULL) {                                       \
+        return -1;                                                            \
+    }
+    PS_STATUS_LIST(X)
+#undef X
+    return 0;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    core_state *state = state_of_module(module);
+    if (intern_strings(state) < 0 || errors_setup(module) < 0 ||
+        key_setup(module) < 0 || token_setup(module) < 0 ||
+        token_verifier_setup(module) < 0 || path_filter_setup(module) < 0 ||
+        fingerprint_setup(module) < 0 ||
+        fingerprint_cookie_setup(module) < 0 ||
+        event_sink_setup(module) < 0 || visit_setup(module) < 0 ||
+        gate_setup(module) < 0) {
+        return -1;
+    }
+    return 0;
+}
+
+/* Every owned reference, in the order of the struct. */
+#define VISIT_STATE(VISIT)                                                    \
+    VISIT(state->key_type);                                                   \
+    VISIT(state->token_type);                                                 \
+    VISIT(state->token_verifier_type);                                        \
+    VISIT(state->cache_info_type);                                            \
+    VISIT(state->path_filter_type);                                           \
+    VISIT(state->fingerprint_type);                                           \
+    VISIT(state->fingerprint_cookie_type);                                    \
+    VISIT(state->event_sink_type);                                            \
+    VISIT(state->gate_type);                                                  \
+    VISIT(state->visit_type);                                                 \
+    VISIT(state->invalid_token_error);                                        \
+    VISIT(state->invalid_key_error);                                          \
+    VISIT(state->name_wsgi_url_scheme)
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    core_state *state = state_of_module(module);
+    VISIT_STATE(Py_VISIT);
+    for (size_t i = 0; i < PS_STATUS_SLOTS; i++) {
+        Py_VISIT(state->by_reason[i]);
+        Py_VISIT(state->words[i]);
+    }
+#define X(name) Py_VISIT(state->name_##name);
+    PS_ENVIRON_NAMES(X)
+#undef X
+    return 0;
+}
+
+static int
+module_clear(PyObject *module)
+{
+    core_state *state = state_of_module(module);
+    VISIT_STATE(Py_CLEAR);
+    for (size_t i = 0; i < PS_STATUS_SLOTS; i++) {
+        Py_CLEAR(state->by_reason[i]);
+        Py_CLEAR(state->words[i]);
+    }
+#define X(name) Py_CLEAR(state->name_##name);
+    PS_ENVIRON_NAMES(X)
+#undef X
+    return 0;
+}
+
+static void
+module_free(void *module)
+{
+    (void)module_clear((PyObject *)module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+#ifdef Py_mod_multiple_interpreters
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#endif
+#ifdef Py_mod_gil
+    {Py_mod_gil, Py_MOD_GIL_USED},
+#endif
+    {0, NULL},
+};
+
+struct PyModuleDef core_module = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "penstock._core",
+    .m_doc = PyDoc_STR("The C core of penstock."),
+    .m_size = sizeof(core_state),
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC PyInit__core(void);
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    return PyModuleDef_Init(&core_module);
+}
