@@ -18,10 +18,10 @@ add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
 static int
 intern_strings(core_state *state)
 {
-#define X(name)                                                               \
-    state->name_##name = PyUnicode_InternFromString(#name);                   \
-    if (state->name_##name == NULL) {                                         \
-        return -1;                                                            \
+#define X(name)                                             \
+    state->name_##name = PyUnicode_InternFromString(#name); \
+    if (state->name_##name == NULL) {                       \
+        return -1;                                          \
     }
     PS_ENVIRON_NAMES(X)
 #undef X
@@ -30,10 +30,10 @@ intern_strings(core_state *state)
     if (state->name_wsgi_url_scheme == NULL) {
         return -1;
     }
-#define X(number, name, word, text)                                           \
-    state->words[number] = PyUnicode_InternFromString(word);                  \
-    if (state->words[number] == NULL) {                                       \
-        return -1;                                                            \
+#define X(number, name, word, text)                          \
+    state->words[number] = PyUnicode_InternFromString(word); \
+    if (state->words[number] == NULL) {                      \
+        return -1;                                           \
     }
     PS_STATUS_LIST(X)
 #undef X
@@ -48,28 +48,27 @@ module_exec(PyObject *module)
         key_setup(module) < 0 || token_setup(module) < 0 ||
         token_verifier_setup(module) < 0 || path_filter_setup(module) < 0 ||
         fingerprint_setup(module) < 0 ||
-        fingerprint_cookie_setup(module) < 0 ||
-        event_sink_setup(module) < 0 || visit_setup(module) < 0 ||
-        gate_setup(module) < 0) {
+        fingerprint_cookie_setup(module) < 0 || event_sink_setup(module) < 0 ||
+        visit_setup(module) < 0 || gate_setup(module) < 0) {
         return -1;
     }
     return 0;
 }
 
 /* Every owned reference, in the order of the struct. */
-#define VISIT_STATE(VISIT)                                                    \
-    VISIT(state->key_type);                                                   \
-    VISIT(state->token_type);                                                 \
-    VISIT(state->token_verifier_type);                                        \
-    VISIT(state->cache_info_type);                                            \
-    VISIT(state->path_filter_type);                                           \
-    VISIT(state->fingerprint_type);                                           \
-    VISIT(state->fingerprint_cookie_type);                                    \
-    VISIT(state->event_sink_type);                                            \
-    VISIT(state->gate_type);                                                  \
-    VISIT(state->visit_type);                                                 \
-    VISIT(state->invalid_token_error);                                        \
-    VISIT(state->invalid_key_error);                                          \
+#define VISIT_STATE(VISIT)                 \
+    VISIT(state->key_type);                \
+    VISIT(state->token_type);              \
+    VISIT(state->token_verifier_type);     \
+    VISIT(state->cache_info_type);         \
+    VISIT(state->path_filter_type);        \
+    VISIT(state->fingerprint_type);        \
+    VISIT(state->fingerprint_cookie_type); \
+    VISIT(state->event_sink_type);         \
+    VISIT(state->gate_type);               \
+    VISIT(state->visit_type);              \
+    VISIT(state->invalid_token_error);     \
+    VISIT(state->invalid_key_error);       \
     VISIT(state->name_wsgi_url_scheme)
 
 static int
@@ -130,7 +129,8 @@ struct PyModuleDef core_module = {
     .m_free = module_free,
 };
 
-PyMODINIT_FUNC PyInit__core(void);
+PyMODINIT_FUNC
+PyInit__core(void);
 
 PyMODINIT_FUNC
 PyInit__core(void)

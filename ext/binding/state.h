@@ -12,25 +12,25 @@
 #include "../core/status.h"
 
 /* Header names as WSGI spells them, looked up in an environ by identity. */
-#define PS_ENVIRON_NAMES(X)                                                   \
-    X(REQUEST_METHOD)                                                         \
-    X(PATH_INFO)                                                              \
-    X(REMOTE_ADDR)                                                            \
-    X(QUERY_STRING)                                                           \
-    X(HTTP_AUTHORIZATION)                                                     \
-    X(HTTP_COOKIE)                                                            \
-    X(HTTP_USER_AGENT)                                                        \
-    X(HTTP_ACCEPT)                                                            \
-    X(HTTP_ACCEPT_LANGUAGE)                                                   \
-    X(HTTP_ACCEPT_ENCODING)                                                   \
-    X(HTTP_SEC_FETCH_MODE)                                                    \
-    X(HTTP_SEC_PURPOSE)                                                       \
-    X(HTTP_PURPOSE)                                                           \
-    X(HTTP_X_MOZ)                                                             \
-    X(HTTP_SEC_GPC)                                                           \
-    X(HTTP_HOST)                                                              \
-    X(HTTP_REFERER)                                                           \
-    X(HTTP_X_FORWARDED_FOR)                                                   \
+#define PS_ENVIRON_NAMES(X) \
+    X(REQUEST_METHOD)       \
+    X(PATH_INFO)            \
+    X(REMOTE_ADDR)          \
+    X(QUERY_STRING)         \
+    X(HTTP_AUTHORIZATION)   \
+    X(HTTP_COOKIE)          \
+    X(HTTP_USER_AGENT)      \
+    X(HTTP_ACCEPT)          \
+    X(HTTP_ACCEPT_LANGUAGE) \
+    X(HTTP_ACCEPT_ENCODING) \
+    X(HTTP_SEC_FETCH_MODE)  \
+    X(HTTP_SEC_PURPOSE)     \
+    X(HTTP_PURPOSE)         \
+    X(HTTP_X_MOZ)           \
+    X(HTTP_SEC_GPC)         \
+    X(HTTP_HOST)            \
+    X(HTTP_REFERER)         \
+    X(HTTP_X_FORWARDED_FOR) \
     X(HTTP_TRACEPARENT)
 
 typedef struct core_state {
@@ -86,18 +86,28 @@ state_of(PyObject *self)
 
 /* One Python type a file, one setup function a type: creates the type, keeps
  * it in the state and adds it to the module. -1 with an exception set. */
-int key_setup(PyObject *module);
-int token_setup(PyObject *module);
-int token_verifier_setup(PyObject *module);
-int path_filter_setup(PyObject *module);
-int fingerprint_setup(PyObject *module);
-int fingerprint_cookie_setup(PyObject *module);
-int event_sink_setup(PyObject *module);
-int gate_setup(PyObject *module);
-int visit_setup(PyObject *module);
+int
+key_setup(PyObject *module);
+int
+token_setup(PyObject *module);
+int
+token_verifier_setup(PyObject *module);
+int
+path_filter_setup(PyObject *module);
+int
+fingerprint_setup(PyObject *module);
+int
+fingerprint_cookie_setup(PyObject *module);
+int
+event_sink_setup(PyObject *module);
+int
+gate_setup(PyObject *module);
+int
+visit_setup(PyObject *module);
 
 /* Creates the type from `spec`, keeps a strong reference in `*slot` and adds
  * it to the module under its own name. -1 with an exception set. */
-int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot);
+int
+add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot);
 
 #endif

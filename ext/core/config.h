@@ -18,7 +18,8 @@
 
 /* Cookies and fingerprints. */
 #define PS_COOKIE_NAME_MAX 128
-#define PS_COOKIE_HEADERS_MAX 100 /* `cookie` headers looked at in one request */
+#define PS_COOKIE_HEADERS_MAX \
+    100 /* `cookie` headers looked at in one request */
 #define PS_FINGERPRINT_KEYS_MAX 16
 #define PS_FINGERPRINT_VALUE_MAX 64
 #define PS_SET_COOKIE_MAX 1024

@@ -54,7 +54,8 @@ ps_fingerprint_cookie_new(const ps_fingerprint_settings *settings,
                           ps_fingerprint_cookie **cookie, const char **why);
 
 /* Wipes the keys. NULL is fine. */
-void ps_fingerprint_cookie_free(ps_fingerprint_cookie *cookie);
+void
+ps_fingerprint_cookie_free(ps_fingerprint_cookie *cookie);
 
 /* What reading saw: how often each reason stood in the way. */
 typedef struct ps_cookie_counts {
@@ -80,15 +81,16 @@ ps_fingerprint_cookie_mint(ps_fingerprint_cookie *cookie, int64_t now,
                            ps_fingerprint *fingerprint);
 
 /* The same id and issued-at, signed with the first key. */
-void ps_fingerprint_cookie_resign(const ps_fingerprint_cookie *cookie,
-                                  ps_fingerprint *fingerprint);
+void
+ps_fingerprint_cookie_resign(const ps_fingerprint_cookie *cookie,
+                             ps_fingerprint *fingerprint);
 
 /* Writes the Set-Cookie value into `out` (no NUL); answers its length. Max-Age
  * is what is left of max_age at `now`. */
-size_t ps_fingerprint_cookie_header(const ps_fingerprint_cookie *cookie,
-                                    const ps_fingerprint *fingerprint,
-                                    bool secure, int64_t now,
-                                    char out[PS_SET_COOKIE_MAX]);
+size_t
+ps_fingerprint_cookie_header(const ps_fingerprint_cookie *cookie,
+                             const ps_fingerprint *fingerprint, bool secure,
+                             int64_t now, char out[PS_SET_COOKIE_MAX]);
 
 /* Could this cookie be set over plain http? False for `__Host-`, `__Secure-`,
  * `__Host-Http-`, `__Http-` names, SameSite=None and Partitioned. */

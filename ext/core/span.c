@@ -31,8 +31,8 @@ ps_span_trim(ps_span text)
     while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
         text = ps_span_from(text, 1);
     }
-    while (text.len > 0 && (text.ptr[text.len - 1] == ' ' ||
-                            text.ptr[text.len - 1] == '\t')) {
+    while (text.len > 0 &&
+           (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {
         text.len--;
     }
     return text;

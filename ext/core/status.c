@@ -6,8 +6,8 @@ const char *
 ps_status_word(ps_status status)
 {
     switch (status) {
-#define X(number, name, word, text)                                           \
-    case PS_##name:                                                           \
+#define X(number, name, word, text) \
+    case PS_##name:                 \
         return word;
         PS_STATUS_LIST(X)
 #undef X
@@ -19,8 +19,8 @@ const char *
 ps_status_text(ps_status status)
 {
     switch (status) {
-#define X(number, name, word, text)                                           \
-    case PS_##name:                                                           \
+#define X(number, name, word, text) \
+    case PS_##name:                 \
         return text;
         PS_STATUS_LIST(X)
 #undef X
