@@ -129,8 +129,7 @@ struct PyModuleDef core_module = {
     .m_free = module_free,
 };
 
-PyMODINIT_FUNC
-PyInit__core(void);
+PyMODINIT_FUNC PyInit__core(void);
 
 PyMODINIT_FUNC
 PyInit__core(void)

@@ -86,28 +86,18 @@ state_of(PyObject *self)
 
 /* One Python type a file, one setup function a type: creates the type, keeps
  * it in the state and adds it to the module. -1 with an exception set. */
-int
-key_setup(PyObject *module);
-int
-token_setup(PyObject *module);
-int
-token_verifier_setup(PyObject *module);
-int
-path_filter_setup(PyObject *module);
-int
-fingerprint_setup(PyObject *module);
-int
-fingerprint_cookie_setup(PyObject *module);
-int
-event_sink_setup(PyObject *module);
-int
-gate_setup(PyObject *module);
-int
-visit_setup(PyObject *module);
+int key_setup(PyObject *module);
+int token_setup(PyObject *module);
+int token_verifier_setup(PyObject *module);
+int path_filter_setup(PyObject *module);
+int fingerprint_setup(PyObject *module);
+int fingerprint_cookie_setup(PyObject *module);
+int event_sink_setup(PyObject *module);
+int gate_setup(PyObject *module);
+int visit_setup(PyObject *module);
 
 /* Creates the type from `spec`, keeps a strong reference in `*slot` and adds
  * it to the module under its own name. -1 with an exception set. */
-int
-add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot);
+int add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot);
 
 #endif

@@ -43,11 +43,10 @@ typedef struct EventSinkObject {
 } EventSinkObject;
 
 /* New Token around `token`, whose reference it takes over, on failure too. */
-PyObject *
-token_from_core_steal(core_state *state, ps_token *token);
+PyObject *token_from_core_steal(core_state *state, ps_token *token);
 
 /* New Fingerprint, a copy. */
-PyObject *
-fingerprint_from_core(core_state *state, const ps_fingerprint *fingerprint);
+PyObject *fingerprint_from_core(core_state *state,
+                                const ps_fingerprint *fingerprint);
 
 #endif

@@ -9,28 +9,22 @@
 #include "span.h"
 
 /* NULL when there is none. A size of 0 gives a block of 1 byte. */
-void *
-ps_malloc(size_t size);
+void *ps_malloc(size_t size);
 /* `count * size` zeroed bytes; NULL on overflow too. */
-void *
-ps_calloc(size_t count, size_t size);
+void *ps_calloc(size_t count, size_t size);
 /* As realloc: on NULL the old block stands. */
-void *
-ps_realloc(void *block, size_t size);
+void *ps_realloc(void *block, size_t size);
 /* NULL is fine. */
-void
-ps_free(void *block);
+void ps_free(void *block);
 /* A copy of the span with a NUL after it (not counted); NULL without memory.
  */
-char *
-ps_dup(ps_span text);
+char *ps_dup(ps_span text);
 
 #ifdef PS_ALLOC_TEST
 /* Fails the n-th allocation from now (1 = the next), then, if `for_good`,
  * every later one. 0 turns it off. Answers how many were asked for since the
  * last call. Test builds only; not thread-safe. */
-size_t
-ps_alloc_fail_at(size_t n, int for_good);
+size_t ps_alloc_fail_at(size_t n, int for_good);
 #endif
 
 #endif

@@ -7,15 +7,12 @@
 #include <stdint.h>
 
 /* Wall clock, milliseconds since the epoch; a few ms coarse, ~5 ns. */
-int64_t
-ps_clock_wall_ms(void);
+int64_t ps_clock_wall_ms(void);
 
 /* Wall clock, seconds since the epoch, exact to the microsecond. */
-double
-ps_clock_wall_seconds(void);
+double ps_clock_wall_seconds(void);
 
 /* Steady clock for durations and deadlines, in nanoseconds; ~25 ns. */
-int64_t
-ps_clock_steady_ns(void);
+int64_t ps_clock_steady_ns(void);
 
 #endif

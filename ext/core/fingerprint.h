@@ -54,8 +54,7 @@ ps_fingerprint_cookie_new(const ps_fingerprint_settings *settings,
                           ps_fingerprint_cookie **cookie, const char **why);
 
 /* Wipes the keys. NULL is fine. */
-void
-ps_fingerprint_cookie_free(ps_fingerprint_cookie *cookie);
+void ps_fingerprint_cookie_free(ps_fingerprint_cookie *cookie);
 
 /* What reading saw: how often each reason stood in the way. */
 typedef struct ps_cookie_counts {
@@ -69,32 +68,29 @@ typedef struct ps_cookie_counts {
  * signature counts. OK, or ABSENT when there is none (then `counts` says what
  * stood there instead). Linear, allocates nothing. `counts` may be NULL.
  * Any thread. */
-PS_CHECKED ps_status
-ps_fingerprint_cookie_read(const ps_fingerprint_cookie *cookie,
-                           const ps_span *headers, size_t header_count,
-                           int64_t now, ps_fingerprint *fingerprint,
-                           ps_cookie_counts *counts);
+PS_CHECKED ps_status ps_fingerprint_cookie_read(
+    const ps_fingerprint_cookie *cookie, const ps_span *headers,
+    size_t header_count, int64_t now, ps_fingerprint *fingerprint,
+    ps_cookie_counts *counts);
 
 /* A new id, signed with the first key. SYSTEM when there is no randomness. */
-PS_CHECKED ps_status
-ps_fingerprint_cookie_mint(ps_fingerprint_cookie *cookie, int64_t now,
-                           ps_fingerprint *fingerprint);
+PS_CHECKED ps_status ps_fingerprint_cookie_mint(ps_fingerprint_cookie *cookie,
+                                                int64_t now,
+                                                ps_fingerprint *fingerprint);
 
 /* The same id and issued-at, signed with the first key. */
-void
-ps_fingerprint_cookie_resign(const ps_fingerprint_cookie *cookie,
-                             ps_fingerprint *fingerprint);
+void ps_fingerprint_cookie_resign(const ps_fingerprint_cookie *cookie,
+                                  ps_fingerprint *fingerprint);
 
 /* Writes the Set-Cookie value into `out` (no NUL); answers its length. Max-Age
  * is what is left of max_age at `now`. */
-size_t
-ps_fingerprint_cookie_header(const ps_fingerprint_cookie *cookie,
-                             const ps_fingerprint *fingerprint, bool secure,
-                             int64_t now, char out[PS_SET_COOKIE_MAX]);
+size_t ps_fingerprint_cookie_header(const ps_fingerprint_cookie *cookie,
+                                    const ps_fingerprint *fingerprint,
+                                    bool secure, int64_t now,
+                                    char out[PS_SET_COOKIE_MAX]);
 
 /* Could this cookie be set over plain http? False for `__Host-`, `__Secure-`,
  * `__Host-Http-`, `__Http-` names, SameSite=None and Partitioned. */
-bool
-ps_fingerprint_cookie_works_insecure(const ps_fingerprint_cookie *cookie);
+bool ps_fingerprint_cookie_works_insecure(const ps_fingerprint_cookie *cookie);
 
 #endif

@@ -30,25 +30,22 @@ typedef struct ps_path_error {
 /* Compiles `count` rules; `fallback` is the label of a path that no rule
  * matches. The rules are copied. RULE, RULE_TIE, SETTING (label), NO_MEMORY;
  * then `error` is filled in. The caller frees. */
-PS_CHECKED ps_status
-ps_path_filter_new(const ps_path_rule *rules, size_t count, ps_span fallback,
-                   ps_path_filter **filter, ps_path_error *error);
+PS_CHECKED ps_status ps_path_filter_new(const ps_path_rule *rules,
+                                        size_t count, ps_span fallback,
+                                        ps_path_filter **filter,
+                                        ps_path_error *error);
 
 /* NULL is fine. */
-void
-ps_path_filter_free(ps_path_filter *filter);
+void ps_path_filter_free(ps_path_filter *filter);
 
 /* The label's number for a decoded path (any bytes). Never fails, allocates
  * nothing, linear in the path's length. Any thread. */
-unsigned
-ps_path_filter_label(const ps_path_filter *filter, ps_span path);
+unsigned ps_path_filter_label(const ps_path_filter *filter, ps_span path);
 
 /* How many labels there are; numbers run from 0. */
-unsigned
-ps_path_filter_labels(const ps_path_filter *filter);
+unsigned ps_path_filter_labels(const ps_path_filter *filter);
 
 /* The word of label `number`, borrowed from the filter. */
-ps_span
-ps_path_filter_word(const ps_path_filter *filter, unsigned number);
+ps_span ps_path_filter_word(const ps_path_filter *filter, unsigned number);
 
 #endif

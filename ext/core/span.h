@@ -69,11 +69,9 @@ ps_span_equal_nocase(ps_span a, ps_span b)
 }
 
 /* Is `lower` (already lower case) somewhere in `text`, ASCII case ignored? */
-bool
-ps_span_contains_nocase(ps_span text, ps_span lower);
+bool ps_span_contains_nocase(ps_span text, ps_span lower);
 
 /* Without the ASCII spaces and tabs at both ends. */
-ps_span
-ps_span_trim(ps_span text);
+ps_span ps_span_trim(ps_span text);
 
 #endif

@@ -91,11 +91,9 @@ typedef enum ps_status {
 #endif
 
 /* The stable word of `status`; "unknown" for a number not in the list. */
-const char *
-ps_status_word(ps_status status);
+const char *ps_status_word(ps_status status);
 
 /* One English phrase for people, without a full stop. */
-const char *
-ps_status_text(ps_status status);
+const char *ps_status_text(ps_status status);
 
 #endif
