@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "tap.h"
+
+#include "../../ext/core/signature.h"
+
+#define S PS_SPAN
+
+/* RFC 4231, test cases 1, 2, 6 and 7. */
+static const struct {
+    const char *why;
+    ps_span secret;
+    ps_span text;
+    const char *want;
+} MACS[] = {
+    {"RFC 4231 case 1: short secret",
+     S("\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b"
+       "\x0b\x0b\x0b"),
+     S("Hi There"),
+     "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"},
+    {"RFC 4231 case 2: very short secret", S("Jefe"),
+     S("what do ya want for nothing?"),
+     "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+};
+
+static int
+is_hex(const uint8_t *bytes, const char *hex)
+{
+    char text[2 * PS_SHA256_SIZE + 1];
+    for (size_t i = 0; i < PS_SHA256_SIZE; i++) {
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    }
+    return strcmp(text, hex) == 0;
+}
+
+static void
+long_secret_is_hashed_first(void)
+{
+    char secret[131];
+    memset(secret, 0xaa, sizeof(secret));
+    ps_hmac key;
+    uint8_t mac[PS_SHA256_SIZE];
+    ps_span text = S("Test Using Larger Than Block-Size Key - Hash Key First");
+    int rc = ps_hmac_init(&key, guarded((ps_span){secret, 131}));
+    ps_hmac_sign(&key, &text, 1, mac);
+    ok(rc == PS_OK && is_hex(mac, "60e431591ee0b67f0d8a26aacbf5b77f"
+                                  "8e0bc6213728c5140546040f0ee37f54"),
+       "hmac: RFC 4231 case 6: a secret over one block");
+}
+
+static void
+parts_are_concatenated(void)
+{
+    ps_hmac key;
+    uint8_t whole[PS_SHA256_SIZE], split[PS_SHA256_SIZE];
+    ps_span text = S("header.payload");
+    ps_span parts[] = {S("header"), PS_NO_SPAN, S("."), S("payload")};
+    int rc = ps_hmac_init(&key, S("secret"));
+    ps_hmac_sign(&key, &text, 1, whole);
+    ps_hmac_sign(&key, parts, 4, split);
+    ok(rc == PS_OK && memcmp(whole, split, sizeof(whole)) == 0,
+       "hmac: parts are concatenated, absent ones are empty");
+}
+
+int
+main(void)
+{
+    for (size_t i = 0; i < sizeof(MACS) / sizeof(MACS[0]); i++) {
+        ps_hmac key;
+        uint8_t mac[PS_SHA256_SIZE];
+        ps_span text = guarded(MACS[i].text);
+        int rc = ps_hmac_init(&key, guarded(MACS[i].secret));
+        ps_hmac_sign(&key, &text, 1, mac);
+        ok(rc == PS_OK && is_hex(mac, MACS[i].want), "hmac: %s", MACS[i].why);
+    }
+    long_secret_is_hashed_first();
+    parts_are_concatenated();
+    ps_hmac key;
+    ok(ps_hmac_init(&key, S("")) == PS_KEY_EMPTY, "hmac: no empty secret");
+    ok(ps_secret_equal("abc", "abc", 3), "equal: same bytes");
+    ok(!ps_secret_equal("abc", "abd", 3), "equal: the last byte counts");
+    ok(ps_secret_equal("abc", "xyz", 0), "equal: nothing equals nothing");
+    char secret[] = "secret";
+    ps_wipe(secret, 6);
+    ok(memcmp(secret, "\0\0\0\0\0\0", 6) == 0, "wipe: zeros remain");
+    return done_testing();
+}
