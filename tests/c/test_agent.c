@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include "tap.h"
+
+#include "../../ext/core/agent.h"
+
+static const struct {
+    const char *why;
+    ps_span user_agent;
+    int bot;
+} CASES[] = {
+    {"a browser",
+     PS_SPAN("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 "
+             "Firefox/145.0"),
+     0},
+    {"Googlebot",
+     PS_SPAN("Mozilla/5.0 (compatible; Googlebot/2.1; "
+             "+http://www.google.com/bot.html)"),
+     1},
+    {"upper case", PS_SPAN("AhrefsBOT"), 1},
+    {"a crawler", PS_SPAN("Example Crawler"), 1},
+    {"Yahoo! Slurp", PS_SPAN("Yahoo! Slurp"), 1},
+    {"headless Chrome", PS_SPAN("HeadlessChrome/140.0"), 1},
+    {"link preview", PS_SPAN("facebookexternalhit/1.1"), 1},
+    {"a CUBOT telephone", PS_SPAN("Mozilla/5.0 (Linux; CUBOT X70)"), 0},
+    {"a bot on a CUBOT telephone", PS_SPAN("CUBOT X70 somebot"), 1},
+    {"word cut off at the end", PS_SPAN("Mozilla robo"), 0},
+    {"the word alone", PS_SPAN("bot"), 1},
+    {"empty", PS_SPAN(""), 0},
+    {"bytes over 0x7f", PS_SPAN("\xff\xfe b\xc3\xb6t"), 0},
+};
+
+int
+main(void)
+{
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        ok(ps_agent_is_bot(guarded(CASES[i].user_agent)) == CASES[i].bot,
+           "bot: %s", CASES[i].why);
+    }
+    ok(!ps_agent_is_bot(PS_NO_SPAN), "bot: absent header");
+    ok(ps_agent_is_prefetch(PS_SPAN("prefetch;prerender")), "prefetch: list");
+    ok(ps_agent_is_prefetch(PS_SPAN("Prefetch")), "prefetch: case");
+    ok(!ps_agent_is_prefetch(PS_NO_SPAN), "prefetch: absent header");
+    ok(ps_agent_word(PS_AGENT_BROWSER).ptr == NULL, "word: none for browsers");
+    return done_testing();
+}

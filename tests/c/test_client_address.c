@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#include "tap.h"
+
+#include "../../ext/core/client_address.h"
+
+static const struct {
+    const char *why;
+    ps_span forwarded_for;
+    unsigned proxies;
+    const char *want; /* NULL: absent */
+} CASES[] = {
+    {"no proxy: the header is not looked at", PS_SPAN("6.6.6.6"), 0,
+     "192.0.2.9"},
+    {"one proxy", PS_SPAN("203.0.113.7"), 1, "203.0.113.7"},
+    {"one proxy, spoofed entries left of it", PS_SPAN("6.6.6.6, 203.0.113.7"),
+     1, "203.0.113.7"},
+    {"two proxies", PS_SPAN("6.6.6.6, 203.0.113.7 ,10.0.0.1"), 2,
+     "203.0.113.7"},
+    {"fewer entries than proxies", PS_SPAN("203.0.113.7"), 2, NULL},
+    {"no header", PS_SPAN(""), 1, NULL},
+    {"with a port", PS_SPAN("203.0.113.7:4711"), 1, "203.0.113.7"},
+    {"IPv6", PS_SPAN("2001:db8::1"), 1, "2001:db8::1"},
+    {"IPv6 in brackets with a port", PS_SPAN("[2001:db8::1]:80"), 1,
+     "2001:db8::1"},
+    {"IPv6 with a zone", PS_SPAN("fe80::1%eth0"), 1, "fe80::1%eth0"},
+    {"no address", PS_SPAN("unknown"), 1, NULL},
+    {"an unclosed bracket", PS_SPAN("[2001:db8::1"), 1, NULL},
+    {"a NUL inside", PS_SPAN("1.2.3.4\0"), 1, NULL},
+    {"only commas", PS_SPAN(",,,"), 2, NULL},
+    {"too long", PS_SPAN("11111111111111111111111111111111111111111111111111"),
+     1, NULL},
+};
+
+static const struct {
+    const char *address;
+    const char *want; /* NULL: absent */
+} PREFIXES[] = {
+    {"192.0.2.77", "192.0.2.0/24"},
+    {"::ffff:192.0.2.77", "192.0.2.0/24"},
+    {"2001:db8:aaaa:bbbb::1", "2001:db8:aaaa::/48"},
+    {"fe80::1%eth0", "fe80::/48"},
+    {"", NULL},
+    {"host", NULL},
+};
+
+static int
+is(ps_span got, const char *want)
+{
+    return want == NULL ? got.ptr == NULL
+                        : ps_span_equal(got, (ps_span){want, strlen(want)});
+}
+
+int
+main(void)
+{
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        ok(is(ps_client_address(PS_SPAN("192.0.2.9"),
+                                guarded(CASES[i].forwarded_for),
+                                CASES[i].proxies),
+              CASES[i].want),
+           "address: %s", CASES[i].why);
+    }
+    ok(ps_client_address(PS_NO_SPAN, PS_NO_SPAN, 1).ptr == NULL,
+       "address: nothing at all");
+    for (size_t i = 0; i < sizeof(PREFIXES) / sizeof(PREFIXES[0]); i++) {
+        char out[PS_ADDRESS_MAX + 4];
+        ps_span text = {PREFIXES[i].address, strlen(PREFIXES[i].address)};
+        ok(is(ps_address_prefix(guarded(text), out), PREFIXES[i].want),
+           "prefix: %s", PREFIXES[i].address);
+    }
+    return done_testing();
+}
