@@ -1,78 +1,125 @@
 # SPDX-License-Identifier: MIT
-"""Builds penstock._core: finds the libraries with pkg-config, lists the sources."""
+"""Builds penstock._core: finds the libraries with pkg-config, lists the sources.
+
+Environment: PENSTOCK_WERROR=1 turns on our warnings and makes them errors;
+PENSTOCK_SANITIZE=address,undefined (any list of gcc's) instruments the extension.
+"""
 
 from __future__ import annotations
 
 import glob
 import os
 import shlex
+import shutil
 import subprocess
-import sys
+import sysconfig
 
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import PlatformError
 
-DEBIAN_PACKAGE = {"openssl": "libssl-dev", "hiredis": "libhiredis-dev", "libjwt": "libjwt-dev"}
+DEBIAN_PACKAGE = {
+    "openssl": "libssl-dev",
+    "hiredis": "libhiredis-dev",
+    "libjwt": "libjwt-dev",
+}
+REQUIRED = {"openssl": "3.0", "hiredis": "0.14"}
+OPTIONAL_LIBRARY, OPTIONAL_SOURCE = "libjwt", "ext/core/signature_libjwt.c"
 
-
-def pkg_config(library: str, *options: str) -> list[str]:
-    """Flags of `library`; raises FileNotFoundError (no pkg-config) or CalledProcessError."""
-    out = subprocess.run(
-        ["pkg-config", *options, library], check=True, capture_output=True, text=True
-    )
-    return shlex.split(out.stdout)
-
-
-def find(library: str) -> tuple[list[str], list[str]] | None:
-    """Compiler and linker flags of `library`, None where it is not installed."""
-    try:
-        return pkg_config(library, "--cflags"), pkg_config(library, "--libs")
-    except FileNotFoundError:
-        sys.exit("penstock needs pkg-config to find its libraries: apt-get install pkg-config")
-    except subprocess.CalledProcessError:
-        return None
-
-
-def flags() -> tuple[list[str], list[str], list[str]]:
-    """Compiler flags, linker flags, and the sources that are left out."""
-    compile_args: list[str] = []
-    link_args: list[str] = []
-    for library in ("openssl", "hiredis"):
-        found = find(library)
-        if found is None:
-            sys.exit(
-                f"penstock needs the development files of {library}: "
-                f"apt-get install {DEBIAN_PACKAGE[library]}"
-            )
-        compile_args += found[0]
-        link_args += found[1]
-    libjwt = find("libjwt")
-    if libjwt is None:
-        print('penstock: built without the optional engine "libjwt" (libjwt-dev is not installed)')
-        return compile_args, link_args, ["ext/core/signature_libjwt.c"]
-    return [*compile_args, "-DPS_HAVE_LIBJWT", *libjwt[0]], [*link_args, *libjwt[1]], []
+WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Wshadow",
+    "-Wconversion",
+    "-Wstrict-prototypes",
+    "-Wmissing-prototypes",
+    "-Wvla",
+    "-Werror",
+]
 
 
-compile_args, link_args, left_out = flags()
-if os.environ.get("PENSTOCK_WERROR") == "1":
-    compile_args += ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes"]
-    compile_args += ["-Wmissing-prototypes", "-Wvla", "-Werror"]
+def pkg_config(library: str, *options: str) -> list[str] | None:
+    """What pkg-config answers for `library`, as words; None where it is not installed."""
+    command = [os.environ.get("PKG_CONFIG", "pkg-config"), *options, library]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return shlex.split(done.stdout) if done.returncode == 0 else None
+
+
+def missing() -> list[str]:
+    """One line for each thing that the build needs and does not find."""
+    lines = []
+    if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
+        lines.append("Python.h, the headers of this Python (Debian: python3-dev)")
+    if shutil.which(os.environ.get("PKG_CONFIG", "pkg-config")) is None:
+        lines.append("pkg-config, which finds the libraries (Debian: pkg-config)")
+        return lines
+    for library, version in REQUIRED.items():
+        if pkg_config(library, f"--atleast-version={version}") is None:
+            package = DEBIAN_PACKAGE[library]
+            lines.append(f"the development files of {library} >= {version} (Debian: {package})")
+    return lines
+
+
+class BuildExt(build_ext):
+    """Looks for the libraries when the extension is built, not when metadata is read."""
+
+    def build_extensions(self) -> None:
+        lines = missing()
+        if lines:
+            raise PlatformError("\n".join(["penstock cannot be built without:", *lines]))
+        for extension in self.extensions:
+            for library in REQUIRED:
+                self.link_with(extension, library)
+            if self.link_with(extension, OPTIONAL_LIBRARY):
+                extension.extra_compile_args.append("-DPS_HAVE_LIBJWT")
+            else:
+                package = DEBIAN_PACKAGE[OPTIONAL_LIBRARY]
+                self.announce(
+                    f'penstock: building without the optional engine "{OPTIONAL_LIBRARY}" '
+                    f"(its development files are not installed; Debian: {package})",
+                    level=4,
+                )
+                extension.sources.remove(OPTIONAL_SOURCE)
+        super().build_extensions()
+
+    def link_with(self, extension: Extension, library: str) -> bool:
+        """Adds the library's flags to the extension; False where it is not installed."""
+        compile_args = pkg_config(library, "--cflags")
+        link_args = pkg_config(library, "--libs")
+        if compile_args is None or link_args is None:
+            return False
+        extension.extra_compile_args += compile_args
+        extension.extra_link_args += link_args
+        return True
+
+
+def options() -> tuple[list[str], list[str]]:
+    """Our own compiler and linker flags."""
+    compile_args = ["-std=c11", "-D_GNU_SOURCE", "-fvisibility=hidden"]
+    link_args = ["-Wl,-z,now", "-lpthread"]
+    sanitizers = os.environ.get("PENSTOCK_SANITIZE")
+    if sanitizers:
+        compile_args += ["-O1", "-g", "-UNDEBUG", "-fno-omit-frame-pointer"]
+        compile_args += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=undefined"]
+        link_args += [f"-fsanitize={sanitizers}"]
+    else:
+        compile_args += ["-O2", "-fstack-protector-strong"]
+    if os.environ.get("PENSTOCK_WERROR") == "1":
+        compile_args += WARNINGS
+    return compile_args, link_args
+
+
+compile_args, link_args = options()
 
 setup(
+    cmdclass={"build_ext": BuildExt},
     ext_modules=[
         Extension(
             "penstock._core",
-            sources=sorted(
-                set(glob.glob("ext/core/*.c") + glob.glob("ext/binding/*.c")) - set(left_out)
-            ),
-            depends=glob.glob("ext/core/*.h") + glob.glob("ext/binding/*.h"),
-            extra_compile_args=[
-                "-std=c11",
-                "-D_GNU_SOURCE",
-                "-O2",
-                "-fvisibility=hidden",
-                *compile_args,
-            ],
+            sources=sorted(glob.glob("ext/core/*.c") + glob.glob("ext/binding/*.c")),
+            depends=sorted(glob.glob("ext/core/*.h") + glob.glob("ext/binding/*.h")),
+            extra_compile_args=compile_args,
             extra_link_args=link_args,
         )
-    ]
+    ],
 )
