@@ -3,11 +3,17 @@
 # Everything is built below build/, the Python environment is .venv/.
 
 SHELL := /bin/bash
-CC ?= gcc
+CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CLANG ?= clang-14
+CLANG_FORMAT ?= clang-format-14
+CLANG_TIDY ?= clang-tidy-14
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
+export PYTHON VENV CLANG
+
+FUZZ_SECONDS ?= 60
+JOBS := $(shell n=$$(nproc); [ $$n -gt 4 ] && n=4; echo $$n)
 
 PKGS := openssl hiredis
 HAVE_LIBJWT := $(shell pkg-config --exists libjwt 2>/dev/null && echo 1)
@@ -18,42 +24,226 @@ endif
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
         -Wmissing-prototypes -Wvla -Werror
-CFLAGS_CORE = -std=c11 -D_GNU_SOURCE -fvisibility=hidden $(WARN) \
-        $(LIBJWT_FLAG) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LIBS = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
+CFLAGS_BASE := -std=c11 -D_GNU_SOURCE -fvisibility=hidden $(LIBJWT_FLAG) \
+        $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CFLAGS_CORE := $(CFLAGS_BASE) $(WARN)
+LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 
 CORE := $(filter-out $(if $(HAVE_LIBJWT),,ext/core/signature_libjwt.c),\
-        $(wildcard ext/core/*.c))
-HEADERS := $(wildcard ext/core/*.h tests/c/*.h)
-C_TESTS := $(wildcard tests/c/test_*.c)
+        $(sort $(wildcard ext/core/*.c)))
+BINDING := $(sort $(wildcard ext/binding/*.c))
+HEADERS := $(sort $(wildcard ext/core/*.h tests/c/*.h))
+C_TESTS := $(sort $(wildcard tests/c/test_*.c))
+FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+C_FILES := $(sort $(wildcard ext/core/*.[ch] ext/binding/*.[ch] tests/c/*.[ch] \
+        tests/fuzz/*.[ch] tests/leaks/*.c benchmarks/*.[ch]))
 
 ASAN := -g -O1 -fsanitize=address,undefined -fno-omit-frame-pointer \
         -fno-sanitize-recover=undefined -DPS_ALLOC_TEST
 TSAN := -g -O1 -fsanitize=thread
 PLAIN := -O2 -g
+FUZZ := -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
+        -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+
+# V=1 shows whole commands.
+Q := $(if $(V),,@)
+SAY = $(if $(V),,@echo "  $(1)")
 
 .DEFAULT_GOAL := help
+.SECONDARY:
+.DELETE_ON_ERROR:
 
 # One rule set a build: objects, a static library, one program a C test.
 define BUILD_RULES
 build/$(1)/core/%.o: ext/core/%.c $$(HEADERS)
 	@mkdir -p $$(@D)
-	$$(CC) $$(CFLAGS_CORE) $(2) -c $$< -o $$@
+	$$(call SAY,$(1) $$<)
+	$$(Q)$(3) $$(CFLAGS_CORE) $(2) -c $$< -o $$@
 build/$(1)/libpenstock.a: $$(patsubst ext/core/%.c,build/$(1)/core/%.o,$$(CORE))
 	@rm -f $$@
-	ar rcs $$@ $$^
+	@ar rcs $$@ $$^
 build/$(1)/%: tests/c/%.c build/$(1)/libpenstock.a
-	$$(CC) $$(CFLAGS_CORE) $(2) $$< -o $$@ build/$(1)/libpenstock.a $$(LIBS)
+	$$(call SAY,$(1) $$<)
+	$$(Q)$(3) $$(CFLAGS_CORE) $(2) $$< -o $$@ build/$(1)/libpenstock.a $$(LIBS)
 endef
-$(eval $(call BUILD_RULES,asan,$(ASAN)))
-$(eval $(call BUILD_RULES,tsan,$(TSAN)))
-$(eval $(call BUILD_RULES,plain,$(PLAIN)))
-.SECONDARY:
+$(eval $(call BUILD_RULES,asan,$(ASAN),$$(CC)))
+$(eval $(call BUILD_RULES,tsan,$(TSAN),$$(CC)))
+$(eval $(call BUILD_RULES,plain,$(PLAIN),$$(CC)))
+$(eval $(call BUILD_RULES,fuzz,$(FUZZ),$$(CLANG)))
+
+FUZZ_LINK = $(CLANG) $(CFLAGS_CORE) $(FUZZ) -fsanitize=fuzzer $< -o $@ \
+        build/fuzz/libpenstock.a $(LIBS)
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libpenstock.a
+	$(call SAY,fuzz $<)
+	$(Q)$(FUZZ_LINK)
+build/fuzz/canary_fuzz: tests/c/canary_fuzz.c build/fuzz/libpenstock.a
+	$(call SAY,fuzz $<)
+	$(Q)$(FUZZ_LINK)
 
 .PHONY: help
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
+	    expand -t 12
 
-.PHONY: c-tests
-c-tests: $(patsubst tests/c/%.c,build/asan/%,$(C_TESTS)) ## the C tests under ASan+UBSan
+# The public targets make the machine ready, then start make again, so that
+# what is asked of pkg-config above is asked after the libraries are there.
+READY_DEV := @tools/bootstrap dev && $(MAKE) --no-print-directory
+READY_DEMO := @tools/bootstrap demo && $(MAKE) --no-print-directory
+
+.PHONY: test soak asan tsan fuzz leaks bench lint fmt wheel demo install
+test: ## every test and check, in under 10 minutes on 2 cores
+	$(READY_DEV) run-test
+soak: ## the long tests in full
+	$(READY_DEV) run-soak
+asan: ## C tests and Python unit tests under ASan and UBSan
+	$(READY_DEV) run-asan
+tsan: ## the C thread tests under TSan
+	$(READY_DEV) run-tsan
+fuzz: ## every fuzzer for FUZZ_SECONDS (60) seconds
+	$(READY_DEV) run-fuzz
+leaks: ## reference counts, blocks and bytes of every Python type
+	$(READY_DEV) run-leaks
+bench: ## the benchmarks, peers beside us in the same run
+	$(READY_DEV) run-bench
+lint: ## clang-format, clang-tidy, ruff, mypy, layering
+	$(READY_DEV) run-lint
+fmt: ## format C and Python
+	$(READY_DEV) run-fmt
+wheel: ## dist/: a wheel that carries its libraries
+	$(READY_DEV) run-wheel
+demo: ## serve examples/site, send requests, show the ledger
+	$(READY_DEMO) run-demo
+install: ## build the package into .venv
+	$(READY_DEV) build/installed
+
+# --- the package in .venv: built from what the sources are now ------------
+PACKAGE := setup.py pyproject.toml \
+        $(shell find ext pysrc -name '*.[ch]' -o -name '*.py' -o -name '*.pyi' \
+            -o -name py.typed)
+build/installed: $(PACKAGE)
+	@mkdir -p build && rm -rf build/lib* build/bdist*
+	PENSTOCK_WERROR=1 $(PY) -m pip install --quiet --disable-pip-version-check \
+	    --no-build-isolation --no-deps --no-index --force-reinstall .
+	@touch $@
+
+# --- tests ----------------------------------------------------------------
+PYTEST := PYTHONDEVMODE=1 $(PY) -m pytest
+
+.PHONY: run-test run-pytest run-soak c-tests
+run-test:
+	@tools/stages lint:run-lint install:build/installed c:run-c \
+	    python:run-pytest asan:run-asan-python tsan:run-tsan \
+	    fuzz:run-fuzz-short leaks:run-leaks
+run-pytest: build/installed
+	$(PYTEST) -q tests --ignore=tests/lint --ignore=tests/leaks
+run-soak: export PENSTOCK_SOAK := 1
+run-soak: run-c run-tsan run-pytest run-leaks
+
+ASAN_TESTS := $(patsubst tests/c/%.c,build/asan/%,$(C_TESTS))
+c-tests: $(ASAN_TESTS) ## the C tests alone, under ASan and UBSan
 	prove -e '' $^
+.PHONY: run-c
+run-c: canary-asan
+	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN_TESTS)
+	prove -j$(JOBS) -e '' $(ASAN_TESTS)
+
+# --- sanitizers: each shows first that it catches a planted bug -----------
+.PHONY: canary-asan canary-tsan canary-fuzz run-asan run-asan-python run-tsan
+canary-asan: build/asan/canary_asan
+	@tools/must-fail "heap-buffer-overflow" build/asan/canary_asan
+
+# The extension again, instrumented, in a folder of its own that goes before
+# the installed package. .venv/bin/python must be the program itself: with a
+# shell script in its place the preloaded library would check the shell.
+ASAN_EXT := build/python-asan
+ASAN_PY := env LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so) \
+        ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+        PYTHONPATH=$(ASAN_EXT)/lib PYTHONDEVMODE=1 $(PY)
+$(ASAN_EXT)/built: $(PACKAGE)
+	@rm -rf $(ASAN_EXT)/lib
+	PENSTOCK_SANITIZE=address,undefined PENSTOCK_WERROR=1 $(PY) setup.py -q \
+	    build --build-base $(ASAN_EXT) --build-lib $(ASAN_EXT)/lib \
+	    --build-temp $(ASAN_EXT)/temp
+	@touch $@
+build/asan/canary_asan.so: tests/c/canary_asan.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_CORE) $(ASAN) -shared -fPIC $< -o $@
+
+run-asan: run-c run-asan-python
+run-asan-python: build/installed $(ASAN_EXT)/built build/asan/canary_asan.so
+	@head -c 4 $(PY) | grep -q ELF
+	@tools/must-fail "heap-buffer-overflow" $(ASAN_PY) -c \
+	    "import ctypes; ctypes.CDLL('build/asan/canary_asan.so').planted_bug(8)"
+	@$(ASAN_PY) -c "import penstock._core as core; \
+	    assert '/python-asan/' in core.__file__, core.__file__"
+	$(ASAN_PY) -m pytest -q -p no:cacheprovider --timeout=600 tests/unit
+
+# A test of threads is named test_<module>_threads.c, or stands here.
+TSAN_TESTS := $(patsubst tests/c/%.c,build/tsan/%,\
+        $(sort $(wildcard tests/c/test_*threads*.c) \
+        $(foreach module,ring sink stats token_cache verifier delivery,\
+            $(wildcard tests/c/test_$(module).c))))
+# Where addresses are more random than gcc's TSan can map, ask for fewer.
+TSAN_RUN := $(shell setarch -R true 2>/dev/null && echo setarch -R)
+export TSAN_OPTIONS := exitcode=66 die_after_fork=0
+canary-tsan: build/tsan/canary_tsan
+	@tools/must-fail "data race" $(TSAN_RUN) build/tsan/canary_tsan
+run-tsan: canary-tsan
+	@$(MAKE) --no-print-directory -j$(JOBS) $(TSAN_TESTS)
+	$(if $(TSAN_TESTS),prove -e '$(TSAN_RUN)' $(TSAN_TESTS))
+
+# --- fuzzing --------------------------------------------------------------
+FUZZ_PROGRAMS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(FUZZERS))
+.PHONY: run-fuzz run-fuzz-short
+canary-fuzz: build/fuzz/canary_fuzz
+	@tools/must-fail "heap-buffer-overflow" build/fuzz/canary_fuzz \
+	    -max_total_time=60 -artifact_prefix=build/fuzz/
+run-fuzz: canary-fuzz
+	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_PROGRAMS)
+	tools/fuzz $(FUZZ_SECONDS) $(FUZZ_PROGRAMS)
+run-fuzz-short:
+	@$(MAKE) --no-print-directory run-fuzz FUZZ_SECONDS=2
+
+# --- leaks ----------------------------------------------------------------
+.PHONY: run-leaks
+run-leaks: build/installed
+	$(PYTEST) -q tests/leaks
+
+# --- lint -----------------------------------------------------------------
+TIDY := $(patsubst %.c,build/tidy/%.ok,$(CORE) $(BINDING))
+build/tidy/%.ok: %.c .clang-tidy $(HEADERS) $(wildcard ext/binding/*.h)
+	@mkdir -p $(@D)
+	@$(CLANG_TIDY) --quiet --warnings-as-errors='*' $< -- $(CFLAGS_BASE) \
+	    $(PYTHON_INCLUDE) 2>build/tidy/log-$(*F) || \
+	    { cat build/tidy/log-$(*F); exit 1; }
+	@touch $@
+.PHONY: run-lint run-fmt lint-c lint-python lint-tidy
+run-lint: lint-c lint-python lint-tidy
+lint-c:
+	$(CLANG_FORMAT) --dry-run --Werror $(C_FILES)
+lint-tidy: export PYTHON_INCLUDE = \
+    -isystem $(shell $(PY) -c "import sysconfig; print(sysconfig.get_path('include'))")
+lint-tidy:
+	@$(MAKE) --no-print-directory -k -j$(JOBS) $(TIDY)
+lint-python:
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(PYTEST) -q tests/lint
+run-fmt:
+	$(CLANG_FORMAT) -i $(C_FILES)
+	$(PY) -m ruff check --fix --quiet .
+	$(PY) -m ruff format .
+
+# --- wheel, benchmarks, demo ----------------------------------------------
+.PHONY: run-wheel run-bench run-demo clean
+run-wheel:
+	tools/wheel dist
+run-bench: build/installed
+	$(PY) benchmarks/run.py
+run-demo: build/installed
+	$(PY) examples/site/demo.py
+
+clean: ## what was built; .venv stays
+	rm -rf build dist wheelhouse pysrc/*.egg-info .mypy_cache .ruff_cache \
+	    .pytest_cache .hypothesis
