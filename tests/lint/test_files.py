@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""Habits of files: a licence line, lengths, no trace of how or where the work was done."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def tracked() -> list[Path]:
+    """The files that git would keep, without the seeds of fuzzers."""
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    paths = [ROOT / line for line in done.stdout.splitlines()]
+    return [path for path in paths if path.is_file() and "corpus" not in path.parts]
+
+
+FILES = tracked()
+CODE = [path for path in FILES if path.suffix in {".c", ".h", ".py", ".pyi"}]
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_code_opens_with_one_licence_line(path: Path) -> None:
+    text = path.read_text()
+    if not text.strip():
+        return
+    assert "SPDX-License-Identifier: MIT" in text[:200]
+
+
+def test_no_c_file_grows_past_its_seam() -> None:
+    long = {
+        path.name: count
+        for path in CODE
+        if path.suffix == ".c"
+        and path.parent.parent.name == "ext"
+        and (count := path.read_text().count("\n")) > 700
+    }
+    assert long == {}
+
+
+def test_no_binary_or_generated_file_is_kept() -> None:
+    kept = [
+        str(path.relative_to(ROOT)) for path in FILES if path.suffix in {".so", ".o", ".a", ".pyc"}
+    ]
+    assert kept == []
+
+
+def test_every_header_guard_names_its_file() -> None:
+    for path in CODE:
+        if path.suffix == ".h" and "ext" in path.parts:
+            guard = re.search(r"^#ifndef (\w+)\n#define \1$", path.read_text(), re.M)
+            assert guard, path.name
+            assert path.stem.upper() in guard[1], path.name
+
+
+def test_every_core_module_has_a_c_test() -> None:
+    tests = {path.stem for path in (ROOT / "tests" / "c").glob("test_*.c")}
+    untested = [
+        path.stem
+        for path in sorted((ROOT / "ext" / "core").glob("*.c"))
+        if not any(
+            test.removeprefix("test_").startswith(path.stem.split("_")[0]) for test in tests
+        )
+    ]
+    assert untested == []
+
+
+def test_every_fuzzer_has_seeds() -> None:
+    for path in (ROOT / "tests" / "fuzz").glob("fuzz_*.c"):
+        corpus = path.parent / "corpus" / path.stem.removeprefix("fuzz_")
+        assert corpus.is_dir(), corpus
+        assert any(corpus.iterdir()), corpus
