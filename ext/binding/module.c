@@ -23,7 +23,7 @@ intern_strings(core_state *state)
     if (state->name_##name == NULL) {                       \
         return -1;                                          \
     }
-    PS_ENVIRON_NAMES(X)
+    PS_REQUEST_NAMES(X)
 #undef X
     state->name_wsgi_url_scheme =
         PyUnicode_InternFromString("wsgi.url_scheme");
@@ -81,7 +81,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
         Py_VISIT(state->words[i]);
     }
 #define X(name) Py_VISIT(state->name_##name);
-    PS_ENVIRON_NAMES(X)
+    PS_REQUEST_NAMES(X)
 #undef X
     return 0;
 }
@@ -96,7 +96,7 @@ module_clear(PyObject *module)
         Py_CLEAR(state->words[i]);
     }
 #define X(name) Py_CLEAR(state->name_##name);
-    PS_ENVIRON_NAMES(X)
+    PS_REQUEST_NAMES(X)
 #undef X
     return 0;
 }

@@ -11,8 +11,8 @@
 
 #include "../core/status.h"
 
-/* Header names as WSGI spells them, looked up in an environ by identity. */
-#define PS_ENVIRON_NAMES(X) \
+/* Keys of an environ and of a scope, looked up by identity. */
+#define PS_REQUEST_NAMES(X) \
     X(REQUEST_METHOD)       \
     X(PATH_INFO)            \
     X(REMOTE_ADDR)          \
@@ -31,7 +31,14 @@
     X(HTTP_HOST)            \
     X(HTTP_REFERER)         \
     X(HTTP_X_FORWARDED_FOR) \
-    X(HTTP_TRACEPARENT)
+    X(HTTP_TRACEPARENT)     \
+    X(client)               \
+    X(headers)              \
+    X(path)                 \
+    X(query_string)         \
+    X(root_path)            \
+    X(scheme)               \
+    X(method)
 
 typedef struct core_state {
     /* types, in the order of module_exec */
@@ -53,7 +60,7 @@ typedef struct core_state {
     PyObject *words[PS_STATUS_SLOTS]; /* the word of each status, or NULL */
     PyObject *name_wsgi_url_scheme;   /* "wsgi.url_scheme" */
 #define X(name) PyObject *name_##name;
-    PS_ENVIRON_NAMES(X)
+    PS_REQUEST_NAMES(X)
 #undef X
 } core_state;
 

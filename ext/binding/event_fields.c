@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything that can fail or allocate happens here, before the ring is
+ * touched. Values are borrowed: only a str with a lone surrogate has to be
+ * written anew, and numbers are printed into the struct. */
+#include "event_fields.h"
+
+#include <stdio.h>
+
+bool
+event_field_is_reserved(ps_span name)
+{
+    return ps_span_equal(name, PS_SPAN("id")) ||
+           ps_span_equal(name, PS_SPAN("kind")) ||
+           ps_span_equal(name, PS_SPAN("time")) ||
+           ps_span_equal(name, PS_SPAN("altered"));
+}
+
+static int
+read_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
+{
+    if (!PyUnicode_Check(name)) {
+        PyErr_Format(PyExc_TypeError,
+                     "names of event fields are str, not %.100s",
+                     Py_TYPE(name)->tp_name);
+        return -1;
+    }
+    Py_ssize_t size;
+    const char *bytes = PyUnicode_AsUTF8AndSize(name, &size);
+    if (bytes == NULL) {
+        return -1; /* UnicodeEncodeError is a ValueError */
+    }
+    *out = (ps_span){bytes, (size_t)size};
+    if (size == 0 || size > PS_FIELD_NAME_MAX) {
+        PyErr_Format(PyExc_ValueError,
+                     "an event field's name has 1 to %d bytes, not %zd",
+                     PS_FIELD_NAME_MAX, size);
+        return -1;
+    }
+    if (is_reserved(*out)) {
+        PyErr_Format(PyExc_ValueError, "the event field %R is reserved", name);
+        return -1;
+    }
+    return 0;
+}
+
+/* U+FFFD for every lone surrogate. */
+static int
+read_altered_text(event_fields *out, PyObject *value, ps_field *field)
+{
+    PyObject *raw = PyUnicode_AsEncodedString(value, "utf-8", "surrogatepass");
+    if (raw == NULL) {
+        return -1;
+    }
+    /* a surrogate is ED A0..BF xx: three bytes, as many as U+FFFD has */
+    unsigned char *bytes = (unsigned char *)PyBytes_AS_STRING(raw);
+    Py_ssize_t size = PyBytes_GET_SIZE(raw);
+    for (Py_ssize_t i = 0; i + 2 < size; i++) {
+        if (bytes[i] == 0xed && bytes[i + 1] >= 0xa0) {
+            memcpy(bytes + i, "\xef\xbf\xbd", 3);
+        }
+    }
+    out->owned[out->owned_count++] = raw;
+    field->value = (ps_span){(char *)bytes, (size_t)size};
+    field->altered = true;
+    return 0;
+}
+
+static int
+read_text(event_fields *out, PyObject *value, ps_field *field)
+{
+    Py_ssize_t size;
+    const char *bytes = PyUnicode_AsUTF8AndSize(value, &size);
+    if (bytes != NULL) {
+        field->value = (ps_span){bytes, (size_t)size};
+        return 0;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+        return -1;
+    }
+    PyErr_Clear();
+    return read_altered_text(out, value, field);
+}
+
+static int
+read_big_int(event_fields *out, PyObject *value, ps_field *field)
+{
+    PyObject *text = PyLong_Type.tp_repr(value);
+    if (text == NULL) {
+        return -1; /* over sys.set_int_max_str_digits: a ValueError */
+    }
+    out->owned[out->owned_count++] = text;
+    return read_text(out, text, field);
+}
+
+static int
+read_number(event_fields *out, PyObject *value, ps_field *field)
+{
+    char *buffer = out->numbers[out->count];
+    size_t room = sizeof(out->numbers[0]);
+    int length;
+    if (PyBool_Check(value)) {
+        length = snprintf(buffer, room, "%d", value == Py_True);
+    } else if (PyLong_Check(value)) {
+        int overflow;
+        long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+        if (overflow != 0) {
+            return read_big_int(out, value, field);
+        }
+        length = snprintf(buffer, room, "%lld", number);
+    } else {
+        char *text = PyOS_double_to_string(PyFloat_AS_DOUBLE(value), 'r', 0,
+                                           Py_DTSF_ADD_DOT_0, NULL);
+        if (text == NULL) {
+            return -1;
+        }
+        length = snprintf(buffer, room, "%s", text);
+        PyMem_Free(text);
+    }
+    field->value = (ps_span){buffer, (size_t)length};
+    return 0;
+}
+
+static int
+read_value(event_fields *out, PyObject *value, ps_field *field)
+{
+    if (PyUnicode_Check(value)) {
+        return read_text(out, value, field);
+    }
+    if (PyBytes_Check(value)) {
+        field->value = (ps_span){PyBytes_AS_STRING(value),
+                                 (size_t)PyBytes_GET_SIZE(value)};
+        return 0;
+    }
+    if (PyLong_Check(value) || PyFloat_Check(value)) {
+        return read_number(out, value, field);
+    }
+    PyErr_Format(PyExc_TypeError,
+                 "an event field is str, bytes, int, float, bool or None, "
+                 "not %.100s",
+                 Py_TYPE(value)->tp_name);
+    return -1;
+}
+
+int
+event_fields_read(event_fields *out, PyObject *dict,
+                  bool (*is_reserved)(ps_span name))
+{
+    out->count = 0;
+    out->owned_count = 0;
+    if (!PyDict_Check(dict)) {
+        PyErr_Format(PyExc_TypeError, "event fields are a dict, not %.100s",
+                     Py_TYPE(dict)->tp_name);
+        return -1;
+    }
+    if (PyDict_GET_SIZE(dict) > PS_EVENT_FIELDS_MAX) {
+        PyErr_Format(PyExc_ValueError,
+                     "an event has at most %d fields, not %zd",
+                     PS_EVENT_FIELDS_MAX, PyDict_GET_SIZE(dict));
+        return -1;
+    }
+    Py_ssize_t at = 0;
+    PyObject *name;
+    PyObject *value;
+    while (PyDict_Next(dict, &at, &name, &value)) {
+        ps_field *field = &out->fields[out->count];
+        field->altered = false;
+        if (read_name(name, is_reserved, &field->name) < 0) {
+            goto fail;
+        }
+        if (value == Py_None) {
+            continue;
+        }
+        if (read_value(out, value, field) < 0) {
+            goto fail;
+        }
+        out->count++;
+    }
+    return 0;
+fail:
+    event_fields_clear(out);
+    return -1;
+}
+
+void
+event_fields_clear(event_fields *fields)
+{
+    for (size_t i = 0; i < fields->owned_count; i++) {
+        Py_DECREF(fields->owned[i]);
+    }
+    fields->owned_count = 0;
+}

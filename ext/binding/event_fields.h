@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* A caller's dict as event fields: for EventSink.emit and Visit.add. */
+#ifndef PS_BINDING_EVENT_FIELDS_H
+#define PS_BINDING_EVENT_FIELDS_H
+
+#include "state.h"
+
+#include "../core/event.h"
+
+/* Fields whose spans are borrowed from the dict's own objects or point into
+ * `numbers`; valid while the dict is not changed. */
+typedef struct event_fields {
+    size_t count;
+    size_t owned_count;
+    ps_field fields[PS_EVENT_FIELDS_MAX];
+    char numbers[PS_EVENT_FIELDS_MAX][32];
+    PyObject *owned[PS_EVENT_FIELDS_MAX]; /* replaced str values */
+} event_fields;
+
+/* Reads `dict`: str keys; str, bytes, int, float, bool or None values of
+ * exactly these types or subclasses (no code of the caller runs). 0, or -1
+ * with TypeError or ValueError set; then nothing is to be cleared. Names for
+ * which `is_reserved` answers true are a ValueError. */
+int event_fields_read(event_fields *out, PyObject *dict,
+                      bool (*is_reserved)(ps_span name));
+
+/* Gives back what reading had to make. */
+void event_fields_clear(event_fields *fields);
+
+/* `id`, `kind`, `time`, `altered`: set by the sink for every event. */
+bool event_field_is_reserved(ps_span name);
+
+#endif

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+/* Looks headers up in an environ by interned name (a dict look-up each, and
+ * only for those the gate asks for), or collects those it knows from the
+ * header list of a scope in one pass. Nothing here keeps a reference beyond
+ * the call, and nothing raises because of what a client sent. */
+#include "request.h"
+
+ps_span
+text_bytes(PyObject *text)
+{
+    if (text == NULL) {
+        return PS_NO_SPAN;
+    }
+    if (PyUnicode_Check(text)) {
+        if (PyUnicode_KIND(text) == PyUnicode_1BYTE_KIND) {
+            return (ps_span){(const char *)PyUnicode_1BYTE_DATA(text),
+                             (size_t)PyUnicode_GET_LENGTH(text)};
+        }
+        Py_ssize_t size;
+        const char *bytes = PyUnicode_AsUTF8AndSize(text, &size);
+        if (bytes == NULL) {
+            PyErr_Clear(); /* a lone surrogate: no header has one */
+            return PS_NO_SPAN;
+        }
+        return (ps_span){bytes, (size_t)size};
+    }
+    if (PyBytes_Check(text)) {
+        return (ps_span){PyBytes_AS_STRING(text),
+                         (size_t)PyBytes_GET_SIZE(text)};
+    }
+    return PS_NO_SPAN;
+}
+
+/* Borrowed; NULL without an exception when it is not there. */
+static PyObject *
+lookup(PyObject *dict, PyObject *name)
+{
+    PyObject *value = PyDict_GetItemWithError(dict, name);
+    if (value == NULL && PyErr_Occurred()) {
+        PyErr_Clear();
+    }
+    return value;
+}
+
+/* --- WSGI -------------------------------------------------------------- */
+
+static PyObject *
+environ_name(core_state *state, ps_header which)
+{
+    switch (which) {
+    case PS_HEADER_AUTHORIZATION:
+        return state->name_HTTP_AUTHORIZATION;
+    case PS_HEADER_USER_AGENT:
+        return state->name_HTTP_USER_AGENT;
+    case PS_HEADER_ACCEPT:
+        return state->name_HTTP_ACCEPT;
+    case PS_HEADER_ACCEPT_LANGUAGE:
+        return state->name_HTTP_ACCEPT_LANGUAGE;
+    case PS_HEADER_ACCEPT_ENCODING:
+        return state->name_HTTP_ACCEPT_ENCODING;
+    case PS_HEADER_SEC_FETCH_MODE:
+        return state->name_HTTP_SEC_FETCH_MODE;
+    case PS_HEADER_SEC_PURPOSE:
+        return state->name_HTTP_SEC_PURPOSE;
+    case PS_HEADER_PURPOSE:
+        return state->name_HTTP_PURPOSE;
+    case PS_HEADER_X_MOZ:
+        return state->name_HTTP_X_MOZ;
+    case PS_HEADER_SEC_GPC:
+        return state->name_HTTP_SEC_GPC;
+    case PS_HEADER_HOST:
+        return state->name_HTTP_HOST;
+    case PS_HEADER_REFERER:
+        return state->name_HTTP_REFERER;
+    case PS_HEADER_X_FORWARDED_FOR:
+        return state->name_HTTP_X_FORWARDED_FOR;
+    case PS_HEADER_TRACEPARENT:
+        return state->name_HTTP_TRACEPARENT;
+    case PS_HEADER_COUNT:
+        break;
+    }
+    Py_UNREACHABLE();
+}
+
+static ps_span
+environ_header(void *opaque, ps_header which, size_t *count)
+{
+    request_source *source = opaque;
+    PyObject *value =
+        lookup(source->environ, environ_name(source->state, which));
+    ps_span text = text_bytes(value);
+    *count = text.ptr != NULL;
+    return text;
+}
+
+static size_t
+environ_cookies(void *opaque, const ps_span **headers)
+{
+    request_source *source = opaque;
+    source->cookies[0] =
+        text_bytes(lookup(source->environ, source->state->name_HTTP_COOKIE));
+    *headers = source->cookies;
+    return source->cookies[0].ptr != NULL;
+}
+
+void
+request_from_environ(core_state *state, PyObject *environ,
+                     request_source *source, ps_request *request)
+{
+    source->state = state;
+    source->environ = environ;
+    *request = (ps_request){
+        .source = source,
+        .header = environ_header,
+        .cookies = environ_cookies,
+        .peer = text_bytes(lookup(environ, state->name_REMOTE_ADDR)),
+        .query = text_bytes(lookup(environ, state->name_QUERY_STRING)),
+        .scheme = text_bytes(lookup(environ, state->name_wsgi_url_scheme)),
+        .request_id = PS_NO_SPAN,
+    };
+}
+
+/* --- ASGI -------------------------------------------------------------- */
+
+static const struct {
+    ps_span name;
+    ps_header which;
+} SCOPE_NAMES[] = {
+    {{"authorization", 13}, PS_HEADER_AUTHORIZATION},
+    {{"user-agent", 10}, PS_HEADER_USER_AGENT},
+    {{"accept", 6}, PS_HEADER_ACCEPT},
+    {{"accept-language", 15}, PS_HEADER_ACCEPT_LANGUAGE},
+    {{"accept-encoding", 15}, PS_HEADER_ACCEPT_ENCODING},
+    {{"sec-fetch-mode", 14}, PS_HEADER_SEC_FETCH_MODE},
+    {{"sec-purpose", 11}, PS_HEADER_SEC_PURPOSE},
+    {{"purpose", 7}, PS_HEADER_PURPOSE},
+    {{"x-moz", 5}, PS_HEADER_X_MOZ},
+    {{"sec-gpc", 7}, PS_HEADER_SEC_GPC},
+    {{"host", 4}, PS_HEADER_HOST},
+    {{"referer", 7}, PS_HEADER_REFERER},
+    {{"x-forwarded-for", 15}, PS_HEADER_X_FORWARDED_FOR},
+    {{"traceparent", 11}, PS_HEADER_TRACEPARENT},
+};
+
+/* A name with "_" in it equals none of ours, so that no client can pass
+ * "sec_gpc" for "sec-gpc" where WSGI would make them one. */
+static void
+see_scope_header(request_source *source, ps_span name, ps_span value)
+{
+    if (ps_span_equal_nocase(name, PS_SPAN("cookie"))) {
+        if (source->cookie_count < PS_COOKIE_HEADERS_MAX) {
+            source->cookies[source->cookie_count++] = value;
+        }
+        return;
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(SCOPE_NAMES); i++) {
+        if (ps_span_equal_nocase(name, SCOPE_NAMES[i].name)) {
+            ps_header which = SCOPE_NAMES[i].which;
+            if (source->counts[which]++ == 0) {
+                source->first[which] = value;
+            }
+            return;
+        }
+    }
+}
+
+static ps_span
+scope_header(void *opaque, ps_header which, size_t *count)
+{
+    request_source *source = opaque;
+    *count = source->counts[which];
+    return source->first[which];
+}
+
+static size_t
+scope_cookies(void *opaque, const ps_span **headers)
+{
+    request_source *source = opaque;
+    *headers = source->cookies;
+    return source->cookie_count;
+}
+
+/* The two items of a [name, value] pair, borrowed; -1 when it is none. */
+static int
+pair_items(PyObject *pair, PyObject **name, PyObject **value)
+{
+    if (PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2) {
+        *name = PyTuple_GET_ITEM(pair, 0);
+        *value = PyTuple_GET_ITEM(pair, 1);
+        return 0;
+    }
+    if (PyList_Check(pair) && PyList_GET_SIZE(pair) == 2) {
+        *name = PyList_GET_ITEM(pair, 0);
+        *value = PyList_GET_ITEM(pair, 1);
+        return 0;
+    }
+    return -1;
+}
+
+/* scope["client"][0]; the pair may be None (a Unix socket). */
+static ps_span
+scope_peer(core_state *state, PyObject *scope)
+{
+    PyObject *client = lookup(scope, state->name_client);
+    PyObject *host;
+    PyObject *port;
+    if (client == NULL || pair_items(client, &host, &port) < 0) {
+        return PS_NO_SPAN;
+    }
+    return text_bytes(host);
+}
+
+void
+request_from_scope(core_state *state, PyObject *scope, request_source *source,
+                   ps_request *request)
+{
+    source->state = state;
+    source->environ = NULL;
+    source->cookie_count = 0;
+    memset(source->first, 0, sizeof(source->first));
+    memset(source->counts, 0, sizeof(source->counts));
+    PyObject *headers = lookup(scope, state->name_headers);
+    bool is_list = headers != NULL && PyList_Check(headers);
+    bool is_tuple = headers != NULL && PyTuple_Check(headers);
+    Py_ssize_t count = is_list    ? PyList_GET_SIZE(headers)
+                       : is_tuple ? PyTuple_GET_SIZE(headers)
+                                  : 0;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *pair = is_list ? PyList_GET_ITEM(headers, i)
+                                 : PyTuple_GET_ITEM(headers, i);
+        PyObject *name;
+        PyObject *value;
+        if (pair_items(pair, &name, &value) == 0 && PyBytes_Check(name) &&
+            PyBytes_Check(value)) {
+            see_scope_header(source, text_bytes(name), text_bytes(value));
+        }
+    }
+    *request = (ps_request){
+        .source = source,
+        .header = scope_header,
+        .cookies = scope_cookies,
+        .peer = scope_peer(state, scope),
+        .query = text_bytes(lookup(scope, state->name_query_string)),
+        .scheme = text_bytes(lookup(scope, state->name_scheme)),
+        .request_id = PS_NO_SPAN,
+    };
+}
+
+/* --- paths ------------------------------------------------------------- */
+
+int
+path_from_text(PyObject *text, PyObject **owner, ps_span *path)
+{
+    Py_ssize_t size;
+    const char *bytes = PyUnicode_AsUTF8AndSize(text, &size);
+    if (bytes != NULL) {
+        *owner = Py_NewRef(text);
+        *path = (ps_span){bytes, (size_t)size};
+        return 0;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+        return -1;
+    }
+    PyErr_Clear();
+    PyObject *encoded =
+        PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass");
+    if (encoded == NULL) {
+        return -1;
+    }
+    *owner = encoded;
+    *path = text_bytes(encoded);
+    return 0;
+}
+
+/* How many bytes the well-formed UTF-8 sequence at `at` has; 0 when there is
+ * none (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
+static size_t
+utf8_sequence(const unsigned char *at, size_t left)
+{
+    if (at[0] < 0x80) {
+        return 1;
+    }
+    size_t length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
+    if (at[0] < 0xc2 || at[0] > 0xf4 || left < length) {
+        return 0;
+    }
+    switch (at[0]) {
+    case 0xe0:
+        low = 0xa0;
+        break;
+    case 0xed:
+        high = 0x9f;
+        break;
+    case 0xf0:
+        low = 0x90;
+        break;
+    case 0xf4:
+        high = 0x8f;
+        break;
+    default:
+        break;
+    }
+    for (size_t i = 1; i < length; i++) {
+        if (at[i] < low || at[i] > high) {
+            return 0;
+        }
+        low = 0x80;
+        high = 0xbf;
+    }
+    return length;
+}
+
+/* Bytes -> UTF-8, what is not UTF-8 as %XX; a new bytes object. */
+static PyObject *
+repercent(ps_span raw)
+{
+    static const char HEX[] = "0123456789ABCDEF";
+    const unsigned char *in = (const unsigned char *)raw.ptr;
+    PyObject *result =
+        PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(3 * raw.len));
+    if (result == NULL) {
+        return NULL;
+    }
+    char *out = PyBytes_AS_STRING(result);
+    size_t used = 0;
+    for (size_t i = 0; i < raw.len;) {
+        size_t length = utf8_sequence(in + i, raw.len - i);
+        if (length == 0) {
+            out[used++] = '%';
+            out[used++] = HEX[in[i] >> 4];
+            out[used++] = HEX[in[i] & 15];
+            i++;
+        } else {
+            memcpy(out + used, in + i, length);
+            used += length;
+            i += length;
+        }
+    }
+    (void)_PyBytes_Resize(&result, (Py_ssize_t)used);
+    return result;
+}
+
+int
+path_from_environ(core_state *state, PyObject *environ, PyObject **owner,
+                  ps_span *path)
+{
+    PyObject *text = lookup(environ, state->name_PATH_INFO);
+    if (text == NULL || !PyUnicode_Check(text) ||
+        PyUnicode_GET_LENGTH(text) == 0) {
+        *owner = NULL;
+        *path = PS_SPAN("/");
+        return 0;
+    }
+    if (PyUnicode_IS_ASCII(text) ||
+        PyUnicode_KIND(text) != PyUnicode_1BYTE_KIND) {
+        return path_from_text(text, owner, path);
+    }
+    PyObject *decoded = repercent(text_bytes(text));
+    if (decoded == NULL) {
+        return -1;
+    }
+    *owner = decoded;
+    *path = text_bytes(decoded);
+    return 0;
+}
+
+int
+path_from_scope(core_state *state, PyObject *scope, PyObject **owner,
+                ps_span *path)
+{
+    PyObject *text = lookup(scope, state->name_path);
+    if (text == NULL || !PyUnicode_Check(text)) {
+        *owner = NULL;
+        *path = PS_SPAN("/");
+        return 0;
+    }
+    if (path_from_text(text, owner, path) < 0) {
+        return -1;
+    }
+    PyObject *root = lookup(scope, state->name_root_path);
+    if (root == NULL || !PyUnicode_Check(root) ||
+        PyUnicode_GET_LENGTH(root) == 0) {
+        return 0;
+    }
+    PyObject *root_owner;
+    ps_span prefix;
+    if (path_from_text(root, &root_owner, &prefix) < 0) {
+        Py_CLEAR(*owner);
+        return -1;
+    }
+    if (ps_span_starts_with(*path, prefix)) {
+        *path = ps_span_from(*path, prefix.len);
+    }
+    Py_DECREF(root_owner);
+    return 0;
+}

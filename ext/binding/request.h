@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* A WSGI environ, or an ASGI scope, seen as the gate's ps_request. Only
+ * look-ups and conversions of text: what the headers mean is the core's. */
+#ifndef PS_BINDING_REQUEST_H
+#define PS_BINDING_REQUEST_H
+
+#include "state.h"
+
+#include "../core/gate.h"
+
+/* Where the headers of one request are. Lives on the stack of `enter` and
+ * `finish`; everything in it is borrowed from the environ or the scope. */
+typedef struct request_source {
+    core_state *state;
+    PyObject *environ;              /* dict, for WSGI; NULL for ASGI */
+    ps_span first[PS_HEADER_COUNT]; /* ASGI: first header of the name */
+    size_t counts[PS_HEADER_COUNT]; /* ASGI: how many of that name */
+    size_t cookie_count;
+    ps_span cookies[PS_COOKIE_HEADERS_MAX];
+} request_source;
+
+/* Fills in `source` and `request` from a PEP 3333 environ (or Django's
+ * META). Never fails: what is not there or not text is absent. */
+void request_from_environ(core_state *state, PyObject *environ,
+                          request_source *source, ps_request *request);
+
+/* The same from an ASGI scope (a dict). */
+void request_from_scope(core_state *state, PyObject *scope,
+                        request_source *source, ps_request *request);
+
+/* The bytes of a str (latin-1 where all characters fit, else UTF-8) or
+ * bytes object, borrowed from it. Absent for anything else, and for a str
+ * that UTF-8 cannot hold. Never fails. */
+ps_span text_bytes(PyObject *text);
+
+/* The decoded path of a request as UTF-8. `*owner` is a new reference to
+ * what `*path` points into. Never -1 but without memory. */
+
+/* `text` is what Django calls path_info: a str that is already decoded. */
+int path_from_text(PyObject *text, PyObject **owner, ps_span *path);
+
+/* PATH_INFO of a raw environ: bytes in latin-1 disguise, decoded as Django
+ * does: UTF-8, bytes that are not UTF-8 percent-encoded; "/" when empty. */
+int path_from_environ(core_state *state, PyObject *environ, PyObject **owner,
+                      ps_span *path);
+
+/* scope["path"] without scope["root_path"]. */
+int path_from_scope(core_state *state, PyObject *scope, PyObject **owner,
+                    ps_span *path);
+
+#endif
