@@ -12,6 +12,7 @@
 #define PS_JOSE_MEMBERS_MAX 64         /* members of a JOSE header */
 #define PS_KEY_ID_MAX 256              /* bytes of a `kid` */
 #define PS_JSON_DEPTH_MAX 32           /* nesting of arrays and objects */
+#define PS_JSON_DIGITS_MAX 4300         /* digits of an integer, as in Python */
 #define PS_SIGNATURE_MAX 1024          /* bytes: RSA up to 8192 bits */
 #define PS_KEYS_MAX 256                /* keys in one keyring */
 #define PS_SECRET_MAX 4096             /* bytes of an HMAC secret */
@@ -23,11 +24,16 @@
 #define PS_FINGERPRINT_KEYS_MAX 16
 #define PS_FINGERPRINT_VALUE_MAX 64
 #define PS_SET_COOKIE_MAX 1024
+#define PS_COOKIE_PATH_MAX 256
+#define PS_COOKIE_DOMAIN_MAX 254
 
 /* Path rules. */
 #define PS_LABEL_MAX 64           /* bytes of a label */
 #define PS_LABELS_MAX 64          /* labels of one filter */
 #define PS_PATH_RULES_MAX 1000000 /* rules of one filter */
+#define PS_PATH_RULE_MAX 4096     /* bytes of one rule */
+#define PS_PATH_SEGMENTS_MAX 64   /* segments of a rule with `*` segments */
+#define PS_PATH_BYTES_MAX (256U << 20) /* bytes of all rules of one filter */
 
 /* Events. */
 #define PS_EVENT_MAX 8192       /* bytes of one event, names and values */
@@ -40,5 +46,33 @@
 #define PS_RING_BYTES_MIN 65536
 #define PS_RING_BYTES_DEFAULT (4U << 20)
 #define PS_RING_BYTES_TOP (1U << 30)
+#define PS_RING_RESERVES_MAX 8     /* kinds with headroom of their own */
+#define PS_RING_PATH_MAX 512       /* bytes of a ring file's path */
+#define PS_RINGS_MAX 64            /* dead rings kept for one target */
+#define PS_RING_STALE_MS 518400000 /* 6 days: then a dead ring is dropped */
+#define PS_ADOPT_EVERY_MS 5000     /* how often dead rings are looked for */
+
+/* The sink. */
+#define PS_BATCH_MAX 4096          /* events of one batch */
+#define PS_BATCH_BYTES_MAX 262144  /* bytes of records of one batch */
+#define PS_SINK_STACK_BYTES 262144 /* the thread's stack */
+#define PS_SINK_QUIET_MS 1000      /* empty that long: deep idle */
+#define PS_SINK_PARK_MS 50         /* waited for a thread that must stop */
+#define PS_SINK_RETRY_MS 1000      /* before a failed start is tried again */
+#define PS_SINK_NOTICE_MS 60000    /* one log line in that time */
+#define PS_NOTICE_MAX 512          /* bytes of a log line */
+#define PS_SESSION_TTL_S 1800      /* life of a session hash */
+#define PS_MARKER_TTL_S 604800     /* life of a marker: 7 days */
+#define PS_REJECT_TRIES 3          /* of an event that makes Redis fail */
+
+/* The connection. */
+#define PS_URL_MAX 2048               /* bytes of a target's URL */
+#define PS_HOST_MAX 255               /* bytes of a host name */
+#define PS_COMMAND_BYTES_MAX 4194304  /* one batch as commands */
+#define PS_REPLY_NODES_MAX 65536      /* elements of the replies to a batch */
+#define PS_REPLY_BYTES_MAX 1048576    /* bytes of the replies to a batch */
+#define PS_REPLY_TEXT_MAX 262144      /* bytes of strings kept of those */
+#define PS_MEMORY_EVENTS_MAX 1000000  /* events a memory target keeps */
+#define PS_MEMORY_BYTES_MAX 268435456 /* and their bytes */
 
 #endif
