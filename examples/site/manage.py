@@ -1,0 +1,12 @@
+#!/usr/bin/env python
+# SPDX-License-Identifier: MIT
+"""Django's command line for the example site."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "example.settings")
+    execute_from_command_line(sys.argv)
