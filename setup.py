@@ -74,12 +74,13 @@ class BuildExt(build_ext):
                 extension.extra_compile_args.append("-DPS_HAVE_LIBJWT")
             else:
                 package = DEBIAN_PACKAGE[OPTIONAL_LIBRARY]
-                self.announce(
-                    f'penstock: building without the optional engine "{OPTIONAL_LIBRARY}" '
-                    f"(its development files are not installed; Debian: {package})",
-                    level=4,
+                self.warn(
+                    f'building without the optional engine "{OPTIONAL_LIBRARY}": its '
+                    f"development files are not installed (Debian: {package})"
                 )
-                extension.sources.remove(OPTIONAL_SOURCE)
+                extension.sources = [
+                    source for source in extension.sources if source != OPTIONAL_SOURCE
+                ]
         super().build_extensions()
 
     def link_with(self, extension: Extension, library: str) -> bool:

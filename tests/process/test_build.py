@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""A build that lacks something says what, and which Debian package brings it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REQUIRED = {"openssl": "libssl-dev", "hiredis": "libhiredis-dev"}
+
+
+@pytest.fixture
+def tree(root: Path, tmp_path: Path) -> Path:
+    """A copy of what the build needs."""
+    copy = tmp_path / "tree"
+    copy.mkdir()
+    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(root / name, copy)
+    for name in ("ext", "pysrc"):
+        shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("*.egg-info"))
+    return copy
+
+
+def descriptions(folder: Path, *libraries: str) -> Path:
+    """A pkg-config folder that knows these libraries only."""
+    folder.mkdir()
+    for name in libraries:
+        (folder / f"{name}.pc").write_text(
+            f"Name: {name}\nDescription: x\nVersion: 9\nLibs: -l{name}\n"
+        )
+    return folder
+
+
+def build(tree: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`setup.py build_ext` with a compiler that does nothing but succeed."""
+    return subprocess.run(
+        [sys.executable, "setup.py", "build_ext", "--build-temp", "t", "--build-lib", "l"],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+        env={**os.environ, "CC": "true", "PYTHONDEVMODE": "0", **environment},
+    )
+
+
+@pytest.mark.parametrize("absent", REQUIRED)
+def test_a_missing_library_is_named_with_its_package(
+    tree: Path, tmp_path: Path, absent: str
+) -> None:
+    known = descriptions(tmp_path / "pc", *(REQUIRED.keys() - {absent}))
+    done = build(tree, PKG_CONFIG_LIBDIR=str(known))
+    assert done.returncode != 0
+    assert REQUIRED[absent] in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not any(package in done.stderr for lib, package in REQUIRED.items() if lib != absent)
+
+
+def test_all_that_is_missing_is_named_at_once(tree: Path, tmp_path: Path) -> None:
+    done = build(tree, PKG_CONFIG_LIBDIR=str(descriptions(tmp_path / "pc")))
+    assert done.returncode != 0
+    assert all(package in done.stderr for package in REQUIRED.values())
+
+
+def test_a_missing_pkg_config_is_named(tree: Path) -> None:
+    done = build(tree, PKG_CONFIG="/nowhere/pkg-config")
+    assert done.returncode != 0
+    assert "pkg-config" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_libjwt_the_build_goes_on_and_says_so(tree: Path, tmp_path: Path) -> None:
+    done = build(tree, PKG_CONFIG_LIBDIR=str(descriptions(tmp_path / "pc", *REQUIRED)))
+    said = done.stdout + done.stderr
+    assert "libjwt-dev" in said
+    assert "signature_openssl.c" in said
+    assert "signature_libjwt.c" not in said
+    assert "PS_HAVE_LIBJWT" not in said
+
+
+def test_with_libjwt_its_engine_is_built(tree: Path, tmp_path: Path) -> None:
+    known = descriptions(tmp_path / "pc", *REQUIRED, "libjwt")
+    done = build(tree, PKG_CONFIG_LIBDIR=str(known))
+    assert "PS_HAVE_LIBJWT" in done.stdout + done.stderr
+    assert "libjwt-dev" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("value", "expected"), [("1", True), ("0", False)])
+def test_warnings_are_errors_only_when_asked(
+    tree: Path, tmp_path: Path, value: str, expected: bool
+) -> None:
+    known = descriptions(tmp_path / "pc", *REQUIRED)
+    done = build(tree, PKG_CONFIG_LIBDIR=str(known), PENSTOCK_WERROR=value)
+    assert ("-Werror" in (done.stdout + done.stderr).split()) == expected
