@@ -42,6 +42,23 @@ lookup(PyObject *dict, PyObject *name)
     return value;
 }
 
+static void
+hold(request_source *source, PyObject *value)
+{
+    if (value != NULL && source->held_count < Py_ARRAY_LENGTH(source->held)) {
+        source->held[source->held_count++] = Py_NewRef(value);
+    }
+}
+
+void
+request_source_fini(request_source *source)
+{
+    for (size_t i = 0; i < source->held_count; i++) {
+        Py_DECREF(source->held[i]);
+    }
+    source->held_count = 0;
+}
+
 /* --- WSGI -------------------------------------------------------------- */
 
 static PyObject *
@@ -88,6 +105,9 @@ environ_header(void *opaque, ps_header which, size_t *count)
     request_source *source = opaque;
     PyObject *value =
         lookup(source->environ, environ_name(source->state, which));
+    if (which == PS_HEADER_AUTHORIZATION) {
+        hold(source, value);
+    }
     ps_span text = text_bytes(value);
     *count = text.ptr != NULL;
     return text;
@@ -97,8 +117,9 @@ static size_t
 environ_cookies(void *opaque, const ps_span **headers)
 {
     request_source *source = opaque;
-    source->cookies[0] =
-        text_bytes(lookup(source->environ, source->state->name_HTTP_COOKIE));
+    PyObject *value = lookup(source->environ, source->state->name_HTTP_COOKIE);
+    hold(source, value);
+    source->cookies[0] = text_bytes(value);
     *headers = source->cookies;
     return source->cookies[0].ptr != NULL;
 }
@@ -109,6 +130,7 @@ request_from_environ(core_state *state, PyObject *environ,
 {
     source->state = state;
     source->environ = environ;
+    source->held_count = 0;
     *request = (ps_request){
         .source = source,
         .header = environ_header,
@@ -145,11 +167,13 @@ static const struct {
 /* A name with "_" in it equals none of ours, so that no client can pass
  * "sec_gpc" for "sec-gpc" where WSGI would make them one. */
 static void
-see_scope_header(request_source *source, ps_span name, ps_span value)
+see_scope_header(request_source *source, ps_span name, PyObject *object)
 {
+    ps_span value = text_bytes(object);
     if (ps_span_equal_nocase(name, PS_SPAN("cookie"))) {
         if (source->cookie_count < PS_COOKIE_HEADERS_MAX) {
             source->cookies[source->cookie_count++] = value;
+            hold(source, object);
         }
         return;
     }
@@ -158,6 +182,9 @@ see_scope_header(request_source *source, ps_span name, ps_span value)
             ps_header which = SCOPE_NAMES[i].which;
             if (source->counts[which]++ == 0) {
                 source->first[which] = value;
+                if (which == PS_HEADER_AUTHORIZATION) {
+                    hold(source, object);
+                }
             }
             return;
         }
@@ -216,6 +243,7 @@ request_from_scope(core_state *state, PyObject *scope, request_source *source,
 {
     source->state = state;
     source->environ = NULL;
+    source->held_count = 0;
     source->cookie_count = 0;
     memset(source->first, 0, sizeof(source->first));
     memset(source->counts, 0, sizeof(source->counts));
@@ -232,7 +260,7 @@ request_from_scope(core_state *state, PyObject *scope, request_source *source,
         PyObject *value;
         if (pair_items(pair, &name, &value) == 0 && PyBytes_Check(name) &&
             PyBytes_Check(value)) {
-            see_scope_header(source, text_bytes(name), text_bytes(value));
+            see_scope_header(source, text_bytes(name), value);
         }
     }
     *request = (ps_request){

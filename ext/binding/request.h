@@ -9,7 +9,9 @@
 #include "../core/gate.h"
 
 /* Where the headers of one request are. Lives on the stack of `enter` and
- * `finish`; everything in it is borrowed from the environ or the scope. */
+ * `finish`. Spans are borrowed from the environ or the scope, but for those
+ * that a token may come from: these are held, since the GIL is let go while
+ * a signature is verified. */
 typedef struct request_source {
     core_state *state;
     PyObject *environ;              /* dict, for WSGI; NULL for ASGI */
@@ -17,7 +19,12 @@ typedef struct request_source {
     size_t counts[PS_HEADER_COUNT]; /* ASGI: how many of that name */
     size_t cookie_count;
     ps_span cookies[PS_COOKIE_HEADERS_MAX];
+    size_t held_count;
+    PyObject *held[PS_COOKIE_HEADERS_MAX + 1]; /* strong */
 } request_source;
+
+/* Gives back what is held; once a source, after its last use. */
+void request_source_fini(request_source *source);
 
 /* Fills in `source` and `request` from a PEP 3333 environ (or Django's
  * META). Never fails: what is not there or not text is absent. */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "arguments.h"
+
+int
+read_arguments(const char *function, const char *const *names,
+               Py_ssize_t count, Py_ssize_t required, PyObject *const *args,
+               Py_ssize_t nargs, PyObject *kwnames, PyObject **values)
+{
+    if (nargs > count) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s() takes at most %zd arguments (%zd given)", function,
+                     count, nargs);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < nargs; i++) {
+        values[i] = args[i];
+    }
+    Py_ssize_t named = kwnames != NULL ? PyTuple_GET_SIZE(kwnames) : 0;
+    for (Py_ssize_t k = 0; k < named; k++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, k);
+        Py_ssize_t i = 0;
+        while (i < count &&
+               PyUnicode_CompareWithASCIIString(name, names[i]) != 0) {
+            i++;
+        }
+        if (i == count) {
+            PyErr_Format(PyExc_TypeError,
+                         "%s() got an unexpected keyword argument %R",
+                         function, name);
+            return -1;
+        }
+        if (values[i] != NULL) {
+            PyErr_Format(PyExc_TypeError,
+                         "%s() got multiple values for argument '%s'",
+                         function, names[i]);
+            return -1;
+        }
+        values[i] = args[nargs + k];
+    }
+    for (Py_ssize_t i = 0; i < required; i++) {
+        if (values[i] == NULL) {
+            PyErr_Format(PyExc_TypeError,
+                         "%s() missing required argument: '%s'", function,
+                         names[i]);
+            return -1;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,719 @@
+/* SPDX-License-Identifier: MIT */
+/* Gate: its settings checked and compiled once, and the two `enter` calls.
+ * All policy is in core/gate.c; this file turns Python objects into it. */
+#include "visit.h"
+
+#include <structmember.h>
+
+#include "arguments.h"
+#include "errors.h"
+#include "request.h"
+
+#define TOKEN_SOURCES_MAX 8
+#define USER_CLAIMS_MAX 16
+
+/* --- settings ---------------------------------------------------------- */
+
+/* A tuple of str from any iterable of str but a str itself; NULL with an
+ * exception that names the setting. */
+static PyObject *
+words_from_object(PyObject *object, const char *setting)
+{
+    if (PyUnicode_Check(object) || PyBytes_Check(object)) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s: a list or tuple of str is meant, not one %.100s",
+                     setting, Py_TYPE(object)->tp_name);
+        return NULL;
+    }
+    PyObject *words = PySequence_Tuple(object);
+    if (words == NULL) {
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(words); i++) {
+        PyObject *word = PyTuple_GET_ITEM(words, i);
+        Py_ssize_t size;
+        if (!PyUnicode_Check(word)) {
+            PyErr_Format(PyExc_TypeError, "%s: %R is not a str", setting,
+                         word);
+            goto fail;
+        }
+        if (PyUnicode_AsUTF8AndSize(word, &size) == NULL) {
+            goto fail;
+        }
+        if (size == 0) {
+            PyErr_Format(PyExc_ValueError, "%s: an empty name", setting);
+            goto fail;
+        }
+    }
+    return words;
+fail:
+    Py_DECREF(words);
+    return NULL;
+}
+
+int
+mode_from_object(PyObject *object, const char *setting, ps_mode fallback,
+                 ps_mode *mode)
+{
+    if (object == NULL || object == Py_None) {
+        *mode = fallback;
+        return 0;
+    }
+    if (PyUnicode_Check(object)) {
+        for (int i = PS_MODE_OFF; i <= PS_MODE_COOKIE; i++) {
+            if (PyUnicode_CompareWithASCIIString(
+                    object, ps_mode_word((ps_mode)i).ptr) == 0) {
+                *mode = (ps_mode)i;
+                return 0;
+            }
+        }
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "%s: %R is none of 'cookie', 'derived', 'off'", setting,
+                 object);
+    return -1;
+}
+
+/* The number of the label `word`, -1 with ValueError. */
+static int
+label_number(GateObject *self, PyObject *word, const char *setting)
+{
+    Py_ssize_t count = PyTuple_GET_SIZE(self->words);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        int same = PyObject_RichCompareBool(PyTuple_GET_ITEM(self->words, i),
+                                            word, Py_EQ);
+        if (same != 0) {
+            return same < 0 ? -1 : (int)i;
+        }
+    }
+    PyErr_Format(PyExc_ValueError, "%s: %R is not a label of paths", setting,
+                 word);
+    return -1;
+}
+
+/* treat_as: which row of the request table a label follows. */
+static int
+read_rows(GateObject *self, PyObject *treat_as, uint8_t *rows)
+{
+    for (size_t i = 0; i < PS_LABELS_MAX; i++) {
+        rows[i] = i <= PS_LABEL_TRACK ? (uint8_t)i : PS_LABEL_TRACK;
+    }
+    if (treat_as == NULL || treat_as == Py_None) {
+        return 0;
+    }
+    PyObject *items = PyMapping_Items(treat_as);
+    if (items == NULL) {
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
+        PyObject *pair = PyList_GET_ITEM(items, i);
+        PyObject *word;
+        PyObject *row;
+        if (!PyArg_ParseTuple(pair, "OO", &word, &row)) {
+            goto fail;
+        }
+        int label = label_number(self, word, "treat_as");
+        if (label < 0) {
+            goto fail;
+        }
+        int number = label_number(self, row, "treat_as");
+        if (number < 0 || number > PS_LABEL_TRACK) {
+            if (!PyErr_Occurred()) {
+                PyErr_Format(PyExc_ValueError,
+                             "treat_as: %R is none of 'skip', 'api', 'track'",
+                             row);
+            }
+            goto fail;
+        }
+        if (label <= PS_LABEL_TRACK && number != label) {
+            PyErr_Format(PyExc_ValueError,
+                         "treat_as: the built-in label %R has its own row",
+                         word);
+            goto fail;
+        }
+        rows[label] = (uint8_t)number;
+    }
+    Py_DECREF(items);
+    return 0;
+fail:
+    Py_DECREF(items);
+    return -1;
+}
+
+static int
+read_require_token(GateObject *self, PyObject *labels, const uint8_t *rows)
+{
+    self->require_token = labels != NULL
+                              ? words_from_object(labels, "require_token")
+                              : PyTuple_New(0);
+    if (self->require_token == NULL) {
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->require_token); i++) {
+        PyObject *word = PyTuple_GET_ITEM(self->require_token, i);
+        int label = label_number(self, word, "require_token");
+        if (label < 0) {
+            return -1;
+        }
+        if (rows[label] == PS_LABEL_SKIP) {
+            PyErr_Format(PyExc_ValueError,
+                         "require_token: the label %R follows 'skip', where "
+                         "no token is looked at",
+                         word);
+            return -1;
+        }
+        if (self->verifier == Py_None) {
+            PyErr_SetString(PyExc_ValueError,
+                            "require_token: there is no verifier");
+            return -1;
+        }
+        self->required[label] = true;
+    }
+    return 0;
+}
+
+/* "bearer" or "cookie:<name>". */
+static int
+read_source(PyObject *word, ps_token_source *source)
+{
+    Py_ssize_t size;
+    const char *bytes = PyUnicode_AsUTF8AndSize(word, &size);
+    if (bytes == NULL) {
+        return -1;
+    }
+    ps_span text = {bytes, (size_t)size};
+    static const ps_span COOKIE = {"cookie:", 7};
+    if (ps_span_equal(text, PS_SPAN("bearer"))) {
+        *source = (ps_token_source){false, PS_SPAN("Bearer"), false};
+        return 0;
+    }
+    if (ps_span_starts_with(text, COOKIE) && text.len > COOKIE.len &&
+        text.len - COOKIE.len <= PS_COOKIE_NAME_MAX) {
+        *source =
+            (ps_token_source){true, ps_span_from(text, COOKIE.len), true};
+        return 0;
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "token_from: %R is neither 'bearer' nor 'cookie:<name>'",
+                 word);
+    return -1;
+}
+
+static int
+read_event_fields(GateObject *self, PyObject *names, uint32_t *bits)
+{
+    static const char *const WORDS[] = {
+#define X(name, word) word,
+        PS_EXTRA_FIELDS(X)
+#undef X
+    };
+    self->event_fields = names != NULL
+                             ? words_from_object(names, "event_fields")
+                             : PyTuple_New(0);
+    if (self->event_fields == NULL) {
+        return -1;
+    }
+    *bits = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->event_fields); i++) {
+        PyObject *name = PyTuple_GET_ITEM(self->event_fields, i);
+        int at = 0;
+        while (at < PS_EXTRA_COUNT &&
+               PyUnicode_CompareWithASCIIString(name, WORDS[at]) != 0) {
+            at++;
+        }
+        if (at == PS_EXTRA_COUNT) {
+            PyErr_Format(PyExc_ValueError,
+                         "event_fields: %R is none of scheme, host, referrer, "
+                         "user_agent, language, ip_prefix, ip, query, "
+                         "trace_id, request_id",
+                         name);
+            return -1;
+        }
+        *bits |= 1U << at;
+    }
+    return 0;
+}
+
+/* A strong reference to `part`, or to None; -1 when it is of another type. */
+static int
+read_part(PyObject *part, PyTypeObject *type, const char *setting,
+          PyObject **slot)
+{
+    if (part == NULL || part == Py_None) {
+        *slot = Py_NewRef(Py_None);
+        return 0;
+    }
+    if (!Py_IS_TYPE(part, type)) {
+        PyErr_Format(PyExc_TypeError, "%s: a %s or None is meant, not %.100s",
+                     setting, type->tp_name, Py_TYPE(part)->tp_name);
+        return -1;
+    }
+    *slot = Py_NewRef(part);
+    return 0;
+}
+
+static PyObject *
+label_words(core_state *state, PyObject *paths)
+{
+    if (paths != Py_None) {
+        return Py_NewRef(((PathFilterObject *)paths)->words);
+    }
+    (void)state;
+    return Py_BuildValue("(sss)", "skip", "api", "track");
+}
+
+static int
+read_sources(GateObject *self, PyObject *names, ps_token_source *sources)
+{
+    self->token_from = names != NULL ? words_from_object(names, "token_from")
+                                     : Py_BuildValue("(s)", "bearer");
+    if (self->token_from == NULL) {
+        return -1;
+    }
+    Py_ssize_t count = PyTuple_GET_SIZE(self->token_from);
+    if (count > TOKEN_SOURCES_MAX) {
+        PyErr_Format(PyExc_ValueError, "token_from: at most %d sources",
+                     TOKEN_SOURCES_MAX);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (read_source(PyTuple_GET_ITEM(self->token_from, i), &sources[i]) <
+            0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+read_user_claims(GateObject *self, PyObject *names, ps_span *claims)
+{
+    self->user_claims = names != NULL
+                            ? words_from_object(names, "user_claims")
+                            : Py_BuildValue("(ss)", "user_id", "sub");
+    if (self->user_claims == NULL) {
+        return -1;
+    }
+    Py_ssize_t count = PyTuple_GET_SIZE(self->user_claims);
+    if (count > USER_CLAIMS_MAX) {
+        PyErr_Format(PyExc_ValueError, "user_claims: at most %d names",
+                     USER_CLAIMS_MAX);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Py_ssize_t size;
+        const char *bytes = PyUnicode_AsUTF8AndSize(
+            PyTuple_GET_ITEM(self->user_claims, i), &size);
+        if (bytes == NULL) {
+            return -1;
+        }
+        claims[i] = (ps_span){bytes, (size_t)size};
+    }
+    return 0;
+}
+
+PyDoc_STRVAR(
+    gate_doc,
+    "Gate(*, verifier=None, paths=None, fingerprint=None, sink=None,\n"
+    "     require_token=(), user_claims=('user_id', 'sub'),\n"
+    "     token_from=('bearer',), treat_as=None, event_fields=(),\n"
+    "     hash_ids=False, mode='cookie', gpc='derived', trusted_proxies=0)\n"
+    "--\n\n"
+    "The one entry point: enter before the view, Visit.finish after it.\n\n"
+    "verifier, paths, fingerprint and sink are a TokenVerifier, PathFilter,\n"
+    "FingerprintCookie and EventSink; with None that step is off. Raises\n"
+    "TypeError or ValueError naming the setting.");
+
+static PyObject *
+gate_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {
+        "verifier",        "paths",       "fingerprint", "sink",
+        "require_token",   "user_claims", "token_from",  "treat_as",
+        "event_fields",    "hash_ids",    "mode",        "gpc",
+        "trusted_proxies", NULL};
+    PyObject *verifier = NULL;
+    PyObject *paths = NULL;
+    PyObject *fingerprint = NULL;
+    PyObject *sink = NULL;
+    PyObject *require_token = NULL;
+    PyObject *user_claims = NULL;
+    PyObject *token_from = NULL;
+    PyObject *treat_as = NULL;
+    PyObject *event_fields = NULL;
+    int hash_ids = 0;
+    PyObject *mode = NULL;
+    PyObject *gpc = NULL;
+    int trusted_proxies = 0;
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "|$OOOOOOOOOpOOi:Gate", keywords, &verifier, &paths,
+            &fingerprint, &sink, &require_token, &user_claims, &token_from,
+            &treat_as, &event_fields, &hash_ids, &mode, &gpc,
+            &trusted_proxies)) {
+        return NULL;
+    }
+    core_state *state = state_of_type(type);
+    GateObject *self = (GateObject *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    ps_token_source sources[TOKEN_SOURCES_MAX];
+    ps_span claims[USER_CLAIMS_MAX];
+    uint8_t rows[PS_LABELS_MAX];
+    ps_gate_settings settings = {0};
+    if (trusted_proxies < 0 || trusted_proxies > 100) {
+        PyErr_Format(PyExc_ValueError, "trusted_proxies: 0 to 100, not %d",
+                     trusted_proxies);
+        goto fail;
+    }
+    if (read_part(verifier, state->token_verifier_type, "verifier",
+                  &self->verifier) < 0 ||
+        read_part(paths, state->path_filter_type, "paths", &self->paths) < 0 ||
+        read_part(fingerprint, state->fingerprint_cookie_type, "fingerprint",
+                  &self->fingerprint) < 0 ||
+        read_part(sink, state->event_sink_type, "sink", &self->sink) < 0) {
+        goto fail;
+    }
+    self->words = label_words(state, self->paths);
+    if (self->words == NULL || read_rows(self, treat_as, rows) < 0 ||
+        read_require_token(self, require_token, rows) < 0 ||
+        read_sources(self, token_from, sources) < 0 ||
+        read_user_claims(self, user_claims, claims) < 0 ||
+        read_event_fields(self, event_fields, &settings.extra_fields) < 0 ||
+        mode_from_object(mode, "mode", PS_MODE_COOKIE, &settings.mode) < 0 ||
+        mode_from_object(gpc, "gpc", PS_MODE_DERIVED, &settings.gpc) < 0) {
+        goto fail;
+    }
+    if (self->verifier != Py_None) {
+        settings.verifier = ((TokenVerifierObject *)self->verifier)->verifier;
+    }
+    if (self->paths != Py_None) {
+        settings.paths = ((PathFilterObject *)self->paths)->filter;
+    }
+    if (self->fingerprint != Py_None) {
+        settings.cookie =
+            ((FingerprintCookieObject *)self->fingerprint)->cookie;
+    }
+    if (self->sink != Py_None) {
+        settings.sink = ((EventSinkObject *)self->sink)->sink;
+    }
+    settings.sources = sources;
+    settings.source_count = (size_t)PyTuple_GET_SIZE(self->token_from);
+    settings.user_claims = claims;
+    settings.user_claim_count = (size_t)PyTuple_GET_SIZE(self->user_claims);
+    settings.rows = rows;
+    settings.row_count = PS_LABELS_MAX;
+    settings.hash_ids = hash_ids != 0;
+    settings.trusted_proxies = (unsigned)trusted_proxies;
+    self->hash_ids = settings.hash_ids;
+    self->mode = settings.mode;
+    self->gpc = settings.gpc;
+    self->trusted_proxies = settings.trusted_proxies;
+    ps_status status = ps_gate_new(&settings, &self->gate);
+    if (status != PS_OK) {
+        raise_setting_error(state, status, "Gate", NULL);
+        goto fail;
+    }
+    return (PyObject *)self;
+fail:
+    Py_DECREF(self);
+    return NULL;
+}
+
+static int
+gate_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    GateObject *self = (GateObject *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->verifier);
+    Py_VISIT(self->paths);
+    Py_VISIT(self->fingerprint);
+    Py_VISIT(self->sink);
+    Py_VISIT(self->words);
+    Py_VISIT(self->token_from);
+    Py_VISIT(self->require_token);
+    Py_VISIT(self->user_claims);
+    Py_VISIT(self->event_fields);
+    return 0;
+}
+
+/* No tp_clear: the parts are immutable and hold no gate, so a gate is never
+ * the object that keeps a cycle alive, and the core borrows from them. */
+static void
+gate_dealloc(PyObject *op)
+{
+    GateObject *self = (GateObject *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    ps_gate_free(self->gate);
+    Py_CLEAR(self->verifier);
+    Py_CLEAR(self->paths);
+    Py_CLEAR(self->fingerprint);
+    Py_CLEAR(self->sink);
+    Py_CLEAR(self->words);
+    Py_CLEAR(self->token_from);
+    Py_CLEAR(self->require_token);
+    Py_CLEAR(self->user_claims);
+    Py_CLEAR(self->event_fields);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+/* --- enter ------------------------------------------------------------- */
+
+/* RSA, EC and EdDSA verification runs without the GIL: 15 µs and more, where
+ * a switch costs less than one. */
+static void
+leave_interpreter(void *context)
+{
+    *(PyThreadState **)context = PyEval_SaveThread();
+}
+
+static void
+reenter_interpreter(void *context)
+{
+    PyEval_RestoreThread(*(PyThreadState **)context);
+}
+
+static void
+enter(VisitObject *visit, const ps_request *request, ps_span method,
+      ps_span path, ps_mode mode)
+{
+    PyThreadState *thread = NULL; /* while the GIL is let go */
+    ps_slow_section slow = {leave_interpreter, reenter_interpreter, &thread};
+    ps_gate_enter(visit->gate->gate, request, method, path, mode,
+                  visit->secure, &slow, &visit->visit);
+}
+
+/* `secure` as given, else what the scheme says. */
+static int
+read_secure(PyObject *given, ps_span scheme, bool *secure)
+{
+    if (given == NULL || given == Py_None) {
+        *secure = ps_span_equal_nocase(scheme, PS_SPAN("https")) ||
+                  ps_span_equal_nocase(scheme, PS_SPAN("wss"));
+        return 0;
+    }
+    int truth = PyObject_IsTrue(given);
+    *secure = truth == 1;
+    return truth < 0 ? -1 : 0;
+}
+
+/* The event's form of a path that has a lone surrogate: U+FFFD for each. */
+static int
+repair_path(VisitObject *visit, PyObject *text)
+{
+    if (!PyBytes_Check(visit->path) || text == NULL) {
+        return 0;
+    }
+    PyObject *raw =
+        PyUnicode_AsEncodedString(text, "utf-16-le", "surrogatepass");
+    if (raw == NULL) {
+        return -1;
+    }
+    visit->event_path = PyUnicode_Decode(
+        PyBytes_AS_STRING(raw), PyBytes_GET_SIZE(raw), "utf-16-le", "replace");
+    Py_DECREF(raw);
+    visit->path_is_altered = visit->event_path != NULL;
+    return visit->event_path != NULL ? 0 : -1;
+}
+
+static PyObject *
+checked_dict(PyObject *object, const char *function, const char *what)
+{
+    if (!PyDict_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s() takes %s (a dict), not %.100s",
+                     function, what, Py_TYPE(object)->tp_name);
+        return NULL;
+    }
+    return object;
+}
+
+PyDoc_STRVAR(
+    gate_enter_doc,
+    "enter($self, /, environ, path=None, secure=None, mode=None)\n--\n\n"
+    "Look at a request before its view; answer its Visit.\n\n"
+    "environ is a PEP 3333 environ, or Django's request.META together with\n"
+    "path=request.path_info, the already decoded path. Without path,\n"
+    "PATH_INFO is decoded as Django does. secure says whether the request\n"
+    "came over https; None takes wsgi.url_scheme. mode ('cookie', 'derived'\n"
+    "or 'off') stands in for the gate's own. Never raises because of what a\n"
+    "client sent.");
+
+static PyObject *
+gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+           PyObject *kwnames)
+{
+    GateObject *self = (GateObject *)op;
+    static const char *const NAMES[] = {"environ", "path", "secure", "mode"};
+    PyObject *values[4] = {NULL, NULL, NULL, NULL};
+    ps_mode mode;
+    if (read_arguments("enter", NAMES, 4, 1, args, nargs, kwnames, values) <
+            0 ||
+        checked_dict(values[0], "enter", "a WSGI environ") == NULL ||
+        mode_from_object(values[3], "mode", self->mode, &mode) < 0) {
+        return NULL;
+    }
+    PyObject *given = values[1] == Py_None ? NULL : values[1];
+    if (given != NULL && !PyUnicode_Check(given)) {
+        PyErr_Format(PyExc_TypeError, "path is a str or None, not %.100s",
+                     Py_TYPE(given)->tp_name);
+        return NULL;
+    }
+    core_state *state = state_of(op);
+    request_source source;
+    ps_request request;
+    request_from_environ(state, values[0], &source, &request);
+    VisitObject *visit = visit_new(state, self, values[0]);
+    if (visit == NULL) {
+        return NULL;
+    }
+    ps_span path;
+    if (read_secure(values[2], request.scheme, &visit->secure) < 0 ||
+        (given != NULL
+             ? path_from_text(given, &visit->path, &path) < 0 ||
+                   repair_path(visit, given) < 0
+             : path_from_environ(state, values[0], &visit->path, &path) < 0)) {
+        Py_DECREF(visit);
+        return NULL;
+    }
+    PyObject *method =
+        PyDict_GetItemWithError(values[0], state->name_REQUEST_METHOD);
+    PyErr_Clear();
+    visit->method = Py_XNewRef(method);
+    enter(visit, &request, text_bytes(method), path, mode);
+    request_source_fini(&source);
+    PyObject_GC_Track((PyObject *)visit);
+    return (PyObject *)visit;
+}
+
+PyDoc_STRVAR(gate_enter_scope_doc,
+             "enter_scope($self, /, scope, secure=None, mode=None)\n--\n\n"
+             "Look at a request by its ASGI http or websocket scope; see\n"
+             "enter. The path is scope['path'] without scope['root_path'].");
+
+static PyObject *
+gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                 PyObject *kwnames)
+{
+    GateObject *self = (GateObject *)op;
+    static const char *const NAMES[] = {"scope", "secure", "mode"};
+    PyObject *values[3] = {NULL, NULL, NULL};
+    ps_mode mode;
+    if (read_arguments("enter_scope", NAMES, 3, 1, args, nargs, kwnames,
+                       values) < 0 ||
+        checked_dict(values[0], "enter_scope", "an ASGI scope") == NULL ||
+        mode_from_object(values[2], "mode", self->mode, &mode) < 0) {
+        return NULL;
+    }
+    core_state *state = state_of(op);
+    request_source source;
+    ps_request request;
+    request_from_scope(state, values[0], &source, &request);
+    VisitObject *visit = visit_new(state, self, values[0]);
+    if (visit == NULL) {
+        request_source_fini(&source);
+        return NULL;
+    }
+    visit->is_scope = true;
+    ps_span path;
+    if (read_secure(values[1], request.scheme, &visit->secure) < 0 ||
+        path_from_scope(state, values[0], &visit->path, &path) < 0) {
+        goto fail;
+    }
+    if (visit->path != NULL && PyBytes_Check(visit->path)) {
+        PyObject *text = PyUnicode_DecodeUTF8(path.ptr, (Py_ssize_t)path.len,
+                                              "surrogatepass");
+        if (text == NULL || repair_path(visit, text) < 0) {
+            Py_XDECREF(text);
+            goto fail;
+        }
+        Py_DECREF(text);
+    }
+    PyObject *method = PyDict_GetItemWithError(values[0], state->name_method);
+    PyErr_Clear();
+    visit->method = Py_XNewRef(method);
+    enter(visit, &request, text_bytes(method), path, mode);
+    request_source_fini(&source);
+    PyObject_GC_Track((PyObject *)visit);
+    return (PyObject *)visit;
+fail:
+    request_source_fini(&source);
+    Py_DECREF(visit);
+    return NULL;
+}
+
+/* --- attributes -------------------------------------------------------- */
+
+static PyObject *
+get_mode(PyObject *op, void *Py_UNUSED(closure))
+{
+    ps_span word = ps_mode_word(((GateObject *)op)->mode);
+    return PyUnicode_FromStringAndSize(word.ptr, (Py_ssize_t)word.len);
+}
+
+static PyObject *
+get_gpc(PyObject *op, void *Py_UNUSED(closure))
+{
+    ps_span word = ps_mode_word(((GateObject *)op)->gpc);
+    return PyUnicode_FromStringAndSize(word.ptr, (Py_ssize_t)word.len);
+}
+
+static PyMemberDef gate_members[] = {
+    {"verifier", T_OBJECT, offsetof(GateObject, verifier), READONLY,
+     "TokenVerifier or None."},
+    {"paths", T_OBJECT, offsetof(GateObject, paths), READONLY,
+     "PathFilter or None."},
+    {"fingerprint", T_OBJECT, offsetof(GateObject, fingerprint), READONLY,
+     "FingerprintCookie or None."},
+    {"sink", T_OBJECT, offsetof(GateObject, sink), READONLY,
+     "EventSink or None."},
+    {"require_token", T_OBJECT, offsetof(GateObject, require_token), READONLY,
+     "Labels that are answered 401 without a valid token."},
+    {"user_claims", T_OBJECT, offsetof(GateObject, user_claims), READONLY,
+     "Claims that name the user, the first present one counts."},
+    {"token_from", T_OBJECT, offsetof(GateObject, token_from), READONLY,
+     "Where a token is looked for."},
+    {"event_fields", T_OBJECT, offsetof(GateObject, event_fields), READONLY,
+     "Further fields of `request` events."},
+    {"hash_ids", T_BOOL, offsetof(GateObject, hash_ids), READONLY,
+     "Events carry HMAC(id) in place of the id."},
+    {"trusted_proxies", T_UINT, offsetof(GateObject, trusted_proxies),
+     READONLY, "How many proxies stand in front."},
+    {NULL, 0, 0, 0, NULL},
+};
+
+static PyGetSetDef gate_getset[] = {
+    {"mode", get_mode, NULL, "\"cookie\", \"derived\" or \"off\".", NULL},
+    {"gpc", get_gpc, NULL, "The most that is done with Sec-GPC: 1.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyMethodDef gate_methods[] = {
+    {"enter", (PyCFunction)(void (*)(void))gate_enter,
+     METH_FASTCALL | METH_KEYWORDS, gate_enter_doc},
+    {"enter_scope", (PyCFunction)(void (*)(void))gate_enter_scope,
+     METH_FASTCALL | METH_KEYWORDS, gate_enter_scope_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot gate_slots[] = {
+    {Py_tp_doc, (void *)gate_doc}, {Py_tp_new, gate_new},
+    {Py_tp_dealloc, gate_dealloc}, {Py_tp_traverse, gate_traverse},
+    {Py_tp_members, gate_members}, {Py_tp_getset, gate_getset},
+    {Py_tp_methods, gate_methods}, {0, NULL},
+};
+
+static PyType_Spec gate_spec = {
+    .name = "penstock.Gate",
+    .basicsize = sizeof(GateObject),
+    .flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = gate_slots,
+};
+
+int
+gate_setup(PyObject *module)
+{
+    return add_type(module, &gate_spec, &state_of_module(module)->gate_type);
+}

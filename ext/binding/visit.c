@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: MIT */
+/* Visit: what `enter` found about one request, and `finish`. Python objects
+ * for token and fingerprint are made when asked for: most requests never do.
+ * A visit holds its environ or scope, which may hold the visit: the garbage
+ * collector knows, and `finish` lets go of it. */
+#include "visit.h"
+
+#include "arguments.h"
+#include "event_fields.h"
+#include "request.h"
+
+#include "../core/clock.h"
+#include "../core/shared_cache.h"
+
+VisitObject *
+visit_new(core_state *state, GateObject *gate, PyObject *source)
+{
+    VisitObject *self = PyObject_GC_New(VisitObject, state->visit_type);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->visit.token = NULL;
+    self->visit.finished = false;
+    self->gate = (GateObject *)Py_NewRef((PyObject *)gate);
+    self->source = Py_NewRef(source);
+    self->method = NULL;
+    self->path = NULL;
+    self->token = NULL;
+    self->fingerprint = NULL;
+    self->fields = NULL;
+    self->route = NULL;
+    self->event_path = NULL;
+    self->request_id = NULL;
+    self->is_scope = false;
+    self->secure = false;
+    self->path_is_altered = false;
+    return self;
+}
+
+static int
+visit_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    VisitObject *self = (VisitObject *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT((PyObject *)self->gate);
+    Py_VISIT(self->source);
+    Py_VISIT(self->method);
+    Py_VISIT(self->path);
+    Py_VISIT(self->token);
+    Py_VISIT(self->fingerprint);
+    Py_VISIT(self->fields);
+    Py_VISIT(self->route);
+    Py_VISIT(self->event_path);
+    Py_VISIT(self->request_id);
+    return 0;
+}
+
+/* The gate and the owners of spans stay until dealloc: other objects of a
+ * cycle may still read the visit while the collector takes it apart. */
+static int
+visit_clear(PyObject *op)
+{
+    VisitObject *self = (VisitObject *)op;
+    Py_CLEAR(self->source);
+    Py_CLEAR(self->token);
+    Py_CLEAR(self->fingerprint);
+    Py_CLEAR(self->fields);
+    return 0;
+}
+
+static void
+visit_dealloc(PyObject *op)
+{
+    VisitObject *self = (VisitObject *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    (void)visit_clear(op);
+    ps_visit_fini(&self->visit);
+    Py_CLEAR(self->method);
+    Py_CLEAR(self->path);
+    Py_CLEAR(self->route);
+    Py_CLEAR(self->event_path);
+    Py_CLEAR(self->request_id);
+    Py_CLEAR(self->gate);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
+
+/* --- finish ------------------------------------------------------------ */
+
+/* Takes one response header into account; false when it is no pair. */
+static bool
+see_pair(PyObject *pair, ps_shared_cache *seen, int64_t now)
+{
+    PyObject *fast = PySequence_Fast(pair, "a header is a pair");
+    if (fast == NULL || PySequence_Fast_GET_SIZE(fast) != 2) {
+        Py_XDECREF(fast);
+        return false;
+    }
+    ps_shared_cache_see(seen, text_bytes(PySequence_Fast_GET_ITEM(fast, 0)),
+                        text_bytes(PySequence_Fast_GET_ITEM(fast, 1)), now);
+    Py_DECREF(fast);
+    return true;
+}
+
+/* May a shared cache keep a response with these headers (a mapping, or
+ * pairs)? Headers that cannot be read are taken for cacheable. */
+static bool
+shared_cache_may_keep(PyObject *headers)
+{
+    ps_shared_cache seen = {0};
+    int64_t now = ps_clock_wall_ms() / 1000;
+    PyObject *pairs = NULL;
+    bool readable = true;
+    if (PyDict_Check(headers)) {
+        pairs = PyDict_Items(headers);
+    } else if (PyList_Check(headers) || PyTuple_Check(headers)) {
+        pairs = Py_NewRef(headers);
+    } else if (PyObject_HasAttrString(headers, "items")) {
+        pairs = PyObject_CallMethod(headers, "items", NULL);
+    } else {
+        pairs = Py_NewRef(headers);
+    }
+    PyObject *iterator = pairs != NULL ? PyObject_GetIter(pairs) : NULL;
+    if (iterator != NULL) {
+        PyObject *pair;
+        while (readable && (pair = PyIter_Next(iterator)) != NULL) {
+            readable = see_pair(pair, &seen, now);
+            Py_DECREF(pair);
+        }
+    }
+    Py_XDECREF(iterator);
+    Py_XDECREF(pairs);
+    if (PyErr_Occurred()) {
+        PyErr_Clear();
+        readable = false;
+    }
+    return !readable || iterator == NULL || ps_shared_cache_may_keep(&seen);
+}
+
+/* [("Set-Cookie", value)], or [(b"set-cookie", value)] for ASGI. */
+static PyObject *
+set_cookie_list(VisitObject *self, const char *value, size_t length)
+{
+    PyObject *pair =
+        self->is_scope ? Py_BuildValue("(y#y#)", "set-cookie", (Py_ssize_t)10,
+                                       value, (Py_ssize_t)length)
+                       : Py_BuildValue("(s#s#)", "Set-Cookie", (Py_ssize_t)10,
+                                       value, (Py_ssize_t)length);
+    if (pair == NULL) {
+        return NULL;
+    }
+    PyObject *list = PyList_New(1);
+    if (list == NULL) {
+        Py_DECREF(pair);
+        return NULL;
+    }
+    PyList_SET_ITEM(list, 0, pair); /* steals */
+    return list;
+}
+
+/* The text of a user's key: str as it is, anything else through str(). A new
+ * reference, or NULL without an exception when there is none. */
+static PyObject *
+user_text(PyObject *user)
+{
+    if (user == NULL || user == Py_None) {
+        return NULL;
+    }
+    PyObject *text =
+        PyUnicode_Check(user) ? Py_NewRef(user) : PyObject_Str(user);
+    if (text == NULL) {
+        PyErr_Clear();
+    }
+    return text;
+}
+
+/* UTF-8 of a str; absent for NULL and for what UTF-8 cannot hold. */
+static ps_span
+utf8_of(PyObject *text)
+{
+    Py_ssize_t size;
+    const char *bytes =
+        text != NULL ? PyUnicode_AsUTF8AndSize(text, &size) : NULL;
+    if (bytes == NULL) {
+        PyErr_Clear();
+        return PS_NO_SPAN;
+    }
+    return (ps_span){bytes, (size_t)size};
+}
+
+static PyObject *
+finish(VisitObject *self, int status, PyObject *headers, PyObject *user)
+{
+    const ps_gate *gate = self->gate->gate;
+    PyObject *user_str = user_text(user);
+    event_fields fields;
+    fields.count = 0;
+    fields.owned_count = 0;
+    if (self->fields != NULL &&
+        event_fields_read(&fields, self->fields, visit_field_is_reserved) <
+            0) {
+        PyErr_Clear(); /* checked when added; only memory can be short */
+        fields.count = 0;
+    }
+    ps_outcome outcome = {
+        .status = status,
+        .secure = self->secure,
+        .user = utf8_of(user_str),
+        .route = utf8_of(self->route),
+        .path = utf8_of(self->event_path),
+        .path_is_altered = self->path_is_altered,
+        .fields = fields.fields,
+        .field_count = fields.count,
+    };
+    outcome.hand_out = headers != NULL && headers != Py_None &&
+                       ps_gate_may_set_cookie(gate, &self->visit, status,
+                                              outcome.user.ptr != NULL) &&
+                       !shared_cache_may_keep(headers);
+    core_state *state = state_of((PyObject *)self);
+    request_source source;
+    ps_request request;
+    if (self->is_scope) {
+        request_from_scope(state, self->source, &source, &request);
+    } else {
+        request_from_environ(state, self->source, &source, &request);
+    }
+    request.request_id = utf8_of(self->request_id);
+    char set_cookie[PS_SET_COOKIE_MAX];
+    size_t length =
+        ps_gate_finish(gate, &self->visit, &request, &outcome, set_cookie);
+    request_source_fini(&source);
+    event_fields_clear(&fields);
+    Py_XDECREF(user_str);
+    Py_CLEAR(self->source);
+    return length == 0 ? PyList_New(0)
+                       : set_cookie_list(self, set_cookie, length);
+}
+
+PyDoc_STRVAR(
+    visit_finish_doc,
+    "finish($self, /, status, headers=None, user=None)\n--\n\n"
+    "Record the event; answer the response headers to add.\n\n"
+    "status is the HTTP status as int (499: the client went away). headers\n"
+    "are those of the response, a mapping or pairs of str or bytes: without\n"
+    "them no cookie is handed out. user is the key of the user whom the\n"
+    "framework's session has logged in. The answer is a list of pairs: str\n"
+    "after Gate.enter, lower-case bytes names after Gate.enter_scope. A\n"
+    "second call answers [] and records nothing.");
+
+static PyObject *
+visit_finish(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+             PyObject *kwnames)
+{
+    VisitObject *self = (VisitObject *)op;
+    PyObject *values[3] = {NULL, NULL, NULL};
+    static const char *const NAMES[] = {"status", "headers", "user"};
+    if (read_arguments("finish", NAMES, 3, 1, args, nargs, kwnames, values) <
+        0) {
+        return NULL;
+    }
+    long status = PyLong_AsLong(values[0]);
+    if (status == -1 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            return NULL;
+        }
+        PyErr_Clear();
+        status = 0;
+    }
+    if (self->visit.finished || self->source == NULL) {
+        return PyList_New(0);
+    }
+    return finish(self, status >= 0 && status <= 999 ? (int)status : 0,
+                  values[1], values[2]);
+}
+
+/* --- fields ------------------------------------------------------------ */
+
+bool
+visit_field_is_reserved(ps_span name)
+{
+    static const ps_span NAMES[] = {
+        {"label", 5},      {"method", 6},       {"path", 4},
+        {"route", 5},      {"status", 6},       {"duration_us", 11},
+        {"user", 4},       {"fingerprint", 11}, {"new", 3},
+        {"reason", 6},     {"agent", 5},
+#define X(name, word) {word, sizeof(word) - 1},
+        PS_EXTRA_FIELDS(X)
+#undef X
+    };
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(NAMES); i++) {
+        if (ps_span_equal(name, NAMES[i])) {
+            return true;
+        }
+    }
+    return event_field_is_reserved(name);
+}
+
+PyDoc_STRVAR(visit_add_doc,
+             "add($self, fields, /)\n--\n\n"
+             "Add fields to this request's event: a dict of str to str,\n"
+             "bytes, int, float, bool or None. A later value of a name wins.\n"
+             "Raises TypeError and ValueError as EventSink.emit does.");
+
+static PyObject *
+visit_add(PyObject *op, PyObject *dict)
+{
+    VisitObject *self = (VisitObject *)op;
+    event_fields fields;
+    if (event_fields_read(&fields, dict, visit_field_is_reserved) < 0) {
+        return NULL;
+    }
+    event_fields_clear(&fields);
+    PyObject *merged =
+        self->fields != NULL ? PyDict_Copy(self->fields) : PyDict_New();
+    if (merged == NULL || PyDict_Update(merged, dict) < 0) {
+        Py_XDECREF(merged);
+        return NULL;
+    }
+    if (PyDict_GET_SIZE(merged) > PS_VISIT_FIELDS_MAX) {
+        Py_DECREF(merged);
+        PyErr_Format(PyExc_ValueError,
+                     "a request's event takes at most %d added fields",
+                     PS_VISIT_FIELDS_MAX);
+        return NULL;
+    }
+    Py_XSETREF(self->fields, merged);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(visit_discard_doc, "discard($self, /)\n--\n\n"
+                                "Record no event for this request.");
+
+static PyObject *
+visit_discard(PyObject *op, PyObject *Py_UNUSED(ignored))
+{
+    ((VisitObject *)op)->visit.discarded = true;
+    Py_RETURN_NONE;
+}
+
+/* --- attributes -------------------------------------------------------- */
+
+static PyObject *
+get_label(PyObject *op, void *Py_UNUSED(closure))
+{
+    VisitObject *self = (VisitObject *)op;
+    return Py_NewRef(
+        PyTuple_GET_ITEM(self->gate->words, (Py_ssize_t)self->visit.label));
+}
+
+static PyObject *
+get_token(PyObject *op, void *Py_UNUSED(closure))
+{
+    VisitObject *self = (VisitObject *)op;
+    if (self->visit.token == NULL) {
+        Py_RETURN_NONE;
+    }
+    if (self->token == NULL) {
+        self->token = token_from_core_steal(
+            state_of(op), ps_token_retain(self->visit.token));
+    }
+    return Py_XNewRef(self->token);
+}
+
+static PyObject *
+get_token_source(PyObject *op, void *Py_UNUSED(closure))
+{
+    VisitObject *self = (VisitObject *)op;
+    if (self->visit.source < 0) {
+        Py_RETURN_NONE;
+    }
+    return Py_NewRef(PyTuple_GET_ITEM(self->gate->token_from,
+                                      (Py_ssize_t)self->visit.source));
+}
+
+static PyObject *
+get_reason(PyObject *op, void *Py_UNUSED(closure))
+{
+    VisitObject *self = (VisitObject *)op;
+    ps_status reason = self->visit.reason;
+    if (reason == PS_OK || reason == PS_ABSENT) {
+        Py_RETURN_NONE;
+    }
+    return Py_NewRef(state_of(op)->words[reason]);
+}
+
+static PyObject *
+get_user(PyObject *op, void *Py_UNUSED(closure))
+{
+    VisitObject *self = (VisitObject *)op;
+    if (self->visit.user.ptr == NULL) {
+        Py_RETURN_NONE;
+    }
+    return PyUnicode_DecodeUTF8(self->visit.user.ptr,
+                                (Py_ssize_t)self->visit.user.len, "replace");
+}
+
+static PyObject *
+get_fingerprint(PyObject *op, void *Py_UNUSED(closure))
+{
+    VisitObject *self = (VisitObject *)op;
+    if (!self->visit.has_fingerprint) {
+        Py_RETURN_NONE;
+    }
+    if (self->fingerprint == NULL) {
+        self->fingerprint =
+            fingerprint_from_core(state_of(op), &self->visit.fingerprint);
+    }
+    return Py_XNewRef(self->fingerprint);
+}
+
+static PyObject *
+get_is_new(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((VisitObject *)op)->visit.is_new);
+}
+
+static PyObject *
+get_agent(PyObject *op, void *Py_UNUSED(closure))
+{
+    ps_span word = ps_agent_word(((VisitObject *)op)->visit.agent);
+    if (word.ptr == NULL) {
+        Py_RETURN_NONE;
+    }
+    return PyUnicode_FromStringAndSize(word.ptr, (Py_ssize_t)word.len);
+}
+
+static PyObject *
+get_is_refused(PyObject *op, void *Py_UNUSED(closure))
+{
+    VisitObject *self = (VisitObject *)op;
+    return PyBool_FromLong(
+        self->gate->required[self->visit.label] && self->visit.token == NULL &&
+        !ps_span_equal(self->visit.method, PS_SPAN("OPTIONS")));
+}
+
+static PyObject *
+get_elapsed(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyFloat_FromDouble(
+        (double)ps_visit_elapsed_ns(&((VisitObject *)op)->visit) * 1e-9);
+}
+
+static PyObject *
+get_method(PyObject *op, void *Py_UNUSED(closure))
+{
+    ps_span method = ((VisitObject *)op)->visit.method;
+    return PyUnicode_DecodeUTF8(method.ptr, (Py_ssize_t)method.len, "replace");
+}
+
+static PyObject *
+get_path(PyObject *op, void *Py_UNUSED(closure))
+{
+    VisitObject *self = (VisitObject *)op;
+    if (self->event_path != NULL) {
+        return Py_NewRef(self->event_path);
+    }
+    ps_span path = self->visit.path;
+    return PyUnicode_DecodeUTF8(path.ptr, (Py_ssize_t)path.len,
+                                "surrogatepass");
+}
+
+/* A str, or None (and del) for nothing. */
+static int
+set_text(PyObject **slot, PyObject *value, const char *name)
+{
+    if (value == NULL || value == Py_None) {
+        Py_CLEAR(*slot);
+        return 0;
+    }
+    if (!PyUnicode_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "%s is a str or None, not %.100s", name,
+                     Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    Py_XSETREF(*slot, Py_NewRef(value));
+    return 0;
+}
+
+static int
+set_path(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    VisitObject *self = (VisitObject *)op;
+    self->path_is_altered = false;
+    return set_text(&self->event_path, value, "path");
+}
+
+static PyObject *
+get_route(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *route = ((VisitObject *)op)->route;
+    return Py_NewRef(route != NULL ? route : Py_None);
+}
+
+static int
+set_route(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    return set_text(&((VisitObject *)op)->route, value, "route");
+}
+
+static PyObject *
+get_request_id(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *request_id = ((VisitObject *)op)->request_id;
+    return Py_NewRef(request_id != NULL ? request_id : Py_None);
+}
+
+static int
+set_request_id(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    return set_text(&((VisitObject *)op)->request_id, value, "request_id");
+}
+
+static PyObject *
+visit_repr(PyObject *op)
+{
+    VisitObject *self = (VisitObject *)op;
+    /* neither user nor fingerprint: reprs end up in logs */
+    return PyUnicode_FromFormat(
+        "<penstock.Visit %R%s%s%s>",
+        PyTuple_GET_ITEM(self->gate->words, (Py_ssize_t)self->visit.label),
+        self->visit.token != NULL ? " token" : "",
+        self->visit.has_fingerprint ? " fingerprint" : "",
+        self->visit.finished ? " finished" : "");
+}
+
+static PyMethodDef visit_methods[] = {
+    {"finish", (PyCFunction)(void (*)(void))visit_finish,
+     METH_FASTCALL | METH_KEYWORDS, visit_finish_doc},
+    {"add", visit_add, METH_O, visit_add_doc},
+    {"discard", visit_discard, METH_NOARGS, visit_discard_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef visit_getset[] = {
+    {"label", get_label, NULL, "The path label: str.", NULL},
+    {"token", get_token, NULL, "The verified Token, or None.", NULL},
+    {"token_source", get_token_source, NULL,
+     "\"bearer\" or \"cookie:<name>\": the first source that was present; "
+     "None without one.",
+     NULL},
+    {"reason", get_reason, NULL,
+     "Why the token was refused (a reason word); None when it was not, or "
+     "when none was sent.",
+     NULL},
+    {"user", get_user, NULL,
+     "The first of user_claims in the token, as str; else None.", NULL},
+    {"fingerprint", get_fingerprint, NULL, "Fingerprint or None.", NULL},
+    {"is_new", get_is_new, NULL,
+     "True for a fingerprint that the visitor does not have yet.", NULL},
+    {"agent", get_agent, NULL, "\"bot\", \"prefetch\" or None.", NULL},
+    {"is_refused", get_is_refused, NULL,
+     "True when the label requires a token and there is none: the front "
+     "answers 401. Never for OPTIONS.",
+     NULL},
+    {"elapsed", get_elapsed, NULL, "Seconds since enter: float.", NULL},
+    {"method", get_method, NULL, "The request's method: str.", NULL},
+    {"path", get_path, set_path,
+     "The decoded path: str. Setting it changes the event only.", NULL},
+    {"route", get_route, set_route,
+     "The framework's route for the event: str or None.", NULL},
+    {"request_id", get_request_id, set_request_id,
+     "The request's id for the event: str or None.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+PyDoc_STRVAR(visit_doc, "One request's verdict, made by Gate.enter and "
+                        "Gate.enter_scope.");
+
+static PyType_Slot visit_slots[] = {
+    {Py_tp_doc, (void *)visit_doc},   {Py_tp_dealloc, visit_dealloc},
+    {Py_tp_traverse, visit_traverse}, {Py_tp_clear, visit_clear},
+    {Py_tp_repr, visit_repr},         {Py_tp_methods, visit_methods},
+    {Py_tp_getset, visit_getset},     {0, NULL},
+};
+
+static PyType_Spec visit_spec = {
+    .name = "penstock.Visit",
+    .basicsize = sizeof(VisitObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = visit_slots,
+};
+
+int
+visit_setup(PyObject *module)
+{
+    return add_type(module, &visit_spec, &state_of_module(module)->visit_type);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* The struct behind Gate and Visit, shared by gate.c and visit.c only. */
+#ifndef PS_BINDING_VISIT_H
+#define PS_BINDING_VISIT_H
+
+#include "types.h"
+
+#include "../core/gate.h"
+
+/* Fields that Visit.add takes: with those of the request they stay below
+ * PS_EVENT_FIELDS_MAX. */
+#define PS_VISIT_FIELDS_MAX 40
+
+typedef struct GateObject {
+    PyObject_HEAD
+    ps_gate *gate;           /* owned; borrows from the four parts below */
+    PyObject *verifier;      /* TokenVerifier or None */
+    PyObject *paths;         /* PathFilter or None */
+    PyObject *fingerprint;   /* FingerprintCookie or None */
+    PyObject *sink;          /* EventSink or None */
+    PyObject *words;         /* tuple of str: the label of each number */
+    PyObject *token_from;    /* tuple of str: the name of each source */
+    PyObject *require_token; /* tuple of str */
+    PyObject *user_claims;   /* tuple of str */
+    PyObject *event_fields;  /* tuple of str */
+    bool required[PS_LABELS_MAX]; /* by label: 401 without a token */
+    bool hash_ids;
+    ps_mode mode;
+    ps_mode gpc;
+    unsigned trusted_proxies;
+} GateObject;
+
+typedef struct VisitObject {
+    PyObject_HEAD
+    ps_visit visit;
+    GateObject *gate;      /* strong */
+    PyObject *source;      /* environ or scope; NULL once finished */
+    PyObject *method;      /* owners of visit.method and visit.path, */
+    PyObject *path;        /* NULL where those are static */
+    PyObject *token;       /* Token or None, made when first asked for */
+    PyObject *fingerprint; /* Fingerprint or None, likewise */
+    PyObject *fields;      /* dict of added fields, or NULL */
+    PyObject *route;       /* str or NULL */
+    PyObject *event_path;  /* str that stands in for the path, or NULL */
+    PyObject *request_id;  /* str or NULL */
+    bool is_scope;
+    bool secure;
+    bool path_is_altered; /* the path had a lone surrogate */
+} VisitObject;
+
+/* A new visit with nothing in it but `gate` and `source`; the caller lets
+ * ps_gate_enter fill in `visit` at once. NULL with MemoryError. */
+VisitObject *visit_new(core_state *state, GateObject *gate, PyObject *source);
+
+/* Names that Visit.add refuses: those of every event and of `request` events.
+ */
+bool visit_field_is_reserved(ps_span name);
+
+/* "cookie", "derived", "off" or None (`fallback`). -1 with ValueError. */
+int mode_from_object(PyObject *object, const char *setting, ps_mode fallback,
+                     ps_mode *mode);
+
+#endif

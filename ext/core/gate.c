@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: MIT */
+/* The request table, in the order of its columns.
+ *
+ *   label  token verified  fingerprint read  minted            event
+ *   skip   no              no                no                no
+ *   api    yes             yes               no                of a user
+ *   track  yes             yes               on a navigation   GET 200, or of
+ *                                            of nobody known   a user
+ *
+ * Authentication fails closed (a bad token is no token), telemetry fails
+ * open (an event that cannot be recorded is counted by the sink). The
+ * candidate of `enter` becomes a fingerprint only when `finish` hands it
+ * out: until then nobody has it, so no event and no session may carry it. */
+#include "gate.h"
+
+#include "alloc.h"
+#include "clock.h"
+#include "cookie.h"
+#include "derived.h"
+#include "stats.h"
+
+#include <stdio.h>
+
+struct ps_gate {
+    ps_verifier *verifier; /* borrowed, as all four parts */
+    ps_path_filter *paths;
+    ps_fingerprint_cookie *cookie;
+    ps_sink *sink;
+    ps_derived *derived; /* owned; NULL: no derived ids */
+    ps_token_source *sources;
+    size_t source_count;
+    ps_span *user_claims;
+    size_t user_claim_count;
+    uint8_t rows[PS_LABELS_MAX];
+    uint32_t extra_fields;
+    bool hash_ids;
+    ps_mode mode;
+    ps_mode gpc;
+    unsigned trusted_proxies;
+};
+
+/* --- making and freeing ------------------------------------------------ */
+
+/* A copy of the span's bytes, owned; absent when there is no memory. */
+static ps_span
+copy_span(ps_span text)
+{
+    return (ps_span){ps_dup(text), text.len};
+}
+
+static void
+free_span(ps_span text)
+{
+    ps_free((void *)(uintptr_t)text.ptr);
+}
+
+static ps_status
+copy_sources(ps_gate *gate, const ps_gate_settings *settings)
+{
+    gate->sources = ps_calloc(settings->source_count, sizeof(*gate->sources));
+    gate->user_claims =
+        ps_calloc(settings->user_claim_count, sizeof(*gate->user_claims));
+    if (gate->sources == NULL || gate->user_claims == NULL) {
+        return PS_NO_MEMORY;
+    }
+    for (size_t i = 0; i < settings->source_count; i++) {
+        gate->sources[i] = settings->sources[i];
+        gate->sources[i].name = copy_span(settings->sources[i].name);
+        gate->source_count = i + 1;
+        if (gate->sources[i].name.ptr == NULL) {
+            return PS_NO_MEMORY;
+        }
+    }
+    for (size_t i = 0; i < settings->user_claim_count; i++) {
+        gate->user_claims[i] = copy_span(settings->user_claims[i]);
+        gate->user_claim_count = i + 1;
+        if (gate->user_claims[i].ptr == NULL) {
+            return PS_NO_MEMORY;
+        }
+    }
+    return PS_OK;
+}
+
+ps_status
+ps_gate_new(const ps_gate_settings *settings, ps_gate **result)
+{
+    ps_gate *gate = ps_calloc(1, sizeof(*gate));
+    if (gate == NULL) {
+        return PS_NO_MEMORY;
+    }
+    gate->verifier = settings->verifier;
+    gate->paths = settings->paths;
+    gate->cookie = settings->cookie;
+    gate->sink = settings->sink;
+    gate->extra_fields = settings->extra_fields;
+    gate->hash_ids = settings->hash_ids;
+    gate->mode = settings->mode;
+    gate->gpc = settings->gpc;
+    gate->trusted_proxies = settings->trusted_proxies;
+    for (size_t i = 0; i < PS_LABELS_MAX; i++) {
+        gate->rows[i] =
+            i < settings->row_count ? settings->rows[i] : PS_LABEL_TRACK;
+    }
+    ps_status status = copy_sources(gate, settings);
+    if (status == PS_OK && settings->salt_folder != NULL) {
+        status = ps_derived_new(settings->salt_folder, &gate->derived);
+    }
+    if (status != PS_OK) {
+        ps_gate_free(gate);
+        return status;
+    }
+    *result = gate;
+    return PS_OK;
+}
+
+void
+ps_gate_free(ps_gate *gate)
+{
+    if (gate == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < gate->source_count; i++) {
+        free_span(gate->sources[i].name);
+    }
+    for (size_t i = 0; i < gate->user_claim_count; i++) {
+        free_span(gate->user_claims[i]);
+    }
+    ps_free(gate->sources);
+    ps_free(gate->user_claims);
+    ps_derived_free(gate->derived);
+    ps_free(gate);
+}
+
+ps_span
+ps_mode_word(ps_mode mode)
+{
+    switch (mode) {
+    case PS_MODE_OFF:
+        return PS_SPAN("off");
+    case PS_MODE_DERIVED:
+        return PS_SPAN("derived");
+    case PS_MODE_COOKIE:
+        return PS_SPAN("cookie");
+    }
+    return PS_NO_SPAN;
+}
+
+/* --- enter ------------------------------------------------------------- */
+
+static ps_span
+header(const ps_request *request, ps_header which)
+{
+    size_t count;
+    return request->header(request->source, which, &count);
+}
+
+static ps_stats *
+stats_of(const ps_gate *gate)
+{
+    return gate->sink != NULL ? ps_sink_stats(gate->sink) : NULL;
+}
+
+/* "Bearer <token>": OK with the token's text, ABSENT for another scheme or
+ * no header, MALFORMED for a scheme without a token or two headers. */
+static ps_status
+bearer_text(const ps_request *request, const ps_token_source *source,
+            ps_span *text)
+{
+    size_t count;
+    ps_span value =
+        request->header(request->source, PS_HEADER_AUTHORIZATION, &count);
+    value = ps_span_trim(value);
+    if (value.len < source->name.len) {
+        return PS_ABSENT;
+    }
+    ps_span scheme = {value.ptr, source->name.len};
+    ps_span rest = ps_span_from(value, scheme.len);
+    bool named = source->exact ? ps_span_equal(scheme, source->name)
+                               : ps_span_equal_nocase(scheme, source->name);
+    if (!named || (rest.len != 0 && *rest.ptr != ' ' && *rest.ptr != '\t')) {
+        return PS_ABSENT;
+    }
+    *text = ps_span_trim(rest);
+    /* two credentials are none: which one would the view believe? */
+    return text->len != 0 && count == 1 ? PS_OK : PS_MALFORMED;
+}
+
+static ps_status
+token_text(const ps_request *request, const ps_token_source *source,
+           ps_span *text)
+{
+    if (!source->cookie) {
+        return bearer_text(request, source, text);
+    }
+    const ps_span *headers;
+    size_t count = request->cookies(request->source, &headers);
+    ps_status status = ps_cookie_first(headers, count, source->name, text);
+    return status == PS_OK && text->len == 0 ? PS_ABSENT : status;
+}
+
+/* The first source that is present counts, also when its token is bad. */
+static void
+find_token(const ps_gate *gate, const ps_request *request,
+           const ps_slow_section *slow, ps_visit *visit)
+{
+    visit->reason = PS_ABSENT;
+    for (size_t i = 0; i < gate->source_count; i++) {
+        ps_span text;
+        ps_status status = token_text(request, &gate->sources[i], &text);
+        if (status == PS_ABSENT) {
+            continue;
+        }
+        if (status == PS_OK) {
+            status = ps_verifier_verify(gate->verifier, text,
+                                        ps_clock_wall_seconds(), slow,
+                                        &visit->token);
+        }
+        visit->reason = status;
+        visit->source = (int)i;
+        ps_stats_token(stats_of(gate), status);
+        return;
+    }
+}
+
+static void
+find_user(const ps_gate *gate, ps_visit *visit)
+{
+    for (size_t i = 0; i < gate->user_claim_count; i++) {
+        if (ps_token_claim_text(visit->token, gate->user_claims[i],
+                                visit->user_text, sizeof(visit->user_text),
+                                &visit->user) == PS_OK) {
+            return;
+        }
+    }
+    visit->user = PS_NO_SPAN;
+}
+
+static ps_agent
+find_agent(const ps_request *request)
+{
+    if (ps_agent_is_prefetch(header(request, PS_HEADER_SEC_PURPOSE)) ||
+        ps_agent_is_prefetch(header(request, PS_HEADER_PURPOSE)) ||
+        ps_agent_is_prefetch(header(request, PS_HEADER_X_MOZ))) {
+        return PS_AGENT_PREFETCH;
+    }
+    return ps_agent_is_bot(header(request, PS_HEADER_USER_AGENT))
+               ? PS_AGENT_BOT
+               : PS_AGENT_BROWSER;
+}
+
+/* Somebody goes to a page, rather than a script or an image fetching. */
+static bool
+is_navigation(const ps_request *request, ps_span method)
+{
+    if (!ps_span_equal(method, PS_SPAN("GET"))) {
+        return false;
+    }
+    ps_span mode = header(request, PS_HEADER_SEC_FETCH_MODE);
+    if (mode.ptr != NULL) {
+        return ps_span_equal(ps_span_trim(mode), PS_SPAN("navigate"));
+    }
+    return ps_span_contains_nocase(header(request, PS_HEADER_ACCEPT),
+                                   PS_SPAN("text/html"));
+}
+
+static ps_span
+client_address(const ps_gate *gate, const ps_request *request)
+{
+    return ps_client_address(request->peer,
+                             header(request, PS_HEADER_X_FORWARDED_FOR),
+                             gate->trusted_proxies);
+}
+
+static void
+read_cookie(const ps_gate *gate, const ps_request *request, bool secure,
+            ps_visit *visit)
+{
+    int64_t now = ps_clock_wall_ms() / 1000;
+    const ps_span *headers;
+    size_t count = request->cookies(request->source, &headers);
+    ps_cookie_counts counts = {0};
+    ps_status status = ps_fingerprint_cookie_read(
+        gate->cookie, headers, count, now, &visit->fingerprint, &counts);
+    ps_stats *stats = stats_of(gate);
+    ps_stats_cookie(stats, PS_OK, status == PS_OK);
+    ps_stats_cookie(stats, PS_MALFORMED, counts.malformed);
+    ps_stats_cookie(stats, PS_SIGNATURE, counts.signature);
+    ps_stats_cookie(stats, PS_EXPIRED, counts.expired);
+    ps_stats_cookie(stats, PS_KEY_ID, counts.key_id);
+    if (status == PS_OK) {
+        visit->has_fingerprint = true;
+        return;
+    }
+    if (visit->row == PS_LABEL_TRACK && visit->token == NULL &&
+        visit->agent == PS_AGENT_BROWSER &&
+        is_navigation(request, visit->method) &&
+        (secure || ps_fingerprint_cookie_works_insecure(gate->cookie)) &&
+        ps_fingerprint_cookie_mint(gate->cookie, now, &visit->fingerprint) ==
+            PS_OK) {
+        visit->has_fingerprint = true;
+        visit->is_new = true;
+    }
+}
+
+static void
+find_fingerprint(const ps_gate *gate, const ps_request *request, ps_mode mode,
+                 bool secure, ps_visit *visit)
+{
+    if (gate->cookie == NULL || mode == PS_MODE_OFF) {
+        return;
+    }
+    if (mode > gate->gpc &&
+        ps_span_equal(ps_span_trim(header(request, PS_HEADER_SEC_GPC)),
+                      PS_SPAN("1"))) {
+        mode = gate->gpc;
+    }
+    if (mode == PS_MODE_COOKIE) {
+        read_cookie(gate, request, secure, visit);
+    } else if (mode == PS_MODE_DERIVED && gate->derived != NULL) {
+        ps_derived_client client = {
+            .address = client_address(gate, request),
+            .user_agent = header(request, PS_HEADER_USER_AGENT),
+            .accept = header(request, PS_HEADER_ACCEPT),
+            .accept_language = header(request, PS_HEADER_ACCEPT_LANGUAGE),
+            .accept_encoding = header(request, PS_HEADER_ACCEPT_ENCODING),
+        };
+        visit->has_fingerprint =
+            ps_derived_fingerprint(gate->derived, &client,
+                                   ps_clock_wall_ms() / 1000,
+                                   &visit->fingerprint) == PS_OK;
+        visit->is_derived = visit->has_fingerprint;
+    }
+}
+
+void
+ps_gate_enter(const ps_gate *gate, const ps_request *request, ps_span method,
+              ps_span path, ps_mode mode, bool secure,
+              const ps_slow_section *slow, ps_visit *visit)
+{
+    visit->started_ns = ps_clock_steady_ns();
+    visit->token = NULL;
+    visit->reason = PS_ABSENT;
+    visit->source = -1;
+    visit->has_fingerprint = false;
+    visit->is_new = false;
+    visit->is_derived = false;
+    visit->agent = PS_AGENT_BROWSER;
+    visit->method = method;
+    visit->path = path;
+    visit->user = PS_NO_SPAN;
+    visit->finished = false;
+    visit->discarded = false;
+    visit->label = gate->paths != NULL
+                       ? ps_path_filter_label(gate->paths, path)
+                       : PS_LABEL_TRACK;
+    visit->row = gate->rows[visit->label];
+    if (visit->row == PS_LABEL_SKIP) {
+        return;
+    }
+    visit->agent = find_agent(request);
+    if (gate->verifier != NULL) {
+        find_token(gate, request, slow, visit);
+        if (visit->token != NULL) {
+            find_user(gate, visit);
+        }
+    }
+    find_fingerprint(gate, request, mode, secure, visit);
+}
+
+/* --- finish ------------------------------------------------------------ */
+
+bool
+ps_gate_may_set_cookie(const ps_gate *gate, const ps_visit *visit, int status,
+                       bool has_user)
+{
+    if (visit->finished || gate->cookie == NULL || !visit->has_fingerprint ||
+        visit->is_derived || visit->row != PS_LABEL_TRACK || status >= 400 ||
+        status == 301 || status == 304 || status == 308) {
+        return false;
+    }
+    if (visit->is_new) {
+        return !has_user && visit->token == NULL;
+    }
+    return visit->fingerprint.reissue;
+}
+
+static bool
+is_recorded(const ps_visit *visit, int status, bool verified)
+{
+    if (visit->discarded) {
+        return false;
+    }
+    switch (visit->row) {
+    case PS_LABEL_API:
+        return verified;
+    case PS_LABEL_TRACK:
+        return verified ||
+               (status == 200 && ps_span_equal(visit->method, PS_SPAN("GET")));
+    default:
+        return false;
+    }
+}
+
+/* The fields of one event, and room for the texts that are made for it. */
+typedef struct writer {
+    ps_field fields[11 + PS_EXTRA_COUNT + PS_EVENT_FIELDS_MAX];
+    size_t count;
+    char status[12];
+    char duration[24];
+    char hashed[2 * PS_FINGERPRINT_ID_SIZE];
+    char prefix[PS_ADDRESS_MAX + 4];
+} writer;
+
+static void
+put(writer *out, ps_span name, ps_span value)
+{
+    if (value.ptr != NULL && value.len != 0) {
+        out->fields[out->count++] = (ps_field){name, value, false};
+    }
+}
+
+/* Decimal digits of `value`, at the end of `buffer`. */
+static ps_span
+decimal(uint64_t value, char *buffer, size_t size)
+{
+    char *end = buffer + size;
+    char *at = end;
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value != 0);
+    return (ps_span){at, (size_t)(end - at)};
+}
+
+static ps_span
+until(ps_span text, const char *stops)
+{
+    size_t i = 0;
+    while (i < text.len && strchr(stops, text.ptr[i]) == NULL) {
+        i++;
+    }
+    text.len = i;
+    return text;
+}
+
+/* The trace id of a traceparent header (W3C Trace Context, version 00 and
+ * later ones that begin like it). */
+static ps_span
+trace_id(ps_span traceparent)
+{
+    ps_span text = ps_span_trim(traceparent);
+    if (text.len < 55 || text.ptr[2] != '-' || text.ptr[35] != '-' ||
+        text.ptr[52] != '-' ||
+        ps_span_equal((ps_span){text.ptr, 2}, PS_SPAN("ff"))) {
+        return PS_NO_SPAN;
+    }
+    bool zero = true;
+    for (size_t i = 3; i < 35; i++) {
+        char c = text.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
+            return PS_NO_SPAN;
+        }
+        zero = zero && c == '0';
+    }
+    return zero ? PS_NO_SPAN : (ps_span){text.ptr + 3, 32};
+}
+
+static ps_span
+extra_value(const ps_gate *gate, const ps_request *request, int which,
+            writer *out)
+{
+    switch ((ps_extra_field)which) {
+    case PS_EXTRA_SCHEME:
+        return request->scheme;
+    case PS_EXTRA_HOST:
+        return header(request, PS_HEADER_HOST);
+    case PS_EXTRA_REFERRER:
+        /* without its query: what a form carried is nobody's business */
+        return until(header(request, PS_HEADER_REFERER), "?#");
+    case PS_EXTRA_USER_AGENT:
+        return header(request, PS_HEADER_USER_AGENT);
+    case PS_EXTRA_LANGUAGE:
+        return ps_span_trim(
+            until(header(request, PS_HEADER_ACCEPT_LANGUAGE), ",;"));
+    case PS_EXTRA_IP_PREFIX:
+        return ps_address_prefix(client_address(gate, request), out->prefix);
+    case PS_EXTRA_IP:
+        return client_address(gate, request);
+    case PS_EXTRA_QUERY:
+        return request->query;
+    case PS_EXTRA_TRACE_ID:
+        return trace_id(header(request, PS_HEADER_TRACEPARENT));
+    case PS_EXTRA_REQUEST_ID:
+        return request->request_id;
+    case PS_EXTRA_COUNT:
+        break;
+    }
+    return PS_NO_SPAN;
+}
+
+static void
+put_extra_fields(const ps_gate *gate, const ps_request *request, writer *out)
+{
+    static const ps_span NAMES[] = {
+#define X(name, word) {word, sizeof(word) - 1},
+        PS_EXTRA_FIELDS(X)
+#undef X
+    };
+    for (int i = 0; i < PS_EXTRA_COUNT; i++) {
+        if (gate->extra_fields & (1U << i)) {
+            put(out, NAMES[i], extra_value(gate, request, i, out));
+        }
+    }
+}
+
+static void
+record(const ps_gate *gate, const ps_visit *visit, const ps_request *request,
+       const ps_outcome *outcome, ps_span user, bool handed_out,
+       uint64_t duration_us)
+{
+    writer out;
+    out.count = 0;
+    bool identified = visit->has_fingerprint && (handed_out || !visit->is_new);
+    put(&out, PS_SPAN("label"),
+        gate->paths != NULL ? ps_path_filter_word(gate->paths, visit->label)
+                            : PS_SPAN("track"));
+    put(&out, PS_SPAN("method"), visit->method);
+    put(&out, PS_SPAN("path"),
+        outcome->path.ptr != NULL ? outcome->path : visit->path);
+    if (outcome->path_is_altered && out.count != 0) {
+        out.fields[out.count - 1].altered = true;
+    }
+    put(&out, PS_SPAN("route"), outcome->route);
+    put(&out, PS_SPAN("status"),
+        decimal((uint64_t)(outcome->status > 0 ? outcome->status : 0),
+                out.status, sizeof(out.status)));
+    put(&out, PS_SPAN("duration_us"),
+        decimal(duration_us, out.duration, sizeof(out.duration)));
+    put(&out, PS_SPAN("user"), user);
+    if (identified) {
+        ps_span id = {visit->fingerprint.id_text,
+                      sizeof(visit->fingerprint.id_text)};
+        if (gate->hash_ids) {
+            ps_fingerprint_cookie_hash(gate->cookie, &visit->fingerprint,
+                                       out.hashed);
+            id.ptr = out.hashed;
+        }
+        put(&out, PS_SPAN("fingerprint"), id);
+        put(&out, PS_SPAN("new"), visit->is_new ? PS_SPAN("1") : PS_NO_SPAN);
+    }
+    if (visit->reason != PS_OK && visit->reason != PS_ABSENT) {
+        const char *word = ps_status_word(visit->reason);
+        put(&out, PS_SPAN("reason"), (ps_span){word, strlen(word)});
+    }
+    put(&out, PS_SPAN("agent"), ps_agent_word(visit->agent));
+    put_extra_fields(gate, request, &out);
+    for (size_t i = 0; i < outcome->field_count && i < PS_EVENT_FIELDS_MAX;
+         i++) {
+        out.fields[out.count++] = outcome->fields[i];
+    }
+    /* a refused event is counted by the sink; the request goes on */
+    ps_status status =
+        ps_sink_emit(gate->sink, PS_SPAN("request"), out.fields, out.count,
+                     identified ? PS_EVENT_SESSION : 0);
+    (void)status;
+}
+
+size_t
+ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
+               const ps_outcome *outcome, char set_cookie[PS_SET_COOKIE_MAX])
+{
+    if (visit->finished) {
+        return 0;
+    }
+    bool verified = visit->token != NULL || outcome->user.ptr != NULL;
+    bool hand_out = outcome->hand_out &&
+                    ps_gate_may_set_cookie(gate, visit, outcome->status,
+                                           outcome->user.ptr != NULL);
+    size_t length = 0;
+    if (hand_out) {
+        if (!visit->is_new) {
+            ps_fingerprint_cookie_resign(gate->cookie, &visit->fingerprint);
+        } else {
+            ps_stats_minted(stats_of(gate));
+        }
+        length = ps_fingerprint_cookie_header(
+            gate->cookie, &visit->fingerprint, outcome->secure,
+            ps_clock_wall_ms() / 1000, set_cookie);
+    }
+    if (visit->row != PS_LABEL_SKIP && gate->sink != NULL) {
+        uint64_t duration_us = (uint64_t)(ps_visit_elapsed_ns(visit) / 1000);
+        ps_stats_request(stats_of(gate), duration_us);
+        if (is_recorded(visit, outcome->status, verified)) {
+            record(gate, visit, request, outcome,
+                   visit->token != NULL ? visit->user : outcome->user,
+                   hand_out, duration_us);
+        }
+    }
+    visit->finished = true;
+    return length;
+}
+
+int64_t
+ps_visit_elapsed_ns(const ps_visit *visit)
+{
+    return ps_clock_steady_ns() - visit->started_ns;
+}
+
+void
+ps_visit_fini(ps_visit *visit)
+{
+    ps_token_release(visit->token);
+    visit->token = NULL;
+    visit->user = PS_NO_SPAN;
+}
