@@ -158,18 +158,25 @@ class Traffic:
             raise Failure(f"{len(self.cookies)} cookies for {KINDS[0].count} new visitors")
 
 
-def progress(text: str) -> None:
-    """One line that is written over; a plain one each second where output is no terminal."""
-    if sys.stdout.isatty():
-        print(f"\r\x1b[K{text}", end="", flush=True)
-    elif time.monotonic() - getattr(progress, "last", 0.0) > 1:
-        progress.last = time.monotonic()  # type: ignore[attr-defined]
-        print(text, flush=True)
+class Progress:
+    """One line that is written over; a new one each second where output is no terminal."""
+
+    def __init__(self) -> None:
+        self.shown = 0.0
+
+    def __call__(self, text: str) -> None:
+        if sys.stdout.isatty():
+            print(f"\r\x1b[K{text}", end="", flush=True)
+        elif time.monotonic() - self.shown > 1:
+            self.shown = time.monotonic()
+            print(text, flush=True)
+
+    def end(self) -> None:
+        if sys.stdout.isatty():
+            print("\r\x1b[K", end="", flush=True)
 
 
-def end_progress() -> None:
-    if sys.stdout.isatty():
-        print("\r\x1b[K", end="", flush=True)
+progress = Progress()
 
 
 # --- the processes ----------------------------------------------------------
@@ -335,7 +342,7 @@ def serve(front: str, store: redis.Redis, folder: Path, environment: dict[str, s
         per_worker = ledgers(port, traffic.tokens["valid"], workers)
         ledger = added_up(per_worker)
         events = stream(store)
-    end_progress()
+    progress.end()
     traffic.check()
     found = Counter(kind_of_event(event) for event in events)
     wanted = Counter({kind.name: kind.count for kind in KINDS if kind.event})
@@ -462,7 +469,8 @@ def added_time() -> None:
         return (time.perf_counter() - start) / CALLS * 1e6
 
     def compare(without: Callable[[], object], with_: Callable[[], object]) -> dict[str, float]:
-        timed(without), timed(with_)
+        timed(without)
+        timed(with_)
         pairs = []
         for turn in range(ROUNDS):
             if turn % 2:
@@ -540,7 +548,7 @@ def main() -> int:
     try:
         run(folder)
     except Failure as failure:
-        end_progress()
+        progress.end()
         print(f"\nFAILED: {failure}", file=sys.stderr)
         return 1
     finally:
@@ -575,7 +583,15 @@ def run(folder: Path) -> None:
             [*manage, "migrate", "--verbosity", "0"], cwd=SITE, env=environment, check=True
         )
         subprocess.run(
-            [*manage, "createsuperuser", "--noinput", "--username", STAFF, "--email", "a@b.c"],
+            [
+                *manage,
+                "createsuperuser",
+                "--noinput",
+                "--username",
+                STAFF,
+                "--email",
+                "ada@example.org",
+            ],
             cwd=SITE,
             env={**environment, "DJANGO_SUPERUSER_PASSWORD": PASSWORD},
             check=True,
@@ -592,7 +608,7 @@ def run(folder: Path) -> None:
             text=True,
         )
         store.close()
-        end_progress()
+        progress.end()
     report(outcomes, json.loads(measured.stdout))
 
 
