@@ -16,16 +16,16 @@ BINDING = ROOT / "ext" / "binding"
 # config.h is only numbers, and under all of them.
 ORDER = """
 config status
-span alloc clock buf base64url crc32c json
+span alloc clock buf crc32c base64url json fork_guard wake
 jws
-signature keyring signature_openssl signature_libjwt
+signature keyring signature_openssl signature_libjwt random
 claims
-token_cache
+token token_cache
 verifier
-cookie fingerprint derived agent client_address shared_cache path_rule path_filter
-event ring stats
-redis_link
-delivery
+cookie fingerprint derived agent client_address shared_cache path_rule path_tree path_filter
+event stats ring ring_file
+redis_error redis_url redis_tls resolve redis_link redis_command redis_hello
+batch target delivery
 target_file target_memory
 sink
 gate
@@ -33,9 +33,9 @@ gate
 
 # Which modules may include which library, by the start of the header's path.
 DOORS = {
-    "openssl/": {"signature_openssl", "signature_libjwt", "keyring", "redis_link"},
+    "openssl/": {"signature_openssl", "signature_libjwt", "keyring", "redis_tls"},
     "jwt.h": {"signature_libjwt"},
-    "hiredis": {"redis_link"},
+    "hiredis": {"redis_link", "redis_command"},
     "Python.h": set(),
 }
 
@@ -43,7 +43,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"(?P<own>[^"]+)"|<(?P<system>[^>]+)>
 
 
 def module_of(path: Path) -> str:
-    """`redis_link` for redis_link.c, redis_link.h and the parts redis_link_*.c.
+    """`keyring` for keyring.c, keyring.h and its parts keyring_pem.c, keyring_jwk.c.
 
     A part is a file of a module in the list, with a suffix of its own; it has its module's
     place and doors.
