@@ -10,7 +10,9 @@
  *   bytes 22-37 HMAC-SHA256(key, label || len(name) || name || bytes 0-21),
  *               its first 16 bytes
  *
- * 38 bytes, 51 characters. */
+ * 38 bytes, 51 characters. The label is "penstock fp", the length one byte. A
+ * value counts from 300 s before its issued-at (another host's clock) until
+ * max_age after it; outside of that it is `expired`. */
 #ifndef PS_FINGERPRINT_H
 #define PS_FINGERPRINT_H
 
@@ -19,6 +21,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "cookie.h"
 #include "span.h"
 #include "status.h"
 
@@ -56,6 +59,9 @@ ps_fingerprint_cookie_new(const ps_fingerprint_settings *settings,
 /* Wipes the keys. NULL is fine. */
 void ps_fingerprint_cookie_free(ps_fingerprint_cookie *cookie);
 
+/* The cookie's name, borrowed. */
+ps_span ps_fingerprint_cookie_name(const ps_fingerprint_cookie *cookie);
+
 /* What reading saw: how often each reason stood in the way. */
 typedef struct ps_cookie_counts {
     uint32_t malformed;
@@ -64,14 +70,22 @@ typedef struct ps_cookie_counts {
     uint32_t key_id;
 } ps_cookie_counts;
 
-/* Reads the raw Cookie headers: the first value of our name with a valid
- * signature counts. OK, or ABSENT when there is none (then `counts` says what
- * stood there instead). Linear, allocates nothing. `counts` may be NULL.
+/* Reads the raw Cookie headers, UTF-8: the first value of our name with a
+ * valid signature counts, else the first unsigned id where these are accepted.
+ * OK, or ABSENT when there is none; `counts`, to which is added, says what
+ * stood there instead. Where `reissue` is set, `value` is already signed with
+ * the first key. Linear, allocates nothing. `counts` may be NULL.
  * Any thread. */
 PS_CHECKED ps_status ps_fingerprint_cookie_read(
     const ps_fingerprint_cookie *cookie, const ps_span *headers,
     size_t header_count, int64_t now, ps_fingerprint *fingerprint,
     ps_cookie_counts *counts);
+
+/* The same for headers of the given encoding (see cookie.h). */
+PS_CHECKED ps_status ps_fingerprint_cookie_read_as(
+    const ps_fingerprint_cookie *cookie, const ps_span *headers,
+    size_t header_count, ps_cookie_text encoding, int64_t now,
+    ps_fingerprint *fingerprint, ps_cookie_counts *counts);
 
 /* A new id, signed with the first key. SYSTEM when there is no randomness. */
 PS_CHECKED ps_status ps_fingerprint_cookie_mint(ps_fingerprint_cookie *cookie,
@@ -82,8 +96,19 @@ PS_CHECKED ps_status ps_fingerprint_cookie_mint(ps_fingerprint_cookie *cookie,
 void ps_fingerprint_cookie_resign(const ps_fingerprint_cookie *cookie,
                                   ps_fingerprint *fingerprint);
 
-/* Writes the Set-Cookie value into `out` (no NUL); answers its length. Max-Age
- * is what is left of max_age at `now`. */
+/* HMAC(first key, "penstock id" || id), its first 16 bytes in lower-case hex:
+ * what events carry where ids are hashed. Another first key gives others. */
+void ps_fingerprint_cookie_hash(const ps_fingerprint_cookie *cookie,
+                                const ps_fingerprint *fingerprint,
+                                char out[2 * PS_FINGERPRINT_ID_SIZE]);
+
+/* Sets `id` and `id_text`, nothing else. */
+void ps_fingerprint_set_id(ps_fingerprint *fingerprint,
+                           const uint8_t id[PS_FINGERPRINT_ID_SIZE]);
+
+/* Writes the Set-Cookie value into `out`; answers its length, 0 for a derived
+ * fingerprint. Max-Age is what is left of max_age at `now`. Secure is there
+ * when `secure` is set or the cookie does not work without. */
 size_t ps_fingerprint_cookie_header(const ps_fingerprint_cookie *cookie,
                                     const ps_fingerprint *fingerprint,
                                     bool secure, int64_t now,

@@ -40,6 +40,7 @@ struct ps_path_filter {
     uint32_t backward; /* root, or NONE */
     wild_node *wild;   /* node 0 is the root; NULL without such rules */
     size_t wild_count;
+    size_t rules;
     unsigned fallback;
     unsigned labels;
     char *words[PS_LABELS_MAX];
@@ -413,6 +414,7 @@ ps_path_filter_new(const ps_path_rule *rules, size_t count, ps_span fallback,
     if (b.filter == NULL) {
         return PS_NO_MEMORY;
     }
+    b.filter->rules = count;
     b.filter->forward = NONE;
     b.filter->backward = NONE;
     ps_status status = add_labels(b.filter, fallback, &error->why);
@@ -521,6 +523,12 @@ ps_path_filter_label(const ps_path_filter *filter, ps_span path)
     }
     return best == 0 ? filter->fallback
                      : (unsigned)(best & ((1U << LABEL_BITS) - 1));
+}
+
+size_t
+ps_path_filter_count(const ps_path_filter *filter)
+{
+    return filter->rules;
 }
 
 unsigned

@@ -38,6 +38,9 @@ PS_CHECKED ps_status ps_path_filter_new(const ps_path_rule *rules,
 /* NULL is fine. */
 void ps_path_filter_free(ps_path_filter *filter);
 
+/* How many rules it was made of. */
+size_t ps_path_filter_count(const ps_path_filter *filter);
+
 /* The label's number for a decoded path (any bytes). Never fails, allocates
  * nothing, linear in the path's length. Any thread. */
 unsigned ps_path_filter_label(const ps_path_filter *filter, ps_span path);

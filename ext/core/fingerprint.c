@@ -1,0 +1,534 @@
+/* SPDX-License-Identifier: MIT */
+/* The fingerprint cookie. The signature covers the cookie's name, so that a
+ * value cannot be moved to another cookie of the same keys, and is checked
+ * before anything inside the value is believed. For names of up to 21 bytes
+ * what is signed fits one block of SHA-256.
+ *
+ * Immutable but for the random store, which guards itself: any thread. */
+#include "fingerprint.h"
+
+#include <stdio.h>
+
+#include "alloc.h"
+#include "base64url.h"
+#include "cookie.h"
+#include "random.h"
+#include "signature.h"
+
+#define VERSION 1
+#define SIGNED_SIZE 22    /* version, key id, issued-at, id */
+#define SIGNATURE_SIZE 16 /* of HMAC-SHA256, RFC 2104 section 5 */
+#define VALUE_SIZE (SIGNED_SIZE + SIGNATURE_SIZE)
+#define VALUE_LENGTH 51 /* characters of base64url */
+
+/* A host whose clock is this far ahead of ours may still have signed it. */
+#define CLOCK_SKEW 300
+#define ISSUED_AT_TOP UINT32_MAX
+
+#define SIGNATURE_LABEL "penstock fp"
+#define HASH_LABEL "penstock id"
+#define KEY_ID_LABEL "penstock key id"
+
+typedef struct signing_key {
+    ps_hmac hmac;
+    uint8_t id;
+} signing_key;
+
+struct ps_fingerprint_cookie {
+    ps_span name;   /* inside `prefix` */
+    ps_span prefix; /* label || len(name) || name; owned */
+    char *path;     /* owned */
+    char *domain;   /* owned, NULL: host-only */
+    const char *samesite;
+    int64_t max_age;
+    bool partitioned;
+    bool accept_unsigned;
+    bool needs_secure;
+    ps_random *random; /* NULL: every id asks the kernel */
+    size_t key_count;
+    signing_key keys[PS_FINGERPRINT_KEYS_MAX];
+};
+
+/* --- construction ------------------------------------------------------ */
+
+/* A token of RFC 6265 section 4.1.1 (RFC 9110 section 5.6.2). */
+static bool
+is_token(ps_span text)
+{
+    static const char others[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+              (c >= 'a' && c <= 'z') ||
+              (c != '\0' && strchr(others, c) != NULL))) {
+            return false;
+        }
+    }
+    return text.len != 0;
+}
+
+static bool
+is_path(ps_span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c < 0x20 || c > 0x7E || c == ';') {
+            return false;
+        }
+    }
+    return text.len <= PS_COOKIE_PATH_MAX &&
+           ps_span_starts_with(text, PS_SPAN("/"));
+}
+
+static bool
+is_domain(ps_span text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+              (c >= 'a' && c <= 'z') || c == '-' || c == '.')) {
+            return false;
+        }
+    }
+    return text.len != 0 && text.len <= PS_COOKIE_DOMAIN_MAX;
+}
+
+static const char *
+find_samesite(ps_span text)
+{
+    static const char *const words[] = {"Lax", "Strict", "None"};
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        ps_span word = {words[i], strlen(words[i])};
+        if (ps_span_equal_nocase(text, word)) {
+            return words[i];
+        }
+    }
+    return NULL;
+}
+
+/* Browsers know the prefixes of cookie names without regard to case. */
+static bool
+has_prefix(ps_span name, ps_span prefix)
+{
+    return name.len >= prefix.len &&
+           ps_span_equal_nocase((ps_span){name.ptr, prefix.len}, prefix);
+}
+
+static ps_status
+check_settings(const ps_fingerprint_settings *settings, const char **why)
+{
+    ps_span name = settings->name;
+    if (!is_token(name) || name.len > PS_COOKIE_NAME_MAX) {
+        *why = "name: a token of RFC 6265, at most 128 bytes";
+        return PS_COOKIE_NAME;
+    }
+    if (settings->key_count == 0 ||
+        settings->key_count > PS_FINGERPRINT_KEYS_MAX) {
+        *why = "keys: 1 to 16 of them";
+        return PS_SETTING;
+    }
+    for (size_t i = 0; i < settings->key_count; i++) {
+        if (settings->keys[i].len == 0) {
+            *why = "keys: one is empty";
+            return PS_KEY_EMPTY;
+        }
+        if (settings->keys[i].len > PS_SECRET_MAX) {
+            *why = "keys: one is longer than 4,096 bytes";
+            return PS_SETTING;
+        }
+    }
+    if (settings->max_age < 1 || settings->max_age > INT32_MAX) {
+        *why = "max_age: 1 to 2,147,483,647 seconds";
+        return PS_SETTING;
+    }
+    if (!is_path(settings->path)) {
+        *why = "path: begins with '/', printable ASCII without ';', at most "
+               "256 bytes";
+        return PS_SETTING;
+    }
+    if (settings->domain.ptr != NULL && !is_domain(settings->domain)) {
+        *why = "domain: a host name in ASCII";
+        return PS_SETTING;
+    }
+    if (find_samesite(settings->samesite) == NULL) {
+        *why = "samesite: 'Lax', 'Strict' or 'None'";
+        return PS_SETTING;
+    }
+    if (has_prefix(name, PS_SPAN("__host-")) &&
+        (settings->domain.ptr != NULL || settings->path.len != 1)) {
+        *why = "name: '__Host-' allows no domain, and only the path '/'";
+        return PS_SETTING;
+    }
+    return PS_OK;
+}
+
+/* label || len(name) || name, allocated; absent without memory. */
+static ps_span
+make_prefix(ps_span name)
+{
+    const size_t label = sizeof(SIGNATURE_LABEL) - 1;
+    char *prefix = ps_malloc(label + 1 + name.len);
+    if (prefix == NULL) {
+        return PS_NO_SPAN;
+    }
+    memcpy(prefix, SIGNATURE_LABEL, label);
+    prefix[label] = (char)name.len;
+    memcpy(prefix + label + 1, name.ptr, name.len);
+    return (ps_span){prefix, label + 1 + name.len};
+}
+
+static ps_status
+add_key(ps_fingerprint_cookie *cookie, ps_span secret)
+{
+    signing_key *key = &cookie->keys[cookie->key_count];
+    ps_status status = ps_hmac_init(&key->hmac, secret);
+    if (status != PS_OK) {
+        return status;
+    }
+    uint8_t digest[PS_SHA256_SIZE];
+    ps_hmac_sign(&key->hmac, &PS_SPAN(KEY_ID_LABEL), 1, digest);
+    key->id = digest[0];
+    cookie->key_count++;
+    return PS_OK;
+}
+
+ps_status
+ps_fingerprint_cookie_new(const ps_fingerprint_settings *settings,
+                          ps_fingerprint_cookie **result, const char **why)
+{
+    *why = NULL;
+    ps_status status = check_settings(settings, why);
+    if (status != PS_OK) {
+        return status;
+    }
+    ps_fingerprint_cookie *cookie = ps_calloc(1, sizeof(*cookie));
+    if (cookie == NULL) {
+        return PS_NO_MEMORY;
+    }
+    cookie->prefix = make_prefix(settings->name);
+    cookie->path = ps_dup(settings->path);
+    if (settings->domain.ptr != NULL) {
+        cookie->domain = ps_dup(settings->domain);
+    }
+    if (cookie->prefix.ptr == NULL || cookie->path == NULL ||
+        (settings->domain.ptr != NULL && cookie->domain == NULL)) {
+        ps_fingerprint_cookie_free(cookie);
+        return PS_NO_MEMORY;
+    }
+    cookie->name =
+        ps_span_from(cookie->prefix, cookie->prefix.len - settings->name.len);
+    cookie->samesite = find_samesite(settings->samesite);
+    cookie->max_age = settings->max_age;
+    cookie->partitioned = settings->partitioned;
+    cookie->accept_unsigned = settings->accept_unsigned;
+    cookie->needs_secure = settings->partitioned ||
+                           strcmp(cookie->samesite, "None") == 0 ||
+                           has_prefix(settings->name, PS_SPAN("__host-")) ||
+                           has_prefix(settings->name, PS_SPAN("__secure-")) ||
+                           has_prefix(settings->name, PS_SPAN("__http-"));
+    cookie->random = ps_random_new();
+    for (size_t i = 0; i < settings->key_count; i++) {
+        status = add_key(cookie, settings->keys[i]);
+        if (status != PS_OK) {
+            ps_fingerprint_cookie_free(cookie);
+            return status;
+        }
+    }
+    *result = cookie;
+    return PS_OK;
+}
+
+void
+ps_fingerprint_cookie_free(ps_fingerprint_cookie *cookie)
+{
+    if (cookie == NULL) {
+        return;
+    }
+    ps_free((char *)cookie->prefix.ptr);
+    ps_free(cookie->path);
+    ps_free(cookie->domain);
+    ps_random_free(cookie->random);
+    ps_wipe(cookie->keys, sizeof(cookie->keys));
+    ps_free(cookie);
+}
+
+ps_span
+ps_fingerprint_cookie_name(const ps_fingerprint_cookie *cookie)
+{
+    return cookie->name;
+}
+
+bool
+ps_fingerprint_cookie_works_insecure(const ps_fingerprint_cookie *cookie)
+{
+    return !cookie->needs_secure;
+}
+
+/* --- writing ----------------------------------------------------------- */
+
+void
+ps_fingerprint_set_id(ps_fingerprint *fingerprint,
+                      const uint8_t id[PS_FINGERPRINT_ID_SIZE])
+{
+    static const char digits[] = "0123456789abcdef";
+    memcpy(fingerprint->id, id, PS_FINGERPRINT_ID_SIZE);
+    for (size_t i = 0; i < PS_FINGERPRINT_ID_SIZE; i++) {
+        fingerprint->id_text[2 * i] = digits[id[i] >> 4];
+        fingerprint->id_text[2 * i + 1] = digits[id[i] & 15];
+    }
+}
+
+static void
+sign(const ps_fingerprint_cookie *cookie, const signing_key *key,
+     const uint8_t content[SIGNED_SIZE], uint8_t digest[PS_SHA256_SIZE])
+{
+    const ps_span parts[] = {
+        cookie->prefix,
+        {(const char *)content, SIGNED_SIZE},
+    };
+    ps_hmac_sign(&key->hmac, parts, 2, digest);
+}
+
+void
+ps_fingerprint_cookie_resign(const ps_fingerprint_cookie *cookie,
+                             ps_fingerprint *fingerprint)
+{
+    uint8_t value[VALUE_SIZE];
+    uint8_t digest[PS_SHA256_SIZE];
+    uint32_t issued_at = (uint32_t)fingerprint->issued_at;
+    value[0] = VERSION;
+    value[1] = cookie->keys[0].id;
+    for (int i = 0; i < 4; i++) {
+        value[2 + i] = (uint8_t)(issued_at >> (24 - 8 * i));
+    }
+    memcpy(value + 6, fingerprint->id, PS_FINGERPRINT_ID_SIZE);
+    sign(cookie, &cookie->keys[0], value, digest);
+    memcpy(value + SIGNED_SIZE, digest, SIGNATURE_SIZE);
+    ps_base64url_encode(value, VALUE_SIZE, fingerprint->value);
+    fingerprint->value_len = VALUE_LENGTH;
+}
+
+static int64_t
+clamp_time(int64_t now)
+{
+    return now < 0 ? 0 : now > ISSUED_AT_TOP ? ISSUED_AT_TOP : now;
+}
+
+ps_status
+ps_fingerprint_cookie_mint(ps_fingerprint_cookie *cookie, int64_t now,
+                           ps_fingerprint *fingerprint)
+{
+    uint8_t id[PS_FINGERPRINT_ID_SIZE];
+    ps_status status = ps_random_take(cookie->random, id, sizeof(id));
+    if (status != PS_OK) {
+        return status;
+    }
+    ps_fingerprint_set_id(fingerprint, id);
+    fingerprint->issued_at = clamp_time(now);
+    fingerprint->reissue = false;
+    ps_fingerprint_cookie_resign(cookie, fingerprint);
+    return PS_OK;
+}
+
+void
+ps_fingerprint_cookie_hash(const ps_fingerprint_cookie *cookie,
+                           const ps_fingerprint *fingerprint,
+                           char out[2 * PS_FINGERPRINT_ID_SIZE])
+{
+    uint8_t digest[PS_SHA256_SIZE];
+    ps_fingerprint hashed;
+    const ps_span parts[] = {
+        PS_SPAN(HASH_LABEL),
+        {(const char *)fingerprint->id, PS_FINGERPRINT_ID_SIZE},
+    };
+    ps_hmac_sign(&cookie->keys[0].hmac, parts, 2, digest);
+    ps_fingerprint_set_id(&hashed, digest);
+    memcpy(out, hashed.id_text, sizeof(hashed.id_text));
+}
+
+size_t
+ps_fingerprint_cookie_header(const ps_fingerprint_cookie *cookie,
+                             const ps_fingerprint *fingerprint, bool secure,
+                             int64_t now, char out[PS_SET_COOKIE_MAX])
+{
+    if (fingerprint->value_len == 0) {
+        return 0;
+    }
+    int64_t left = fingerprint->issued_at + cookie->max_age - clamp_time(now);
+    if (left > cookie->max_age) {
+        left = cookie->max_age;
+    }
+    if (left < 0) {
+        left = 0;
+    }
+    /* The caps on name, path and domain keep this far below the buffer. */
+    int length = snprintf(
+        out, PS_SET_COOKIE_MAX,
+        "%.*s=%.*s; Path=%s%s%s; Max-Age=%lld; HttpOnly; SameSite=%s%s%s",
+        (int)cookie->name.len, cookie->name.ptr, (int)fingerprint->value_len,
+        fingerprint->value, cookie->path,
+        cookie->domain != NULL ? "; Domain=" : "",
+        cookie->domain != NULL ? cookie->domain : "", (long long)left,
+        cookie->samesite, secure || cookie->needs_secure ? "; Secure" : "",
+        cookie->partitioned ? "; Partitioned" : "");
+    return length < 0 ? 0 : (size_t)length;
+}
+
+/* --- reading ----------------------------------------------------------- */
+
+static int
+hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    char lower = (char)ps_lower(c);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/* 32 hex digits, or the same as a UUID (8-4-4-4-12): an id from before. */
+static bool
+read_unsigned(ps_span text, uint8_t id[PS_FINGERPRINT_ID_SIZE])
+{
+    bool uuid = text.len == 36;
+    if (text.len != 32 && !uuid) {
+        return false;
+    }
+    size_t at = 0;
+    for (size_t i = 0; i < PS_FINGERPRINT_ID_SIZE; i++) {
+        if (uuid && (i == 4 || i == 6 || i == 8 || i == 10) &&
+            text.ptr[at++] != '-') {
+            return false;
+        }
+        int high = hex_digit(text.ptr[at++]);
+        int low = hex_digit(text.ptr[at++]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        id[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}
+
+/* OK, or the reason why the value does not count. */
+static ps_status
+read_signed(const ps_fingerprint_cookie *cookie, ps_span text, int64_t now,
+            ps_fingerprint *fingerprint)
+{
+    uint8_t value[VALUE_SIZE];
+    if (text.len != VALUE_LENGTH ||
+        ps_base64url_decode(text, value) != PS_OK || value[0] != VERSION) {
+        return PS_MALFORMED;
+    }
+    ps_status status = PS_KEY_ID;
+    size_t key = 0;
+    for (; key < cookie->key_count; key++) {
+        uint8_t digest[PS_SHA256_SIZE];
+        if (cookie->keys[key].id != value[1]) {
+            continue;
+        }
+        sign(cookie, &cookie->keys[key], value, digest);
+        if (ps_secret_equal(digest, value + SIGNED_SIZE, SIGNATURE_SIZE)) {
+            status = PS_OK;
+            break;
+        }
+        status = PS_SIGNATURE;
+    }
+    if (status != PS_OK) {
+        return status;
+    }
+    int64_t issued_at = (int64_t)value[2] << 24 | (int64_t)value[3] << 16 |
+                        (int64_t)value[4] << 8 | (int64_t)value[5];
+    if (issued_at + cookie->max_age <= now || issued_at - CLOCK_SKEW > now) {
+        return PS_EXPIRED;
+    }
+    ps_fingerprint_set_id(fingerprint, value + 6);
+    fingerprint->issued_at = issued_at;
+    fingerprint->reissue = key != 0;
+    memcpy(fingerprint->value, text.ptr, text.len);
+    fingerprint->value_len = VALUE_LENGTH;
+    return PS_OK;
+}
+
+static void
+count_reason(ps_cookie_counts *counts, ps_status reason)
+{
+    counts->malformed += reason == PS_MALFORMED;
+    counts->signature += reason == PS_SIGNATURE;
+    counts->expired += reason == PS_EXPIRED;
+    counts->key_id += reason == PS_KEY_ID;
+}
+
+/* Looks through one header. OK: signed. ABSENT: nothing signed; then `*old`
+ * says whether `fingerprint` holds the id of the first unsigned one. */
+static ps_status
+read_header(const ps_fingerprint_cookie *cookie, ps_span header,
+            ps_cookie_text encoding, int64_t now, ps_fingerprint *fingerprint,
+            ps_cookie_counts *counts, bool *old)
+{
+    ps_span value;
+    while (ps_cookie_next(&header, cookie->name, encoding, &value)) {
+        char buffer[PS_FINGERPRINT_VALUE_MAX];
+        size_t length;
+        ps_status status = PS_MALFORMED;
+        if (ps_cookie_unquote(value, buffer, sizeof(buffer), &length) ==
+            PS_OK) {
+            ps_span text = {buffer, length};
+            uint8_t id[PS_FINGERPRINT_ID_SIZE];
+            status = read_signed(cookie, text, now, fingerprint);
+            if (status == PS_OK) {
+                return PS_OK;
+            }
+            if (status == PS_MALFORMED && cookie->accept_unsigned &&
+                read_unsigned(text, id)) {
+                if (!*old) {
+                    *old = true;
+                    ps_fingerprint_set_id(fingerprint, id);
+                }
+                continue;
+            }
+        }
+        count_reason(counts, status);
+    }
+    return PS_ABSENT;
+}
+
+ps_status
+ps_fingerprint_cookie_read_as(const ps_fingerprint_cookie *cookie,
+                              const ps_span *headers, size_t header_count,
+                              ps_cookie_text encoding, int64_t now,
+                              ps_fingerprint *fingerprint,
+                              ps_cookie_counts *counts)
+{
+    ps_cookie_counts ignored = {0};
+    ps_fingerprint found;
+    bool old = false;
+    ps_status status = PS_ABSENT;
+    for (size_t i = 0; i < header_count && status != PS_OK; i++) {
+        status = read_header(cookie, headers[i], encoding, now, &found,
+                             counts != NULL ? counts : &ignored, &old);
+    }
+    if (status != PS_OK && !old) {
+        return PS_ABSENT;
+    }
+    if (status != PS_OK) {
+        found.issued_at = clamp_time(now);
+        found.reissue = true;
+    }
+    if (found.reissue) {
+        ps_fingerprint_cookie_resign(cookie, &found);
+    }
+    *fingerprint = found;
+    return PS_OK;
+}
+
+ps_status
+ps_fingerprint_cookie_read(const ps_fingerprint_cookie *cookie,
+                           const ps_span *headers, size_t header_count,
+                           int64_t now, ps_fingerprint *fingerprint,
+                           ps_cookie_counts *counts)
+{
+    return ps_fingerprint_cookie_read_as(cookie, headers, header_count,
+                                         PS_COOKIE_UTF8, now, fingerprint,
+                                         counts);
+}

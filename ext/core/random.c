@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* The store lies in a page marked MADV_WIPEONFORK. In a child it is all
+ * zeroes, which reads as "nothing left, nobody inside": no pid has to be
+ * asked for, and a fork in the middle of a take leaves no lock behind.
+ *
+ * `busy` is a lock that nobody waits for: who finds it taken asks the kernel
+ * directly. */
+#include "random.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include "signature.h"
+
+#define STORE_BYTES 2048
+
+struct ps_random {
+    atomic_bool busy;
+    uint32_t left; /* guarded by busy: bytes[0 .. left) are fresh */
+    uint8_t bytes[STORE_BYTES];
+};
+
+ps_status
+ps_random_fill(void *out, size_t size)
+{
+    uint8_t *at = out;
+    while (size != 0) {
+        ssize_t got = getrandom(at, size, 0);
+        if (got < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return PS_SYSTEM;
+        }
+        at += got;
+        size -= (size_t)got;
+    }
+    return PS_OK;
+}
+
+void *
+ps_forgotten_new(size_t size)
+{
+    void *block = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED) {
+        return NULL;
+    }
+    if (madvise(block, size, MADV_WIPEONFORK) != 0) {
+        (void)munmap(block, size);
+        return NULL;
+    }
+    (void)madvise(block, size, MADV_DONTDUMP);
+    return block;
+}
+
+void
+ps_forgotten_free(void *block, size_t size)
+{
+    if (block != NULL) {
+        ps_wipe(block, size);
+        (void)munmap(block, size);
+    }
+}
+
+ps_random *
+ps_random_new(void)
+{
+    return ps_forgotten_new(sizeof(ps_random));
+}
+
+void
+ps_random_free(ps_random *random)
+{
+    ps_forgotten_free(random, sizeof(*random));
+}
+
+ps_status
+ps_random_take(ps_random *random, void *out, size_t size)
+{
+    if (random == NULL || size > STORE_BYTES ||
+        atomic_exchange_explicit(&random->busy, true, memory_order_acquire)) {
+        return ps_random_fill(out, size);
+    }
+    ps_status status = PS_OK;
+    if (random->left < size) {
+        random->left = 0;
+        status = ps_random_fill(random->bytes, STORE_BYTES);
+        random->left = status == PS_OK ? STORE_BYTES : 0;
+    }
+    if (status == PS_OK) {
+        random->left -= (uint32_t)size;
+        memcpy(out, random->bytes + random->left, size);
+        ps_wipe(random->bytes + random->left, size);
+    }
+    atomic_store_explicit(&random->busy, false, memory_order_release);
+    return status;
+}
