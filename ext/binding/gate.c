@@ -172,7 +172,8 @@ read_require_token(GateObject *self, PyObject *labels, const uint8_t *rows)
     return 0;
 }
 
-/* "bearer" or "cookie:<name>". */
+/* "bearer", "cookie:<name>", or "scheme:<name>": Authorization with exactly
+ * that scheme, as a framework may have it. */
 static int
 read_source(PyObject *word, ps_token_source *source)
 {
@@ -183,8 +184,14 @@ read_source(PyObject *word, ps_token_source *source)
     }
     ps_span text = {bytes, (size_t)size};
     static const ps_span COOKIE = {"cookie:", 7};
+    static const ps_span SCHEME = {"scheme:", 7};
     if (ps_span_equal(text, PS_SPAN("bearer"))) {
         *source = (ps_token_source){false, PS_SPAN("Bearer"), false};
+        return 0;
+    }
+    if (ps_span_starts_with(text, SCHEME) && text.len > SCHEME.len) {
+        *source =
+            (ps_token_source){false, ps_span_from(text, SCHEME.len), true};
         return 0;
     }
     if (ps_span_starts_with(text, COOKIE) && text.len > COOKIE.len &&

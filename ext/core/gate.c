@@ -15,7 +15,6 @@
 
 #include "alloc.h"
 #include "clock.h"
-#include "cookie.h"
 #include "derived.h"
 #include "stats.h"
 
@@ -279,8 +278,9 @@ read_cookie(const ps_gate *gate, const ps_request *request, bool secure,
     const ps_span *headers;
     size_t count = request->cookies(request->source, &headers);
     ps_cookie_counts counts = {0};
-    ps_status status = ps_fingerprint_cookie_read(
-        gate->cookie, headers, count, now, &visit->fingerprint, &counts);
+    ps_status status = ps_fingerprint_cookie_read_as(
+        gate->cookie, headers, count, request->cookie_text, now,
+        &visit->fingerprint, &counts);
     ps_stats *stats = stats_of(gate);
     ps_stats_cookie(stats, PS_OK, status == PS_OK);
     ps_stats_cookie(stats, PS_MALFORMED, counts.malformed);
@@ -578,11 +578,9 @@ ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
                                            outcome->user.ptr != NULL);
     size_t length = 0;
     if (hand_out) {
-        if (!visit->is_new) {
-            ps_fingerprint_cookie_resign(gate->cookie, &visit->fingerprint);
-        } else {
+        if (visit->is_new) {
             ps_stats_minted(stats_of(gate));
-        }
+        } /* else it was read, and is signed anew already */
         length = ps_fingerprint_cookie_header(
             gate->cookie, &visit->fingerprint, outcome->secure,
             ps_clock_wall_ms() / 1000, set_cookie);

@@ -17,6 +17,7 @@
 #include "agent.h"
 #include "client_address.h"
 #include "config.h"
+#include "cookie.h"
 #include "event.h"
 #include "fingerprint.h"
 #include "path_filter.h"
@@ -60,6 +61,7 @@ typedef struct ps_request {
     ps_span (*header)(void *source, ps_header which, size_t *count);
     /* All Cookie headers. */
     size_t (*cookies)(void *source, const ps_span **headers);
+    ps_cookie_text cookie_text; /* as what the framework decodes them */
     ps_span peer;  /* the peer's address; absent for a Unix socket */
     ps_span query; /* without the "?" */
     ps_span scheme;

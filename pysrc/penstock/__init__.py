@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""The work that every Django backend does around every request, in one C call before the view
+and one after it: path filter, verified token, fingerprint cookie, event into Redis.
+
+Importing this package starts no thread and opens no socket.
+"""
+
+from __future__ import annotations
+
+try:
+    from penstock import _core
+except ImportError as error:  # say which file and why: a wheel for another Python, a missing library
+    raise ImportError(f"penstock's C core cannot be loaded: {error}") from error
+
+from penstock._core import (
+    DecodeError,
+    EventSink,
+    ExpiredSignatureError,
+    Fingerprint,
+    FingerprintCookie,
+    Gate,
+    ImmatureSignatureError,
+    InvalidAlgorithmError,
+    InvalidAudienceError,
+    InvalidIssuedAtError,
+    InvalidIssuerError,
+    InvalidJTIError,
+    InvalidKeyError,
+    InvalidSignatureError,
+    InvalidSubjectError,
+    InvalidTokenError,
+    Key,
+    MissingRequiredClaimError,
+    PathFilter,
+    Token,
+    TokenVerifier,
+    Visit,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DecodeError",
+    "EventSink",
+    "ExpiredSignatureError",
+    "Fingerprint",
+    "FingerprintCookie",
+    "Gate",
+    "ImmatureSignatureError",
+    "InvalidAlgorithmError",
+    "InvalidAudienceError",
+    "InvalidIssuedAtError",
+    "InvalidIssuerError",
+    "InvalidJTIError",
+    "InvalidKeyError",
+    "InvalidSignatureError",
+    "InvalidSubjectError",
+    "InvalidTokenError",
+    "Key",
+    "MissingRequiredClaimError",
+    "PathFilter",
+    "Token",
+    "TokenVerifier",
+    "Visit",
+    "__version__",
+]
+
+del _core

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""What the fronts share: the site's consent, the answer 401, the health endpoints."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from penstock._core import EventSink, Gate, Visit
+
+Mode = Literal["cookie", "derived", "off"]
+Consent = Callable[[dict[str, Any]], Mode]
+
+MODES = ("cookie", "derived", "off")
+
+logger = logging.getLogger("penstock")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A small response that we give ourselves."""
+
+    status: str
+    headers: list[tuple[str, str]]
+    body: bytes
+
+    @property
+    def status_code(self) -> int:
+        return int(self.status[:3])
+
+
+def _json_answer(status: str, document: dict[str, Any], *more: tuple[str, str]) -> Answer:
+    body = json.dumps(document).encode()
+    headers = [
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+        ("Cache-Control", "no-store"),
+        *more,
+    ]
+    return Answer(status, headers, body)
+
+
+class Front:
+    """Consent and refusal, the same for every front."""
+
+    def __init__(self, gate: Gate, consent: Consent | None = None) -> None:
+        self._consent = consent
+        self._gate = gate
+
+    def mode(self, request: dict[str, Any]) -> Mode | None:
+        """What the site's consent allows for this environ or scope; None without a policy.
+
+        A policy that raises, or answers anything else, allows nothing.
+        """
+        if self._consent is None:
+            return None
+        try:
+            answer = self._consent(request)
+        except Exception:
+            logger.exception("penstock: consent raised; nothing is kept about this visitor")
+            return "off"
+        if answer not in MODES:
+            logger.error("penstock: consent answered %r, not one of %s", answer, MODES)
+            return "off"
+        return answer
+
+    def refusal(self, visit: Visit) -> Answer:
+        """The 401 of a label that requires a token: simplejwt's body, and our reason."""
+        if visit.reason is None:
+            document = {
+                "detail": "Authentication credentials were not provided.",
+                "code": "not_authenticated",
+                "reason": None,
+            }
+        else:
+            document = {
+                "detail": "Given token not valid for any token type",
+                "code": "token_not_valid",
+                "reason": visit.reason,
+            }
+        challenge = ("WWW-Authenticate", 'Bearer realm="api"')
+        return _json_answer("401 Unauthorized", document, challenge)
+
+
+class Health:
+    """``/livez``: this process answers. ``/readyz``: and this is how its sink is."""
+
+    def __init__(
+        self,
+        sink: EventSink | None,
+        live_path: str | None,
+        ready_path: str | None,
+        ready_requires_sink: bool,
+    ) -> None:
+        self._sink = sink
+        self._live_path = live_path
+        self._ready_path = ready_path
+        self._ready_requires_sink = ready_requires_sink
+
+    def answer(self, path: str) -> Answer | None:
+        """The answer to a health request; None for every other path."""
+        if path == self._live_path:
+            return _json_answer("200 OK", {"status": "ok"})
+        if path == self._ready_path:
+            return self._ready()
+        return None
+
+    def _ready(self) -> Answer:
+        state: dict[str, Any] | None = None
+        ready = True
+        if self._sink is not None:
+            stats = self._sink.stats()
+            state = {
+                key: stats[key]
+                for key in ("connection", "delivery", "pending", "ring")
+                if key in stats
+            }
+            ready = not self._ready_requires_sink or _sink_is_well(stats)
+        status = "200 OK" if ready else "503 Service Unavailable"
+        return _json_answer(status, {"status": "ok" if ready else "unavailable", "sink": state})
+
+
+def _sink_is_well(stats: dict[str, Any]) -> bool:
+    """Connected, or not asked to connect yet; and the ring takes events."""
+    connection = stats["connection"]
+    state = connection.get("state") if isinstance(connection, dict) else connection
+    return state in ("idle", "connected", "none")

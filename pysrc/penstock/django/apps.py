@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+"""The Django app: for system checks and commands; the middleware works without it."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.core import checks
+
+
+class PenstockConfig(AppConfig):
+    name = "penstock.django"
+    label = "penstock"
+    verbose_name = "penstock"
+
+    def ready(self) -> None:
+        from penstock.django.checks import check_settings
+
+        checks.register(check_settings, checks.Tags.security)

@@ -1,0 +1,437 @@
+# SPDX-License-Identifier: MIT
+"""The one setting ``PENSTOCK``: read, checked and typed in one place.
+
+`read` answers a `Conf` or raises `SettingError`, whose text names the setting and what to do:
+the system check shows it, and the middleware raises ImproperlyConfigured with the same words.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import hmac
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from penstock._defaults import PATHS
+from penstock._front import MODES
+
+MASK_PATHS = ("password_reset_confirm", "admin:password_reset_confirm")
+
+_SINK_OFF_VALUES = ("", "off", "none")
+_FALSE_WORDS = ("0", "false", "no", "off")
+
+
+class SettingError(Exception):
+    """A wrong setting: ``setting`` is its name, ``text`` what is wrong and what to do."""
+
+    def __init__(self, setting: str, text: str) -> None:
+        super().__init__(f"{setting}: {text}")
+        self.setting = setting
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Conf:
+    """Every key of ``PENSTOCK``, resolved."""
+
+    enabled: bool
+    sink: dict[str, Any] | None
+    sink_is_unset: bool
+    paths: dict[str, list[str]]
+    treat_as: dict[str, str]
+    jwt: dict[str, Any] | None
+    token_from: tuple[str, ...]
+    fingerprint: dict[str, Any] | None
+    mode: str
+    gpc: str
+    consent: Callable[[Any], Any] | None
+    require_token: tuple[str, ...]
+    user_claims: tuple[str, ...]
+    slow_request: float | None
+    response_time_header: bool
+    server_timing: bool
+    request_id: str | None
+    event_fields: tuple[str, ...]
+    hash_ids: bool
+    mask_paths: frozenset[str]
+    trusted_proxies: int
+
+
+def read() -> Conf:
+    """Reads the settings. Raises SettingError."""
+    raw = _setting()
+    enabled = _enabled(raw)
+    sink, sink_is_unset = _sink(raw)
+    fingerprint = _fingerprint_setting(raw)
+    mode, gpc = _mode(fingerprint, "mode", "cookie"), _mode(fingerprint, "gpc", "derived")
+    simple_jwt = _simple_jwt()
+    return Conf(
+        enabled=enabled,
+        sink=sink,
+        sink_is_unset=sink_is_unset,
+        paths=_paths(raw),
+        treat_as=_typed(raw, "TREAT_AS", dict, {}),
+        jwt=_jwt(raw, simple_jwt),
+        token_from=_token_from(raw, simple_jwt),
+        fingerprint=_cookie(fingerprint),
+        mode=mode,
+        gpc=gpc,
+        consent=_consent(fingerprint),
+        require_token=_words(raw, "REQUIRE_TOKEN"),
+        user_claims=_user_claims(simple_jwt),
+        slow_request=_seconds(raw, "SLOW_REQUEST", 0.1),
+        response_time_header=_typed(raw, "RESPONSE_TIME_HEADER", bool, False),
+        server_timing=_typed(raw, "SERVER_TIMING", bool, False),
+        request_id=_header_name(raw, "REQUEST_ID"),
+        event_fields=_words(raw, "EVENT_FIELDS"),
+        hash_ids=_typed(fingerprint or {}, "hash_ids", bool, False),
+        mask_paths=frozenset(_words(raw, "MASK_PATHS", MASK_PATHS)),
+        trusted_proxies=_typed(raw, "TRUSTED_PROXIES", int, 0),
+    )
+
+
+KEYS = (
+    "ENABLED",
+    "SINK",
+    "PATHS",
+    "TREAT_AS",
+    "JWT",
+    "TOKEN_FROM",
+    "FINGERPRINT",
+    "REQUIRE_TOKEN",
+    "SLOW_REQUEST",
+    "RESPONSE_TIME_HEADER",
+    "SERVER_TIMING",
+    "REQUEST_ID",
+    "EVENT_FIELDS",
+    "MASK_PATHS",
+    "TRUSTED_PROXIES",
+)
+
+JWT_KEYS = (
+    "keys",
+    "audience",
+    "issuer",
+    "subject",
+    "expect",
+    "leeway",
+    "require",
+    "type",
+    "max_lifetime",
+    "max_bytes",
+    "cache_size",
+    "engine",
+)
+
+SINK_KEYS = (
+    "url",
+    "stream",
+    "ring_bytes",
+    "linger",
+    "batch",
+    "max_length",
+    "ring_dir",
+    "reconnect",
+    "connect_timeout",
+    "command_timeout",
+    "exit_timeout",
+    "delivery",
+    "reserve",
+    "max_age",
+    "sample",
+    "ca_file",
+    "certificate",
+    "private_key",
+    "client_name",
+)
+
+COOKIE_KEYS = (
+    "name",
+    "keys",
+    "max_age",
+    "path",
+    "domain",
+    "samesite",
+    "partitioned",
+    "accept_unsigned",
+)
+FINGERPRINT_KEYS = (*COOKIE_KEYS, "mode", "gpc", "consent", "hash_ids")
+
+
+def _name(key: str) -> str:
+    return f'PENSTOCK["{key}"]'
+
+
+def _unknown(setting: str, key: object, known: Iterable[str]) -> SettingError:
+    near = difflib.get_close_matches(str(key), list(known), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return SettingError(setting, f"unknown key {key!r}{hint}")
+
+
+def _setting() -> Mapping[str, Any]:
+    raw = getattr(settings, "PENSTOCK", {})
+    if not isinstance(raw, Mapping):
+        raise SettingError("PENSTOCK", f"must be a dict, not {type(raw).__name__}")
+    for key in raw:
+        if key not in KEYS:
+            raise _unknown("PENSTOCK", key, KEYS)
+    return raw
+
+
+def _known_keys(setting: str, value: Mapping[str, Any], known: Iterable[str]) -> None:
+    for key in value:
+        if key not in known:
+            raise _unknown(setting, key, known)
+
+
+def _typed(raw: Mapping[str, Any], key: str, kind: type, default: Any) -> Any:
+    value = raw.get(key, default)
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise SettingError(
+            _name(key), f"must be {kind.__name__}, not {type(value).__name__} ({value!r})"
+        )
+    return value
+
+
+def _words(raw: Mapping[str, Any], key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+    value = raw.get(key, default)
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise SettingError(_name(key), f"must be a list or tuple of str, not {value!r}")
+    words = tuple(value)
+    for word in words:
+        if not isinstance(word, str):
+            raise SettingError(_name(key), f"{word!r} is not a str")
+    return words
+
+
+def _seconds(raw: Mapping[str, Any], key: str, default: float) -> float | None:
+    value = raw.get(key, default)
+    if value is None:
+        return None
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise SettingError(_name(key), f"must be seconds (a number of 0 or more), not {value!r}")
+    return float(value)
+
+
+def _header_name(raw: Mapping[str, Any], key: str) -> str | None:
+    value = raw.get(key)
+    if value is None:
+        return None
+    if (
+        not isinstance(value, str)
+        or not value.isascii()
+        or not value.replace("-", "").isalnum()
+    ):
+        raise SettingError(_name(key), f'must be a header name such as "X-Request-ID", not {value!r}')
+    return value
+
+
+def _enabled(raw: Mapping[str, Any]) -> bool:
+    from_environment = os.environ.get("PENSTOCK_ENABLED", "")
+    if from_environment:
+        return from_environment.lower() not in _FALSE_WORDS
+    return bool(_typed(raw, "ENABLED", bool, True))
+
+
+def _sink(raw: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
+    """EventSink's arguments or None; and whether nobody said anything about a sink."""
+    if "SINK" in raw:
+        value = raw["SINK"]
+        if value is None:
+            return None, False
+        if isinstance(value, str):
+            return {"url": value}, False
+        if isinstance(value, Mapping):
+            _known_keys(_name("SINK"), value, SINK_KEYS)
+            if not isinstance(value.get("url"), str):
+                raise SettingError(_name("SINK"), 'needs a "url" (str)')
+            return dict(value), False
+        raise SettingError(_name("SINK"), f"must be a URL, a dict or None, not {value!r}")
+    url = os.environ.get("PENSTOCK_SINK")
+    if url is not None:
+        return (None if url.lower() in _SINK_OFF_VALUES else {"url": url}), False
+    if settings.DEBUG:
+        return {"url": "file:.penstock/events.ndjson"}, False
+    return None, True
+
+
+def _url_rule(url: str | None) -> str | None:
+    """A path rule for STATIC_URL or MEDIA_URL; None when it is another host or the root."""
+    if not url or "://" in url or url.startswith("//"):
+        return None
+    path = "/" + url.strip("/") + "/"
+    return None if path in ("/", "//") or "*" in path else path
+
+
+def _paths(raw: Mapping[str, Any]) -> dict[str, list[str]]:
+    given = _typed(raw, "PATHS", Mapping, {})
+    paths = {label: list(rules) for label, rules in PATHS.items()}
+    for name in ("STATIC_URL", "MEDIA_URL"):
+        rule = _url_rule(getattr(settings, name, None))
+        if rule is not None and rule not in paths["skip"]:
+            paths["skip"].append(rule)
+    for label, rules in given.items():
+        if not isinstance(label, str):
+            raise SettingError(_name("PATHS"), f"the label {label!r} is not a str")
+        if isinstance(rules, str) or not isinstance(rules, Iterable):
+            raise SettingError(
+                _name("PATHS"), f"the rules of {label!r} must be a list of str, not {rules!r}"
+            )
+        paths[label] = list(rules)
+    return paths
+
+
+def _simple_jwt() -> Mapping[str, Any]:
+    value = getattr(settings, "SIMPLE_JWT", {})
+    if not isinstance(value, Mapping):
+        raise SettingError("SIMPLE_JWT", f"must be a dict, not {type(value).__name__}")
+    return value
+
+
+def _jwt(raw: Mapping[str, Any], simple_jwt: Mapping[str, Any]) -> dict[str, Any] | None:
+    """TokenVerifier's arguments: what PENSTOCK["JWT"] says, over simplejwt's settings."""
+    given = raw.get("JWT", {})
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise SettingError(_name("JWT"), f"must be a dict or None, not {given!r}")
+    _known_keys(_name("JWT"), given, JWT_KEYS)
+    arguments: dict[str, Any] = {
+        "audience": simple_jwt.get("AUDIENCE"),
+        "issuer": simple_jwt.get("ISSUER"),
+        "leeway": simple_jwt.get("LEEWAY", 0),
+        "expect": _expected_types(simple_jwt),
+    }
+    if "keys" not in given:
+        arguments["keys"] = [_simple_jwt_key(simple_jwt)]
+    arguments.update(given)
+    return arguments
+
+
+def _simple_jwt_key(simple_jwt: Mapping[str, Any]) -> dict[str, Any]:
+    algorithm = simple_jwt.get("ALGORITHM", "HS256")
+    if simple_jwt.get("JWK_URL"):
+        raise SettingError(
+            'SIMPLE_JWT["JWK_URL"]',
+            f'key sets are not fetched in the request path; give the keys in {_name("JWT")}'
+            '["keys"], for example Key.jwks(document)',
+        )
+    if isinstance(algorithm, str) and algorithm.startswith("HS"):
+        secret = simple_jwt.get("SIGNING_KEY", settings.SECRET_KEY)
+        return {"secret": secret, "algorithm": algorithm}
+    verifying_key = simple_jwt.get("VERIFYING_KEY")
+    if not verifying_key:
+        raise SettingError(
+            'SIMPLE_JWT["VERIFYING_KEY"]', f"{algorithm} tokens need the public key (PEM)"
+        )
+    return {"pem": verifying_key, "algorithm": algorithm}
+
+
+_KNOWN_TOKEN_TYPES = {
+    "rest_framework_simplejwt.tokens.AccessToken": "access",
+    "rest_framework_simplejwt.tokens.SlidingToken": "sliding",
+    "rest_framework_simplejwt.tokens.RefreshToken": "refresh",
+    "rest_framework_simplejwt.tokens.UntypedToken": None,
+}
+
+
+def _expected_types(simple_jwt: Mapping[str, Any]) -> dict[str, tuple[str, ...]] | None:
+    """A refresh token is never taken for an access token."""
+    claim = simple_jwt.get("TOKEN_TYPE_CLAIM", "token_type")
+    if claim is None:
+        return None
+    classes = simple_jwt.get(
+        "AUTH_TOKEN_CLASSES", ("rest_framework_simplejwt.tokens.AccessToken",)
+    )
+    types = []
+    for path in classes:
+        token_type = (
+            _KNOWN_TOKEN_TYPES[path]
+            if path in _KNOWN_TOKEN_TYPES
+            else import_string(path).token_type
+        )
+        if token_type is None:  # UntypedToken: any type will do
+            return None
+        types.append(token_type)
+    return {claim: tuple(types)}
+
+
+def _user_claims(simple_jwt: Mapping[str, Any]) -> tuple[str, ...]:
+    claim = simple_jwt.get("USER_ID_CLAIM", "user_id")
+    return (claim,) if claim == "sub" else (claim, "sub")
+
+
+def _token_from(raw: Mapping[str, Any], simple_jwt: Mapping[str, Any]) -> tuple[str, ...]:
+    sources = _words(raw, "TOKEN_FROM", ("bearer",))
+    types = simple_jwt.get("AUTH_HEADER_TYPES")
+    if types is None:
+        return sources
+    if isinstance(types, str):
+        types = (types,)
+    schemes = [f"scheme:{scheme}" for scheme in types]
+    return tuple(
+        word for source in sources for word in (schemes if source == "bearer" else [source])
+    )
+
+
+def _derived_keys() -> list[bytes]:
+    """One key per SECRET_KEY, for this purpose only: leaking one says nothing of the other."""
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    label = b"penstock.fingerprint.v1"
+    return [
+        hmac.new(secret.encode() if isinstance(secret, str) else secret, label, hashlib.sha256)
+        .digest()
+        for secret in secrets
+    ]
+
+
+def _fingerprint_setting(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    given = raw.get("FINGERPRINT", {})
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise SettingError(_name("FINGERPRINT"), f"must be a dict or None, not {given!r}")
+    _known_keys(_name("FINGERPRINT"), given, FINGERPRINT_KEYS)
+    return given
+
+
+def _mode(given: Mapping[str, Any] | None, key: str, default: str) -> str:
+    mode = "off" if given is None else given.get(key, default)
+    if mode not in MODES:
+        raise SettingError(_name("FINGERPRINT"), f"{key} must be one of {MODES}, not {mode!r}")
+    return str(mode)
+
+
+def _cookie(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """FingerprintCookie's arguments."""
+    if given is None:
+        return None
+    cookie = {key: given[key] for key in COOKIE_KEYS if key in given}
+    if isinstance(cookie.get("max_age"), timedelta):
+        cookie["max_age"] = int(cookie["max_age"].total_seconds())
+    if "keys" not in cookie:
+        cookie["keys"] = _derived_keys()
+    return cookie
+
+
+def _consent(given: Mapping[str, Any] | None) -> Callable[[Any], Any] | None:
+    consent = (given or {}).get("consent")
+    if isinstance(consent, str):
+        try:
+            consent = import_string(consent)
+        except ImportError as error:
+            raise SettingError(_name("FINGERPRINT"), f"consent: {error}") from error
+    if consent is not None and not callable(consent):
+        raise SettingError(
+            _name("FINGERPRINT"), f"consent must be callable or a dotted path, not {consent!r}"
+        )
+    return consent  # type: ignore[no-any-return]

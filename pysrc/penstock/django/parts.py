@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""The configured objects: built on first use, and anew when the settings change."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+
+from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+from penstock._front import Front
+from penstock.django.conf import Conf, SettingError, read
+
+logger = logging.getLogger("penstock")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one reading of the settings made."""
+
+    conf: Conf
+    gate: Gate
+    verifier: TokenVerifier | None
+    sink: EventSink | None
+    front: Front
+
+
+_lock = threading.Lock()
+_parts: Parts | None = None
+# one sink for one set of arguments, so that changing another setting loses no ring
+_sinks: dict[str, EventSink] = {}
+
+
+def parts() -> Parts:
+    """The configured objects. Raises ImproperlyConfigured in the words of the system check."""
+    global _parts
+    current = _parts
+    if current is not None:
+        return current
+    with _lock:
+        if _parts is None:
+            try:
+                _parts = build(read())
+            except SettingError as error:
+                raise ImproperlyConfigured(str(error)) from error
+        return _parts
+
+
+def build(conf: Conf) -> Parts:
+    """Makes the objects; opens no socket. Raises SettingError."""
+    verifier = _verifier(conf)
+    sink = _sink(conf)
+    try:
+        paths = PathFilter(conf.paths)
+    except (TypeError, ValueError) as error:
+        raise SettingError('PENSTOCK["PATHS"]', str(error)) from error
+    cookie = _cookie(conf)
+    try:
+        gate = Gate(
+            verifier=verifier,
+            paths=paths,
+            fingerprint=cookie,
+            sink=sink,
+            require_token=conf.require_token,
+            user_claims=conf.user_claims,
+            token_from=conf.token_from,
+            treat_as=conf.treat_as,
+            event_fields=conf.event_fields,
+            hash_ids=conf.hash_ids,
+            mode=conf.mode,
+            gpc=conf.gpc,
+            trusted_proxies=conf.trusted_proxies,
+        )
+    except (TypeError, ValueError) as error:
+        setting, _, text = str(error).partition(": ")
+        raise SettingError(f'PENSTOCK["{setting.upper()}"]', text) from error
+    return Parts(conf, gate, verifier, sink, Front(gate, conf.consent))
+
+
+def _key(value: Any) -> Key:
+    if isinstance(value, Key):
+        return value
+    if not isinstance(value, dict):
+        raise TypeError(
+            f'a key is a Key or a dict such as {{"secret": …, "algorithm": …}}, '
+            f"not {type(value).__name__}"
+        )
+    arguments = dict(value)
+    for kind, make in (("secret", Key.secret), ("pem", Key.pem), ("jwk", Key.jwk)):
+        if kind in arguments:
+            return make(arguments.pop(kind), **arguments)
+    raise TypeError('a key as a dict needs "secret", "pem" or "jwk"')
+
+
+def _verifier(conf: Conf) -> TokenVerifier | None:
+    if conf.jwt is None:
+        return None
+    arguments = dict(conf.jwt)
+    try:
+        keys = [_key(value) for value in arguments.pop("keys")]
+        return TokenVerifier(keys, **arguments)
+    except (TypeError, ValueError) as error:
+        raise SettingError(
+            'PENSTOCK["JWT"]',
+            f"{error} (without keys of its own it takes SIMPLE_JWT's, and without those "
+            "SECRET_KEY; None turns tokens off)",
+        ) from error
+
+
+def _cookie(conf: Conf) -> FingerprintCookie | None:
+    if conf.fingerprint is None:
+        return None
+    try:
+        return FingerprintCookie(**conf.fingerprint)
+    except (TypeError, ValueError) as error:
+        raise SettingError('PENSTOCK["FINGERPRINT"]', str(error)) from error
+
+
+def _sink(conf: Conf) -> EventSink | None:
+    if conf.sink is None:
+        if conf.sink_is_unset and conf.enabled:
+            logger.warning(
+                'penstock: no events are recorded: PENSTOCK["SINK"] is not set '
+                "(penstock.W001); None says that this is meant"
+            )
+        return None
+    identity = repr(sorted(conf.sink.items()))
+    if identity not in _sinks:
+        arguments = dict(conf.sink)
+        try:
+            _sinks[identity] = EventSink(arguments.pop("url"), **arguments)
+        except (TypeError, ValueError) as error:
+            raise SettingError('PENSTOCK["SINK"]', str(error)) from error
+    return _sinks[identity]
+
+
+WATCHED = {
+    "PENSTOCK",
+    "SIMPLE_JWT",
+    "SECRET_KEY",
+    "SECRET_KEY_FALLBACKS",
+    "STATIC_URL",
+    "MEDIA_URL",
+    "DEBUG",
+}
+
+
+def forget(*, setting: str, **kwargs: Any) -> None:
+    """Drops the objects when a setting that they were made from changes (in tests)."""
+    global _parts
+    if setting in WATCHED:
+        with _lock:
+            _parts = None
+
+
+setting_changed.connect(forget, dispatch_uid="penstock")

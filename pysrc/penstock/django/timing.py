@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: MIT
+"""How long a request took: response headers, and one log line for the slow ones."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from django.http.response import HttpResponseBase
+
+from penstock.django.conf import Conf
+
+if TYPE_CHECKING:
+    from penstock import Visit
+
+logger = logging.getLogger("penstock.slow")
+
+LINES_PER_MINUTE = 60
+
+
+class _Allowance:
+    """At most so many log lines a minute; counts those that were kept back."""
+
+    def __init__(self, lines: int) -> None:
+        self._lines = lines
+        self._lock = threading.Lock()
+        self._minute = 0
+        self._used = 0
+        self._kept_back = 0
+
+    def take(self) -> int | None:
+        """None when there is none left; else how many lines were kept back before this one."""
+        minute = int(time.monotonic() // 60)
+        with self._lock:
+            if minute != self._minute:
+                self._minute, self._used = minute, 0
+            if self._used >= self._lines:
+                self._kept_back += 1
+                return None
+            self._used += 1
+            kept_back, self._kept_back = self._kept_back, 0
+            return kept_back
+
+
+_allowance = _Allowance(LINES_PER_MINUTE)
+
+
+def time_response(conf: Conf, visit: Visit, response: HttpResponseBase) -> None:
+    """Adds the timing headers that are turned on; logs a request over ``SLOW_REQUEST``."""
+    seconds = visit.elapsed
+    if conf.response_time_header:
+        response.headers["X-Response-Time"] = str(round(seconds * 1000))
+    if conf.server_timing:
+        timing = f"total;dur={seconds * 1000:.1f}"
+        already = response.headers.get("Server-Timing")
+        response.headers["Server-Timing"] = f"{already}, {timing}" if already else timing
+    if conf.slow_request is not None and seconds > conf.slow_request:
+        _log_slow(visit, response.status_code, seconds)
+
+
+def _log_slow(visit: Visit, status: int, seconds: float) -> None:
+    kept_back = _allowance.take()
+    if kept_back is None:
+        return
+    logger.warning(
+        "slow request: %s %r took %.0f ms%s",
+        visit.method,
+        visit.path,  # %r: a path is a client's text, and must not break the line
+        seconds * 1000,
+        f" ({kept_back} slow requests before it were not logged)" if kept_back else "",
+        extra={
+            "duration_ms": seconds * 1000,
+            "method": visit.method,
+            "path": visit.path,
+            "route": visit.route,
+            "status": status,
+            "request_id": visit.request_id,
+            "label": visit.label,
+        },
+    )
