@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""What does the Django middleware add to a request, beside one that does nothing?"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import django
+from asgiref import sync as asgiref_sync
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
+from django.urls import path
+from pairs import report
+
+HEADERS = {"accept": "text/html", "user-agent": "Mozilla/5.0 Firefox/140.0"}
+
+
+class NoOp:
+    """A middleware that steps aside."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        return self.get_response(request)
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("hello")
+
+
+async def async_page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("hello")
+
+
+urlpatterns = [path("page/", page), path("async/", async_page)]
+
+
+def environ(cookie: str) -> dict[str, Any]:
+    return {
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in HEADERS.items()},
+        "HTTP_COOKIE": cookie,
+        "HTTP_HOST": "localhost",
+        "REQUEST_METHOD": "GET",
+        "PATH_INFO": "/page/",
+        "SERVER_NAME": "localhost",
+        "SERVER_PORT": "80",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.input": io.BytesIO(),
+        "wsgi.url_scheme": "http",
+    }
+
+
+def get(handler: WSGIHandler, cookie: str) -> dict[str, str]:
+    given: dict[str, str] = {}
+    handler(environ(cookie), lambda status, headers: given.update(headers)).close()
+    return given
+
+
+async def aget(handler: ASGIHandler, cookie: str) -> None:
+    headers = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+    scope: Any = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/async/",
+        "raw_path": b"/async/",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [*headers, (b"host", b"localhost"), (b"cookie", cookie.encode())],
+        "client": ("127.0.0.1", 5000),
+        "server": ("localhost", 80),
+    }
+    sent = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Any:
+        return sent.pop() if sent else await asyncio.Future()
+
+    async def send(message: Any) -> None:
+        pass
+
+    await handler(scope, receive, send)
+
+
+def hops(call: Callable[[], object]) -> int:
+    """How many times a request went through sync_to_async."""
+    count = 0
+    original = asgiref_sync.SyncToAsync.__call__
+
+    def counted(self: Any, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+        nonlocal count
+        count += 1
+        return original(self, *args, **kwargs)
+
+    asgiref_sync.SyncToAsync.__call__ = counted
+    try:
+        call()
+    finally:
+        asgiref_sync.SyncToAsync.__call__ = original
+    return count
+
+
+def main() -> None:
+    settings.configure(
+        SECRET_KEY="a secret key of the benchmarks, of the length that Django asks for",
+        ROOT_URLCONF="bench_middleware",
+        ALLOWED_HOSTS=["localhost"],
+        PENSTOCK={"SINK": {"url": "file:/dev/null", "ring_bytes": 64 << 20}},
+    )
+    django.setup()
+    handlers: dict[str, tuple[WSGIHandler, ASGIHandler]] = {}
+    for name, middleware in (
+        ("penstock", ["penstock.django.middleware.PenstockMiddleware"]),
+        ("a no-op middleware", ["bench_middleware.NoOp"]),
+        ("no middleware", []),
+    ):
+        with override_settings(MIDDLEWARE=middleware):
+            handlers[name] = WSGIHandler(), ASGIHandler()
+    cookie = get(handlers["penstock"][0], "").get("Set-Cookie", "").partition(";")[0]
+    assert cookie.startswith("device_fp="), "the first page mints"
+    loop = asyncio.new_event_loop()
+
+    def wsgi(handler: WSGIHandler) -> Callable[[], object]:
+        return lambda: get(handler, cookie)
+
+    def asgi(handler: ASGIHandler) -> Callable[[], object]:
+        return lambda: loop.run_until_complete(aget(handler, cookie))
+
+    found = report("a page, WSGI", {name: wsgi(pair[0]) for name, pair in handlers.items()})
+    added = found["penstock"] - found["a no-op middleware"]
+    print(f"  {'added to the no-op':<44}{added:12,.0f} ns")
+    found = report("a page, ASGI", {name: asgi(pair[1]) for name, pair in handlers.items()})
+    added = found["penstock"] - found["a no-op middleware"]
+    print(f"  {'added to the no-op':<44}{added:12,.0f} ns")
+    for name, pair in handlers.items():
+        print(f"  {name:<44}{hops(asgi(pair[1])):5} sync_to_async")
+    print(f"  Python threads: {threading.active_count()}")
+    from penstock.django import sink
+
+    events = sink()
+    assert events is not None
+    print(f"  refused for want of room: {events.stats()['refused']}")
+    events.close(timeout=0)
+
+
+if __name__ == "__main__":
+    main()
