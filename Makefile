@@ -114,13 +114,13 @@ wheel: ## dist/: a wheel that carries its libraries
 demo: ## serve examples/site, send requests, show the ledger
 	$(READY_DEMO) run-demo
 install: ## build the package into .venv
-	$(READY_DEV) build/installed
+	$(READY_DEV) $(VENV)/.installed
 
 # --- the package in .venv: built from what the sources are now ------------
 PACKAGE := setup.py pyproject.toml \
         $(shell find ext pysrc -name '*.[ch]' -o -name '*.py' -o -name '*.pyi' \
             -o -name py.typed)
-build/installed: $(PACKAGE)
+$(VENV)/.installed: $(PACKAGE)
 	@mkdir -p build && rm -rf build/lib* build/bdist*
 	PENSTOCK_WERROR=1 $(PY) -m pip install --quiet --disable-pip-version-check \
 	    --no-build-isolation --no-deps --no-index --force-reinstall .
@@ -131,10 +131,10 @@ PYTEST := PYTHONDEVMODE=1 $(PY) -m pytest
 
 .PHONY: run-test run-pytest run-soak c-tests
 run-test:
-	@tools/stages lint:run-lint install:build/installed c:run-c \
+	@tools/stages lint:run-lint install:$(VENV)/.installed c:run-c \
 	    python:run-pytest asan:run-asan-python tsan:run-tsan \
 	    fuzz:run-fuzz-short leaks:run-leaks
-run-pytest: build/installed
+run-pytest: $(VENV)/.installed
 	$(PYTEST) -q tests --ignore=tests/lint --ignore=tests/leaks
 run-soak: export PENSTOCK_SOAK := 1
 run-soak: run-c run-tsan run-pytest run-leaks
@@ -155,7 +155,7 @@ canary-asan: build/asan/canary_asan
 # The extension again, instrumented, in a folder of its own that goes before
 # the installed package. .venv/bin/python must be the program itself: with a
 # shell script in its place the preloaded library would check the shell.
-ASAN_EXT := build/python-asan
+ASAN_EXT := build/python-asan$(VENV:.venv%=%)
 ASAN_PY := env LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so) \
         ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
         PYTHONPATH=$(ASAN_EXT)/lib PYTHONDEVMODE=1 $(PY)
@@ -170,12 +170,12 @@ build/asan/canary_asan.so: tests/c/canary_asan.c
 	$(Q)$(CC) $(CFLAGS_CORE) $(ASAN) -shared -fPIC $< -o $@
 
 run-asan: run-c run-asan-python
-run-asan-python: build/installed $(ASAN_EXT)/built build/asan/canary_asan.so
+run-asan-python: $(VENV)/.installed $(ASAN_EXT)/built build/asan/canary_asan.so
 	@head -c 4 $(PY) | grep -q ELF
 	@tools/must-fail "heap-buffer-overflow" $(ASAN_PY) -c \
 	    "import ctypes; ctypes.CDLL('build/asan/canary_asan.so').planted_bug(8)"
 	@$(ASAN_PY) -c "import penstock._core as core; \
-	    assert '/python-asan/' in core.__file__, core.__file__"
+	    assert '/python-asan' in core.__file__, core.__file__"
 	$(ASAN_PY) -m pytest -q -p no:cacheprovider --timeout=600 tests/unit
 
 # A test of threads is named test_<module>_threads.c, or stands here.
@@ -206,7 +206,7 @@ run-fuzz-short:
 
 # --- leaks ----------------------------------------------------------------
 .PHONY: run-leaks
-run-leaks: build/installed
+run-leaks: $(VENV)/.installed
 	$(PYTEST) -q tests/leaks
 
 # --- lint -----------------------------------------------------------------
@@ -239,9 +239,9 @@ run-fmt:
 .PHONY: run-wheel run-bench run-demo clean
 run-wheel:
 	tools/wheel dist
-run-bench: build/installed
+run-bench: $(VENV)/.installed
 	$(PY) benchmarks/run.py
-run-demo: build/installed
+run-demo: $(VENV)/.installed
 	$(PY) examples/site/demo.py
 
 clean: ## what was built; .venv stays
