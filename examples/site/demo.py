@@ -551,6 +551,10 @@ def main() -> int:
         progress.end()
         print(f"\nFAILED: {failure}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        progress.end()
+        print("\ninterrupted", file=sys.stderr)
+        return 130
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return 0
