@@ -8,6 +8,9 @@
 #define PS_TOKEN_MAX_BYTES 8192        /* default of TokenVerifier.max_bytes */
 #define PS_TOKEN_MAX_BYTES_TOP 1048576 /* largest max_bytes we take */
 #define PS_TOKEN_CACHED_MAX 4096       /* longer tokens are never cached */
+#define PS_TOKEN_CACHE_DEFAULT 4096    /* default of cache_size */
+#define PS_TOKEN_CACHE_TOP 1048576     /* largest cache_size we take */
+#define PS_TOKEN_CACHE_SET_BYTES 24576 /* kept for each 16 tokens */
 #define PS_JOSE_HEADER_MAX 1024        /* decoded bytes of a JOSE header */
 #define PS_JOSE_MEMBERS_MAX 64         /* members of a JOSE header */
 #define PS_KEY_ID_MAX 256              /* bytes of a `kid` */
@@ -16,6 +19,8 @@
 #define PS_SIGNATURE_MAX 1024          /* bytes: RSA up to 8192 bits */
 #define PS_KEYS_MAX 256                /* keys in one keyring */
 #define PS_SECRET_MAX 4096             /* bytes of an HMAC secret */
+#define PS_PEM_MAX 65536               /* bytes of a PEM text */
+#define PS_JWKS_MAX 1048576            /* bytes of a JWK or JWK Set */
 
 /* Cookies and fingerprints. */
 #define PS_COOKIE_NAME_MAX 128

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "jws.h"
 #include "span.h"
 #include "status.h"
 
@@ -34,5 +35,29 @@ bool ps_secret_equal(const void *a, const void *b, size_t size);
 
 /* Overwrites `size` bytes in a way the compiler keeps. */
 void ps_wipe(void *block, size_t size);
+
+/* A key as one engine wants it: parsed once, used by any number of threads.
+ * The key stays alive for as long (the engine does not retain it). */
+typedef struct ps_prepared ps_prepared;
+typedef struct ps_key ps_key; /* keyring.h */
+
+typedef struct ps_engine {
+    const char *name;
+    const char *(*version)(void); /* of the library that runs */
+    /* KEY_ALGORITHM: this engine cannot do it. NO_MEMORY. */
+    ps_status (*prepare)(const ps_key *key, ps_prepared **prepared);
+    void (*free)(ps_prepared *prepared); /* NULL is fine */
+    /* Does `signature` (decoded) sign jws->signed_text under this key, by the
+     * key's own algorithm? `text` is the whole token. OK; SIGNATURE; ENGINE:
+     * the engine refuses it for a reason of its own; NO_MEMORY. Leaves the
+     * library's error queue empty. Any thread. */
+    ps_status (*verify)(ps_prepared *prepared, ps_span text, const ps_jws *jws,
+                        ps_span signature);
+} ps_engine;
+
+const ps_engine *ps_engine_openssl(void);
+
+/* NULL where the core was built without libjwt. */
+const ps_engine *ps_engine_libjwt(void);
 
 #endif

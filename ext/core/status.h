@@ -54,12 +54,14 @@
     X(48, KEY_DUPLICATE, "key_duplicate", "two keys have one key id")         \
     X(49, KEY_USE, "key_use", "the key is not meant for verification")        \
     X(50, KEY_TOO_LONG, "key_too_long", "the key is longer than we take")     \
+    X(51, KEY_MIXED, "key_mixed", "secrets and public keys in one key set")   \
     /* 60-79: what became of an event */                                      \
     X(60, FULL, "full", "the ring is full")                                   \
     X(61, TOO_BIG, "too_big", "the event is over 8 KiB")                      \
     X(62, CLOSED, "closed", "the sink is closed")                             \
     X(63, REJECTED, "rejected", "the target refused the event for good")      \
     X(64, STALE_RING, "stale_ring", "the ring was left for over six days")    \
+    X(65, SAMPLED, "sampled", "left out by the sample rate")                  \
     /* 80-99: settings */                                                     \
     X(80, RULE, "rule", "a path rule is not well-formed")                     \
     X(81, RULE_TIE, "rule_tie", "two rules of different labels tie")          \

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* Is a would-be HMAC secret really some encoding of a key? A public key that
+ * is used as a secret lets everybody who has seen it sign (RFC 8725 2.1,
+ * CVE-2022-29217 and its many successors), so every encoding counts, and so
+ * does each way to dress one up: a byte order mark, indentation, bare
+ * carriage returns, text in front. What looks like one by its outermost form
+ * is refused without asking whether it parses: a real secret is random and
+ * does not look like any of these. */
+#include "keyring.h"
+
+#include "alloc.h"
+#include "base64url.h"
+#include "json.h"
+
+static ps_span
+without_mark_and_space(ps_span text)
+{
+    if (ps_span_starts_with(text, PS_SPAN("\xef\xbb\xbf"))) {
+        text = ps_span_from(text, 3);
+    }
+    while (text.len > 0 && (text.ptr[0] == ' ' ||
+                            (text.ptr[0] >= '\t' && text.ptr[0] <= '\r'))) {
+        text = ps_span_from(text, 1);
+    }
+    while (text.len > 0) {
+        char last = text.ptr[text.len - 1];
+        if (last != ' ' && last != '\0' && (last < '\t' || last > '\r')) {
+            break;
+        }
+        text.len--;
+    }
+    return text;
+}
+
+/* PEM armour, and the lines of OpenSSH. */
+static bool
+has_armour(ps_span text)
+{
+    static const char *const MARKS[] = {
+        "-----begin",        "begin ssh2 public key",  "ssh-rsa aaaa",
+        "ssh-dss aaaa",      "ssh-ed25519 aaaa",       "ecdsa-sha2-nistp",
+        "-cert-v01@openssh", "sk-ssh-ed25519@openssh",
+    };
+    for (size_t i = 0; i < sizeof(MARKS) / sizeof(MARKS[0]); i++) {
+        ps_span mark = {MARKS[i], strlen(MARKS[i])};
+        if (ps_span_contains_nocase(text, mark)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One DER SEQUENCE that fills `bytes` and begins with a SEQUENCE (a
+ * SubjectPublicKeyInfo, a certificate) or an INTEGER (PKCS#1, PKCS#8). */
+static bool
+is_der(ps_span bytes)
+{
+    const unsigned char *p = (const unsigned char *)bytes.ptr;
+    if (bytes.len < 32 || p[0] != 0x30) {
+        return false;
+    }
+    size_t size = p[1], head = 2;
+    if (size >= 0x80) {
+        size_t count = size & 0x7f;
+        if (count == 0 || count > 3) {
+            return false;
+        }
+        size = 0;
+        for (size_t i = 0; i < count; i++) {
+            size = size << 8 | p[2 + i];
+        }
+        head += count;
+    }
+    return bytes.len == head + size && (p[head] == 0x30 || p[head] == 0x02);
+}
+
+/* Base64 of either alphabet, with or without line breaks and padding, of
+ * DER or of an OpenSSH blob. */
+static bool
+is_base64_of_key(ps_span text)
+{
+    char plain[PS_SECRET_MAX];
+    char bytes[PS_SECRET_MAX];
+    size_t size = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '\r' || c == '\n' || c == ' ' || c == '\t' || c == '=') {
+            continue;
+        }
+        plain[size++] = (char)(c == '+' ? '-' : c == '/' ? '_' : c);
+    }
+    if (ps_base64url_decode((ps_span){plain, size}, bytes) != PS_OK) {
+        return false;
+    }
+    ps_span decoded = {bytes, ps_base64url_decoded_size(size)};
+    return is_der(decoded) ||
+           (decoded.len > 11 && memcmp(decoded.ptr, "\0\0\0", 3) == 0 &&
+            (memcmp(decoded.ptr + 4, "ssh-", 4) == 0 ||
+             memcmp(decoded.ptr + 4, "ecdsa-", 6) == 0));
+}
+
+/* A JWK or a JWK Set. */
+static bool
+is_jwk(ps_span text)
+{
+    if (text.len == 0 || (text.ptr[0] != '{' && text.ptr[0] != '[')) {
+        return false;
+    }
+    if (ps_span_contains_nocase(text, PS_SPAN("\"kty\""))) {
+        return true;
+    }
+    size_t capacity = PS_JSON_SCRATCH_SIZE(PS_SECRET_MAX);
+    ps_json_member *members = ps_calloc(capacity, sizeof(*members));
+    uint32_t *heads = ps_calloc(2 * capacity, sizeof(*heads));
+    bool found = members == NULL || heads == NULL;
+    ps_json_scratch scratch = {members, heads, capacity};
+    size_t count;
+    unsigned flags;
+    if (!found && ps_json_index(text, &scratch, &count, &flags) == PS_OK) {
+        found =
+            ps_json_find(text.ptr, members, count, PS_SPAN("kty")) != NULL ||
+            ps_json_find(text.ptr, members, count, PS_SPAN("keys")) != NULL;
+    }
+    ps_free(members);
+    ps_free(heads);
+    return found;
+}
+
+bool
+ps_key_is_material(ps_span bytes)
+{
+    if (bytes.len > PS_SECRET_MAX) {
+        return false;
+    }
+    ps_span text = without_mark_and_space(bytes);
+    return has_armour(text) || is_der(bytes) || is_der(text) ||
+           is_base64_of_key(text) || is_jwk(text);
+}

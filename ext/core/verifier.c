@@ -1,0 +1,684 @@
+/* SPDX-License-Identifier: MIT */
+/* The order of work is the order of cost, and nothing of a payload is looked
+ * at before its signature has verified:
+ *
+ *   length -> cache -> shape and alphabet -> header -> signature -> payload
+ *   -> claims
+ *
+ * A keyset is a ring of keys, each prepared by the engine, with the headers
+ * known to lead to them. It is immutable but for that table, counted, and
+ * replaced as a whole; a verification holds on to the one that it began with.
+ * `current` is guarded by a lock that is held for a load and an increment.
+ * The lock lies in memory that is wiped in a forked child, so that none is
+ * inherited locked. */
+#include "verifier.h"
+
+#include <math.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+#include "alloc.h"
+#include "base64url.h"
+#include "clock.h"
+
+/* Payloads up to this many bytes are decoded and indexed on the stack. */
+#define PAYLOAD_ON_STACK 2048
+
+typedef struct keyset {
+    atomic_uint references;
+    uint64_t epoch;
+    const ps_engine *engine;
+    ps_keyring *ring;
+    ps_prepared **prepared; /* as many as keys */
+    ps_header_table *known;
+} keyset;
+
+struct ps_verifier {
+    atomic_uint references;
+    _Atomic uint64_t epoch; /* of `current`; read without the lock */
+    keyset *current;        /* guarded by *lock */
+    atomic_uint *lock;      /* on a page that is wiped on fork */
+    const ps_engine *engine;
+    ps_token_cache *cache; /* NULL: none */
+    ps_claim_rules claims; /* points into `arena` */
+    ps_span type;          /* the same */
+    char *arena;
+    size_t max_bytes;
+};
+
+static void
+keyset_release(keyset *set)
+{
+    if (set == NULL || atomic_fetch_sub_explicit(&set->references, 1,
+                                                 memory_order_acq_rel) != 1) {
+        return;
+    }
+    for (size_t i = 0; set->prepared != NULL && i < set->ring->count; i++) {
+        set->engine->free(set->prepared[i]);
+    }
+    ps_free(set->prepared);
+    ps_keyring_free(set->ring);
+    ps_header_table_free(set->known);
+    ps_free(set);
+}
+
+static ps_status
+keyset_new(const ps_engine *engine, ps_key *const *keys, size_t count,
+           keyset **out, ps_verifier_error *error)
+{
+    *error = (ps_verifier_error){.setting = "keys"};
+    keyset *set = ps_calloc(1, sizeof(*set));
+    if (set == NULL) {
+        return PS_NO_MEMORY;
+    }
+    atomic_init(&set->references, 1);
+    set->engine = engine;
+    ps_status status = ps_keyring_new(keys, count, &set->ring, &error->key);
+    if (status != PS_OK) {
+        goto fail;
+    }
+    status = PS_NO_MEMORY;
+    set->prepared = ps_calloc(count, sizeof(*set->prepared));
+    set->known = ps_header_table_new();
+    if (set->prepared == NULL || set->known == NULL) {
+        goto fail;
+    }
+    for (size_t i = 0; i < count; i++) {
+        status = engine->prepare(keys[i], &set->prepared[i]);
+        if (status != PS_OK) {
+            error->key = i;
+            error->why = status == PS_KEY_ALGORITHM
+                             ? "the engine does not have its algorithm"
+                             : NULL;
+            goto fail;
+        }
+    }
+    *out = set;
+    return PS_OK;
+fail:
+    keyset_release(set);
+    return status;
+}
+
+static void
+take_lock(atomic_uint *lock)
+{
+    while (atomic_exchange_explicit(lock, 1, memory_order_acquire) != 0) {
+        sched_yield();
+    }
+}
+
+static void
+give_lock(atomic_uint *lock)
+{
+    atomic_store_explicit(lock, 0, memory_order_release);
+}
+
+static keyset *
+current_keyset(ps_verifier *verifier)
+{
+    take_lock(verifier->lock);
+    keyset *set = verifier->current;
+    atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
+    give_lock(verifier->lock);
+    return set;
+}
+
+/* Copies of a verifier's rules, all in one block: measured first with `base`
+ * NULL, then filled. */
+typedef struct arena {
+    char *base;
+    size_t used;
+} arena;
+
+static void *
+arena_take(arena *a, size_t size, size_t align)
+{
+    a->used = (a->used + align - 1) / align * align;
+    void *at = a->base != NULL ? a->base + a->used : NULL;
+    a->used += size;
+    return at;
+}
+
+static ps_span
+arena_span(arena *a, ps_span text)
+{
+    if (text.ptr == NULL) {
+        return PS_NO_SPAN;
+    }
+    char *copy = arena_take(a, text.len + 1, 1); /* never of no size */
+    if (copy != NULL && text.len != 0) {
+        memcpy(copy, text.ptr, text.len);
+    }
+    return (ps_span){copy, text.len};
+}
+
+static const ps_span *
+arena_list(arena *a, const ps_span *list, size_t count)
+{
+    ps_span *copy = arena_take(a, count * sizeof(*copy), _Alignof(ps_span));
+    for (size_t i = 0; i < count; i++) {
+        ps_span text = arena_span(a, list[i]);
+        if (copy != NULL) {
+            copy[i] = text;
+        }
+    }
+    return copy;
+}
+
+static const ps_expected_value *
+arena_values(arena *a, const ps_expected *expect)
+{
+    ps_expected_value *copy = arena_take(a, expect->count * sizeof(*copy),
+                                         _Alignof(ps_expected_value));
+    for (size_t i = 0; i < expect->count; i++) {
+        ps_span text = arena_span(a, expect->values[i].text);
+        if (copy != NULL) {
+            copy[i] = (ps_expected_value){expect->values[i].kind, text};
+        }
+    }
+    return copy;
+}
+
+static void
+copy_rules(arena *a, const ps_verifier_settings *settings,
+           ps_claim_rules *rules, ps_span *type)
+{
+    *rules = settings->claims;
+    rules->audience = arena_list(a, rules->audience, rules->audience_count);
+    rules->issuer = arena_list(a, rules->issuer, rules->issuer_count);
+    rules->require = arena_list(a, rules->require, rules->require_count);
+    rules->subject = arena_span(a, rules->subject);
+    *type = arena_span(a, settings->type);
+    ps_expected *expect = arena_take(a, rules->expect_count * sizeof(*expect),
+                                     _Alignof(ps_expected));
+    for (size_t i = 0; i < rules->expect_count; i++) {
+        const ps_expected *from = &settings->claims.expect[i];
+        ps_span name = arena_span(a, from->name);
+        const ps_expected_value *values = arena_values(a, from);
+        if (expect != NULL) {
+            expect[i] = (ps_expected){name, values, from->count};
+        }
+    }
+    rules->expect = expect;
+}
+
+static ps_status
+check_settings(const ps_verifier_settings *settings, ps_verifier_error *error)
+{
+    const struct {
+        const char *setting;
+        bool good;
+        const char *why;
+    } checks[] = {
+        {"leeway",
+         isfinite(settings->claims.leeway) && settings->claims.leeway >= 0,
+         "must be a finite number of seconds, 0 or more"},
+        {"max_lifetime", isfinite(settings->claims.max_lifetime),
+         "must be a finite number of seconds above 0"},
+        {"max_bytes",
+         settings->max_bytes >= 1 &&
+             settings->max_bytes <= PS_TOKEN_MAX_BYTES_TOP,
+         "must be from 1 to 1048576"},
+        {"cache_size", settings->cache_size <= PS_TOKEN_CACHE_TOP,
+         "must be from 0 to 1048576"},
+        {"engine", settings->engine != NULL, "is not built in"},
+    };
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+        if (!checks[i].good) {
+            *error = (ps_verifier_error){checks[i].setting, checks[i].why, 0};
+            return PS_SETTING;
+        }
+    }
+    return PS_OK;
+}
+
+/* The page of the lock. Where the kernel cannot wipe it on fork, a child
+ * might inherit it locked; the binding's GIL forbids that, since a thread
+ * that forks is not inside. */
+static atomic_uint *
+new_lock_page(void)
+{
+    void *page = mmap(NULL, sizeof(atomic_uint), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        return NULL;
+    }
+    (void)madvise(page, sizeof(atomic_uint), MADV_WIPEONFORK);
+    return page;
+}
+
+ps_status
+ps_verifier_new(const ps_verifier_settings *settings, ps_verifier **verifier,
+                ps_verifier_error *error)
+{
+    *error = (ps_verifier_error){0};
+    ps_status status = check_settings(settings, error);
+    if (status != PS_OK) {
+        return status;
+    }
+    ps_verifier *fresh = ps_calloc(1, sizeof(*fresh));
+    if (fresh == NULL) {
+        return PS_NO_MEMORY;
+    }
+    atomic_init(&fresh->references, 1);
+    fresh->engine = settings->engine;
+    fresh->max_bytes = settings->max_bytes;
+    arena a = {0};
+    copy_rules(&a, settings, &fresh->claims, &fresh->type);
+    fresh->arena = ps_malloc(a.used);
+    fresh->lock = new_lock_page();
+    if (fresh->arena == NULL || fresh->lock == NULL) {
+        status = fresh->arena == NULL ? PS_NO_MEMORY : PS_SYSTEM;
+        goto fail;
+    }
+    a = (arena){.base = fresh->arena};
+    copy_rules(&a, settings, &fresh->claims, &fresh->type);
+    if (settings->cache_size != 0) {
+        error->setting = "cache_size";
+        status = ps_token_cache_new(settings->cache_size, &fresh->cache);
+        if (status != PS_OK) {
+            goto fail;
+        }
+    }
+    status = keyset_new(fresh->engine, settings->keys, settings->key_count,
+                        &fresh->current, error);
+    if (status != PS_OK) {
+        goto fail;
+    }
+    *verifier = fresh;
+    return PS_OK;
+fail:
+    ps_verifier_release(fresh);
+    return status;
+}
+
+ps_verifier *
+ps_verifier_retain(ps_verifier *verifier)
+{
+    atomic_fetch_add_explicit(&verifier->references, 1, memory_order_relaxed);
+    return verifier;
+}
+
+void
+ps_verifier_release(ps_verifier *verifier)
+{
+    if (verifier == NULL ||
+        atomic_fetch_sub_explicit(&verifier->references, 1,
+                                  memory_order_acq_rel) != 1) {
+        return;
+    }
+    keyset_release(verifier->current);
+    ps_token_cache_free(verifier->cache);
+    if (verifier->lock != NULL) {
+        munmap(verifier->lock, sizeof(*verifier->lock));
+    }
+    ps_free(verifier->arena);
+    ps_free(verifier);
+}
+
+ps_status
+ps_verifier_replace_keys(ps_verifier *verifier, ps_key *const *keys,
+                         size_t count, ps_verifier_error *error)
+{
+    keyset *fresh;
+    ps_status status =
+        keyset_new(verifier->engine, keys, count, &fresh, error);
+    if (status != PS_OK) {
+        return status;
+    }
+    take_lock(verifier->lock);
+    keyset *old = verifier->current;
+    fresh->epoch = old->epoch + 1;
+    verifier->current = fresh;
+    atomic_store(&verifier->epoch, fresh->epoch);
+    give_lock(verifier->lock);
+    keyset_release(old);
+    ps_verifier_cache_clear(verifier); /* not needed, but gives memory back */
+    return PS_OK;
+}
+
+/* One verification under way. */
+typedef struct work {
+    ps_verifier *verifier;
+    keyset *set;
+    const ps_slow_section *slow;
+    ps_span text;
+    ps_jws jws;
+    ps_jose jose;
+    ps_span signature; /* decoded */
+    char *payload;     /* decoded; `buffer` or of ps_malloc() */
+    size_t payload_size;
+    ps_algorithm algorithm;
+    ps_span key_id; /* absent without one */
+    char signature_bytes[PS_SIGNATURE_MAX];
+    char buffer[PAYLOAD_ON_STACK];
+} work;
+
+static void
+work_fini(work *w)
+{
+    if (w->payload != w->buffer) {
+        ps_free(w->payload);
+    }
+    keyset_release(w->set);
+}
+
+/* Splits the text and decodes signature and payload. */
+static ps_status
+read_segments(work *w)
+{
+    ps_status status = ps_jws_split(w->text, &w->jws);
+    if (status != PS_OK) {
+        return status;
+    }
+    size_t size = ps_base64url_decoded_size(w->jws.signature.len);
+    if (size > sizeof(w->signature_bytes)) {
+        return PS_SIGNATURE; /* longer than any algorithm's */
+    }
+    if (ps_base64url_decode(w->jws.signature, w->signature_bytes) != PS_OK) {
+        return ps_jws_why_not_base64(w->jws.signature);
+    }
+    w->signature = (ps_span){w->signature_bytes, size};
+    w->payload_size = ps_base64url_decoded_size(w->jws.payload.len);
+    if (w->payload_size > sizeof(w->buffer)) {
+        w->payload = ps_malloc(w->payload_size);
+        if (w->payload == NULL) {
+            w->payload = w->buffer;
+            return PS_NO_MEMORY;
+        }
+    }
+    if (ps_base64url_decode(w->jws.payload, w->payload) != PS_OK) {
+        return ps_jws_why_not_base64(w->jws.payload);
+    }
+    return PS_OK;
+}
+
+/* Tries one key. */
+static ps_status
+try_key(work *w, size_t place)
+{
+    ps_prepared *prepared = w->set->prepared[place];
+    bool slow = w->slow != NULL && w->slow->enter != NULL &&
+                ps_algorithm_family(w->set->ring->keys[place]->algorithm) !=
+                    PS_FAMILY_HMAC;
+    if (slow) {
+        w->slow->enter(w->slow->context);
+    }
+    ps_status status =
+        w->set->engine->verify(prepared, w->text, &w->jws, w->signature);
+    if (slow) {
+        w->slow->leave(w->slow->context);
+    }
+    return status;
+}
+
+static ps_status
+try_keys(work *w, const uint16_t *places, size_t count)
+{
+    ps_status status = PS_SIGNATURE;
+    for (size_t i = 0; i < count && status == PS_SIGNATURE; i++) {
+        status = try_key(w, places[i]);
+    }
+    return status;
+}
+
+/* Header and signature. */
+static ps_status
+check_signature(work *w)
+{
+    const ps_known_header *known =
+        ps_header_table_find(w->set->known, w->jws.header);
+    if (known != NULL) {
+        w->algorithm = known->algorithm;
+        w->key_id = known->has_key_id
+                        ? (ps_span){known->key_id, known->key_id_size}
+                        : PS_NO_SPAN;
+        return try_keys(w, known->keys, known->key_count);
+    }
+    uint16_t places[PS_KEYS_MAX];
+    size_t count;
+    ps_status status =
+        ps_jws_read_header(w->jws.header, w->verifier->type, &w->jose);
+    if (status != PS_OK) {
+        return status;
+    }
+    status = ps_keyring_select(w->set->ring, &w->jose, places, &count);
+    if (status != PS_OK) {
+        return status;
+    }
+    w->algorithm = w->jose.algorithm;
+    w->key_id = w->jose.has_key_id ? w->jose.key_id : PS_NO_SPAN;
+    status = try_keys(w, places, count);
+    if (status == PS_OK) {
+        ps_header_table_add(w->set->known, w->jws.header, &w->jose, places,
+                            count);
+    }
+    return status;
+}
+
+/* Makes the token of a work whose payload has been indexed. */
+static ps_status
+make_token(work *w, const ps_json_member *members, size_t count,
+           const ps_times *times, uint64_t hash, ps_token **token)
+{
+    ps_token parts = {
+        .algorithm = w->algorithm,
+        .epoch = w->set->epoch,
+        .hash = w->text.len <= PS_TOKEN_CACHED_MAX ? hash : 0,
+        .times = *times,
+        .text = w->text.len <= PS_TOKEN_CACHED_MAX ? w->text : w->jws.header,
+        .header = w->jws.header,
+        .payload = {w->payload, w->payload_size},
+        .key_id = w->key_id,
+        .member_count = count,
+        .members = members,
+    };
+    *token = ps_token_new(&parts);
+    return *token != NULL ? PS_OK : PS_NO_MEMORY;
+}
+
+/* Payload and claims, with room to index in. */
+static ps_status
+check_payload(work *w, const ps_json_scratch *scratch, double now,
+              uint64_t hash, ps_token **token, ps_span *claim)
+{
+    size_t count;
+    unsigned flags;
+    ps_times times;
+    ps_span payload = {w->payload, w->payload_size};
+    if (ps_json_index(payload, scratch, &count, &flags) != PS_OK) {
+        return PS_PAYLOAD;
+    }
+    ps_status status =
+        ps_claims_check(&w->verifier->claims, w->payload, scratch->members,
+                        count, flags, now, &times, claim);
+    return status != PS_OK
+               ? status
+               : make_token(w, scratch->members, count, &times, hash, token);
+}
+
+static __attribute__((noinline)) ps_status
+check_large_payload(work *w, double now, uint64_t hash, ps_token **token,
+                    ps_span *claim)
+{
+    size_t capacity = PS_JSON_SCRATCH_SIZE(w->payload_size);
+    ps_json_scratch scratch = {
+        .members = ps_calloc(capacity, sizeof(*scratch.members)),
+        .heads = ps_calloc(2 * capacity, sizeof(*scratch.heads)),
+        .capacity = capacity,
+    };
+    ps_status status = PS_NO_MEMORY;
+    if (scratch.members != NULL && scratch.heads != NULL) {
+        status = check_payload(w, &scratch, now, hash, token, claim);
+    }
+    ps_free(scratch.members);
+    ps_free(scratch.heads);
+    return status;
+}
+
+static ps_status
+check_small_payload(work *w, double now, uint64_t hash, ps_token **token,
+                    ps_span *claim)
+{
+    ps_json_member members[PS_JSON_SCRATCH_SIZE(PAYLOAD_ON_STACK)];
+    uint32_t heads[2 * PS_JSON_SCRATCH_SIZE(PAYLOAD_ON_STACK)];
+    ps_json_scratch scratch = {members, heads,
+                               PS_JSON_SCRATCH_SIZE(PAYLOAD_ON_STACK)};
+    return check_payload(w, &scratch, now, hash, token, claim);
+}
+
+/* A verification that the cache could not answer. */
+static __attribute__((noinline)) ps_status
+verify_anew(ps_verifier *verifier, ps_span text, double now,
+            const ps_slow_section *slow, uint64_t hash, ps_token **token,
+            ps_span *claim)
+{
+    work w;
+    w.verifier = verifier;
+    w.set = current_keyset(verifier);
+    w.slow = slow;
+    w.text = text;
+    w.payload = w.buffer;
+    ps_status status = read_segments(&w);
+    if (status == PS_OK && w.jws.payload.len == 0) {
+        status = PS_MALFORMED;
+    }
+    if (status == PS_OK) {
+        status = check_signature(&w);
+    }
+    if (status == PS_OK) {
+        if (isnan(now)) {
+            now = ps_clock_wall_seconds();
+        }
+        status = w.payload == w.buffer
+                     ? check_small_payload(&w, now, hash, token, claim)
+                     : check_large_payload(&w, now, hash, token, claim);
+    }
+    if (status == PS_OK && hash != 0) {
+        ps_token_cache_add(verifier->cache, *token);
+    }
+    work_fini(&w);
+    return status;
+}
+
+/* How far the coarse clock may lag behind the exact one, with much to spare;
+ * in seconds. */
+#define COARSE_LAG 0.05
+
+/* The time rules again, for a token from the cache. */
+static ps_status
+check_again(const ps_verifier *verifier, const ps_token *token, double now,
+            ps_span *claim)
+{
+    double leeway = verifier->claims.leeway;
+    if (isnan(now)) {
+        /* The coarse clock is late, never early: enough for all but the
+         * last moment before exp and the first one after nbf and iat. */
+        double early = (double)ps_clock_wall_ms() * 1e-3;
+        ps_span ignored;
+        if (ps_claims_check_times(&token->times, leeway, early, &ignored) ==
+                PS_OK &&
+            (!token->times.has_expires ||
+             (double)token->times.expires > early + COARSE_LAG - leeway)) {
+            return PS_OK;
+        }
+        now = ps_clock_wall_seconds();
+    }
+    return ps_claims_check_times(&token->times, leeway, now, claim);
+}
+
+/* The last segment; everything when there is no dot. */
+static ps_span
+last_segment(ps_span text)
+{
+    const char *dot = memrchr(text.ptr, '.', text.len);
+    return dot != NULL ? ps_span_from(text, (size_t)(dot + 1 - text.ptr))
+                       : text;
+}
+
+ps_status
+ps_verifier_explain(ps_verifier *verifier, ps_span text, double now,
+                    const ps_slow_section *slow, ps_token **token,
+                    ps_span *claim)
+{
+    uint64_t hash = 0;
+    if (text.len > verifier->max_bytes) {
+        return PS_TOO_LONG;
+    }
+    if (verifier->cache != NULL && text.len != 0 &&
+        text.len <= PS_TOKEN_CACHED_MAX) {
+        uint64_t epoch =
+            atomic_load_explicit(&verifier->epoch, memory_order_acquire);
+        ps_token *found = ps_token_cache_find(
+            verifier->cache, text, last_segment(text), epoch, &hash);
+        if (found != NULL) {
+            ps_status status = check_again(verifier, found, now, claim);
+            if (status == PS_OK) {
+                *token = found;
+                return PS_OK;
+            }
+            if (status == PS_EXPIRED) {
+                ps_token_cache_remove(verifier->cache, found);
+            }
+            ps_token_release(found);
+            return status;
+        }
+    }
+    return verify_anew(verifier, text, now, slow, hash, token, claim);
+}
+
+ps_status
+ps_verifier_verify(ps_verifier *verifier, ps_span text, double now,
+                   const ps_slow_section *slow, ps_token **token)
+{
+    ps_span claim;
+    return ps_verifier_explain(verifier, text, now, slow, token, &claim);
+}
+
+ps_status
+ps_verifier_verify_jws(ps_verifier *verifier, ps_span text,
+                       const ps_slow_section *slow, char **payload,
+                       size_t *size)
+{
+    if (text.len > verifier->max_bytes) {
+        return PS_TOO_LONG;
+    }
+    work w;
+    w.verifier = verifier;
+    w.set = current_keyset(verifier);
+    w.slow = slow;
+    w.text = text;
+    w.payload = w.buffer;
+    ps_status status = read_segments(&w);
+    if (status == PS_OK) {
+        status = check_signature(&w);
+    }
+    if (status == PS_OK) {
+        char *copy = ps_malloc(w.payload_size);
+        if (copy == NULL) {
+            status = PS_NO_MEMORY;
+        } else {
+            memcpy(copy, w.payload, w.payload_size);
+            *payload = copy;
+            *size = w.payload_size;
+        }
+    }
+    work_fini(&w);
+    return status;
+}
+
+ps_token_cache_info
+ps_verifier_cache_info(ps_verifier *verifier)
+{
+    return verifier->cache != NULL ? ps_token_cache_look(verifier->cache)
+                                   : (ps_token_cache_info){0};
+}
+
+void
+ps_verifier_cache_clear(ps_verifier *verifier)
+{
+    if (verifier->cache != NULL) {
+        ps_token_cache_clear(verifier->cache);
+    }
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+#include "tap.h"
+
+#include "../../ext/core/json.h"
+
+#define S PS_SPAN
+
+static const struct {
+    const char *why;
+    ps_span text;
+    int members; /* -1: refused */
+} OBJECTS[] = {
+    {"empty object", S("{}"), 0},
+    {"white space everywhere", S(" \t\r\n{ \"a\" : 1 , \"b\" : [ ] } \n"), 2},
+    {"every kind",
+     S("{\"a\":null,\"b\":true,\"c\":false,\"d\":-1.5e+3,"
+       "\"e\":\"\",\"f\":[1,[2]],\"g\":{\"h\":{}}}"),
+     7},
+    {"the same name at two levels", S("{\"a\":{\"a\":1},\"b\":{\"a\":1}}"), 2},
+    {"a name that is another's start", S("{\"a\":1,\"ab\":2}"), 2},
+    {"empty text", S(""), -1},
+    {"white space only", S("  "), -1},
+    {"an array", S("[1]"), -1},
+    {"a string", S("\"a\""), -1},
+    {"a number", S("1"), -1},
+    {"null", S("null"), -1},
+    {"not closed", S("{\"a\":1"), -1},
+    {"a comma at the end", S("{\"a\":1,}"), -1},
+    {"a comma at the start", S("{,\"a\":1}"), -1},
+    {"no comma", S("{\"a\":1 \"b\":2}"), -1},
+    {"no colon", S("{\"a\" 1}"), -1},
+    {"no value", S("{\"a\":}"), -1},
+    {"a name without quotes", S("{a:1}"), -1},
+    {"a number as name", S("{1:1}"), -1},
+    {"single quotes", S("{'a':1}"), -1},
+    {"closed twice", S("{}}"), -1},
+    {"closed by the wrong bracket", S("{\"a\":[1}"), -1},
+    {"a second value behind", S("{} {}"), -1},
+    {"NUL behind", S("{}\0"), -1},
+    {"NUL and more behind", S("{\"a\":1}\0{\"a\":2}"), -1},
+    {"a byte order mark", S("\xef\xbb\xbf{}"), -1},
+    {"UTF-16", S("{\0}\0"), -1},
+    {"a comment", S("{/**/}"), -1},
+    {"NaN", S("{\"a\":NaN}"), -1},
+    {"Infinity", S("{\"a\":Infinity}"), -1},
+    {"-Infinity", S("{\"a\":-Infinity}"), -1},
+    {"a word in capitals", S("{\"a\":True}"), -1},
+    {"half a word", S("{\"a\":tru}"), -1},
+    {"more than a word", S("{\"a\":nullx}"), -1},
+    {"a plus sign", S("{\"a\":+1}"), -1},
+    {"a zero in front", S("{\"a\":01}"), -1},
+    {"minus alone", S("{\"a\":-}"), -1},
+    {"no digit before the point", S("{\"a\":.5}"), -1},
+    {"no digit behind the point", S("{\"a\":1.}"), -1},
+    {"no digit in the exponent", S("{\"a\":1e}"), -1},
+    {"hexadecimal", S("{\"a\":0x1}"), -1},
+    {"a tab in a string", S("{\"a\":\"\t\"}"), -1},
+    {"a newline in a string", S("{\"a\":\"12345678\n\"}"), -1},
+    {"NUL in a string", S("{\"a\":\"\0\"}"), -1},
+    {"DEL in a string is fine", S("{\"a\":\"\x7f\"}"), 1},
+    {"an escaped NUL is fine", S("{\"a\":\"\\u0000\"}"), 1},
+    {"an unknown escape", S("{\"a\":\"\\x41\"}"), -1},
+    {"an escape cut off", S("{\"a\":\"\\"), -1},
+    {"a short unicode escape", S("{\"a\":\"\\u12\"}"), -1},
+    {"a unicode escape with a sign", S("{\"a\":\"\\u+123\"}"), -1},
+    {"a lone high surrogate", S("{\"a\":\"\\ud800\"}"), -1},
+    {"a lone low surrogate", S("{\"a\":\"\\udc00\"}"), -1},
+    {"a high surrogate and a character", S("{\"a\":\"\\ud800\\u0041\"}"), -1},
+    {"two high surrogates", S("{\"a\":\"\\ud800\\ud800\"}"), -1},
+    {"a pair of surrogates", S("{\"a\":\"\\ud83d\\ude00\"}"), 1},
+    {"two, three and four bytes",
+     S("{\"a\":\"\xc3\xa9\xe2\x82\xac"
+       "\xf0\x9f\x98\x80\"}"),
+     1},
+    {"a lone continuation byte", S("{\"a\":\"\x80\"}"), -1},
+    {"overlong, two bytes", S("{\"a\":\"\xc0\x80\"}"), -1},
+    {"overlong, three bytes", S("{\"a\":\"\xe0\x80\x80\"}"), -1},
+    {"overlong, four bytes", S("{\"a\":\"\xf0\x80\x80\x80\"}"), -1},
+    {"a surrogate in UTF-8", S("{\"a\":\"\xed\xa0\x80\"}"), -1},
+    {"over U+10FFFF", S("{\"a\":\"\xf4\x90\x80\x80\"}"), -1},
+    {"cut off in a character", S("{\"a\":\"\xe2\x82"), -1},
+    {"bad UTF-8 in a name", S("{\"\xff\":1}"), -1},
+    {"a name twice", S("{\"a\":1,\"b\":2,\"a\":3}"), -1},
+    {"a name twice, once escaped", S("{\"a\":1,\"\\u0061\":2}"), -1},
+    {"a name twice, both escaped", S("{\"\\u0061\":1,\"\\u0061\":2}"), -1},
+    {"a long name twice, once escaped",
+     S("{\"abcdefghij\":1,\"abcdefgh\\u0069j\":2}"), -1},
+    {"a name twice, inside", S("{\"x\":[{\"a\":1,\"a\":1}]}"), -1},
+    {"the empty name twice", S("{\"\":1,\"\":1}"), -1},
+};
+
+static ps_json_member members[4096];
+static uint32_t heads[8192];
+static const ps_json_scratch SCRATCH = {members, heads, 4096};
+
+static int
+index_of(ps_span text)
+{
+    size_t count;
+    unsigned flags;
+    return ps_json_index(text, &SCRATCH, &count, &flags) == PS_OK ? (int)count
+                                                                  : -1;
+}
+
+static void
+depth_is_bounded(void)
+{
+    char text[2 * PS_JSON_DEPTH_MAX + 16];
+    for (int extra = 0; extra < 2; extra++) {
+        size_t levels = PS_JSON_DEPTH_MAX - 1 + (size_t)extra, at = 5;
+        memcpy(text, "{\"a\":", 5);
+        memset(text + at, '[', levels);
+        memset(text + at + levels, ']', levels);
+        at += 2 * levels;
+        text[at++] = '}';
+        ok(index_of(guarded((ps_span){text, at})) == (extra ? -1 : 1),
+           "index: %zu levels", levels + 1);
+    }
+}
+
+/* Many names: none twice, then the last like the first. */
+static void
+many_names(void)
+{
+    static char text[32768];
+    for (int twice = 0; twice < 2; twice++) {
+        size_t at = 0;
+        text[at++] = '{';
+        for (int i = 0; i < 1000; i++) {
+            at += (size_t)sprintf(text + at, "%s\"n%d\":%d", i ? "," : "",
+                                  twice && i == 999 ? 0 : i, i);
+        }
+        text[at++] = '}';
+        ok(index_of(guarded((ps_span){text, at})) == (twice ? -1 : 1000),
+           "index: a thousand names%s", twice ? ", one twice" : "");
+    }
+}
+
+static void
+members_are_where_they_are(void)
+{
+    ps_span text =
+        guarded(S("{\"a\":\"x\\n\",\"\\u0062\":[1, {\"a\":2} ],\"c\":-0.5}"));
+    ok(index_of(text) == 3, "index: three members");
+    const ps_json_member *a = ps_json_find(text.ptr, members, 3, S("a"));
+    const ps_json_member *b = ps_json_find(text.ptr, members, 3, S("b"));
+    const ps_json_member *c = ps_json_find(text.ptr, members, 3, S("c"));
+    ok(a != NULL && a->kind == PS_JSON_STRING && a->flags == PS_JSON_ESCAPED &&
+           ps_span_equal((ps_span){text.ptr + a->value, a->value_len},
+                         S("x\\n")),
+       "index: a string, between its quotes");
+    ok(b != NULL && b->kind == PS_JSON_ARRAY &&
+           ps_span_equal((ps_span){text.ptr + b->value, b->value_len},
+                         S("[1, {\"a\":2} ]")),
+       "index: an array, whole, found by its resolved name");
+    ok(c != NULL && c->kind == PS_JSON_FLOAT &&
+           ps_span_equal((ps_span){text.ptr + c->value, c->value_len},
+                         S("-0.5")),
+       "index: a number");
+    ok(ps_json_find(text.ptr, members, 3, S("d")) == NULL, "find: not there");
+}
+
+static const struct {
+    ps_span raw;
+    ps_span want;
+} STRINGS[] = {
+    {S("plain"), S("plain")},
+    {S("\\\"\\\\\\/\\b\\f\\n\\r\\t"), S("\"\\/\b\f\n\r\t")},
+    {S("\\u0041\\u00e9\\u20AC"), S("A\xc3\xa9\xe2\x82\xac")},
+    {S("\\ud83d\\ude00!"), S("\xf0\x9f\x98\x80!")},
+    {S("\xc3\xa9\\u0000"), S("\xc3\xa9\0")},
+};
+
+static const struct {
+    ps_span number;
+    int fits;
+    int64_t whole;
+} NUMBERS[] = {
+    {S("0"), 1, 0},
+    {S("-0"), 1, 0},
+    {S("0.0e99999999999999999999"), 1, 0},
+    {S("1.9"), 1, 1},
+    {S("-1.9"), 1, -1},
+    {S("1.5e1"), 1, 15},
+    {S("1.25e1"), 1, 12},
+    {S("150e-1"), 1, 15},
+    {S("0.00012e5"), 1, 12},
+    {S("1e-400"), 1, 0},
+    {S("1700000000.999"), 1, 1700000000},
+    {S("1.7e9"), 1, 1700000000},
+    {S("9223372036854775807"), 1, INT64_MAX},
+    {S("9223372036854775808"), 0, 0},
+    {S("18446744073709551616"), 0, 0},
+    {S("1e19"), 0, 0},
+    {S("1e400"), 0, 0},
+    {S("1e99999999999999999999"), 0, 0},
+};
+
+static const struct {
+    ps_span a;
+    ps_span b;
+    int same;
+} PAIRS[] = {
+    {S("1"), S("1.0"), 1},         {S("1"), S("10e-1"), 1},
+    {S("0"), S("-0.0"), 1},        {S("120"), S("1.2e2"), 1},
+    {S("0.5"), S("5e-1"), 1},      {S("1"), S("-1"), 0},
+    {S("1"), S("10"), 0},          {S("1"), S("1.01"), 0},
+    {S("101"), S("1.01"), 0},      {S("0"), S("1e-5"), 0},
+    {S("12.34"), S("1234e-2"), 1},
+};
+
+static const struct {
+    ps_span number;
+    int huge;
+} FLOATS[] = {
+    {S("1e308"), 0},
+    {S("1.7976931348623157e308"), 0},
+    {S("1.7976931348623158e308"), 0},
+    {S("1.7976931348623159e308"), 1},
+    {S("-1e309"), 1},
+    {S("1e400"), 1},
+    {S("0e400"), 0},
+    {S("0.0001e312"), 0},
+    {S("0.0001e313"), 1},
+    {S("1e-400"), 0},
+};
+
+int
+main(void)
+{
+    for (size_t i = 0; i < sizeof(OBJECTS) / sizeof(OBJECTS[0]); i++) {
+        ok(index_of(guarded(OBJECTS[i].text)) == OBJECTS[i].members,
+           "index: %s", OBJECTS[i].why);
+    }
+    depth_is_bounded();
+    many_names();
+    members_are_where_they_are();
+    for (size_t i = 0; i < sizeof(STRINGS) / sizeof(STRINGS[0]); i++) {
+        char out[64];
+        ps_span raw = guarded(STRINGS[i].raw);
+        size_t len = ps_json_unescape(raw, out);
+        ok(ps_span_equal((ps_span){out, len}, STRINGS[i].want) &&
+               ps_json_same_string(raw, PS_JSON_ESCAPED, STRINGS[i].want) &&
+               !ps_json_same_string(raw, PS_JSON_ESCAPED, S("other")),
+           "unescape: string %zu", i);
+    }
+    for (size_t i = 0; i < sizeof(NUMBERS) / sizeof(NUMBERS[0]); i++) {
+        int64_t whole = 0;
+        ps_span number = guarded(NUMBERS[i].number);
+        int fits = ps_json_whole(number, &whole);
+        ok(fits == NUMBERS[i].fits && whole == NUMBERS[i].whole, "whole: %s",
+           NUMBERS[i].number.ptr);
+    }
+    for (size_t i = 0; i < sizeof(PAIRS) / sizeof(PAIRS[0]); i++) {
+        ok(ps_json_same_number(guarded(PAIRS[i].a), guarded(PAIRS[i].b)) ==
+                   PAIRS[i].same &&
+               ps_json_same_number(PAIRS[i].b, PAIRS[i].a) == PAIRS[i].same,
+           "same number: %s and %s", PAIRS[i].a.ptr, PAIRS[i].b.ptr);
+    }
+    for (size_t i = 0; i < sizeof(FLOATS) / sizeof(FLOATS[0]); i++) {
+        char text[64];
+        size_t count, len;
+        unsigned flags = 0;
+        len = (size_t)sprintf(text, "{\"a\":[%s]}", FLOATS[i].number.ptr);
+        ps_status st = ps_json_index(guarded((ps_span){text, len}), &SCRATCH,
+                                     &count, &flags);
+        ok(st == PS_OK && ((flags & PS_JSON_HUGE) != 0) == FLOATS[i].huge,
+           "huge: %s", FLOATS[i].number.ptr);
+    }
+    return done_testing();
+}
