@@ -56,6 +56,11 @@ VisitObject *visit_new(core_state *state, GateObject *gate, PyObject *source);
  */
 bool visit_field_is_reserved(ps_span name);
 
+/* Fills in a zeroed gate from the arguments of Gate(). -1 with TypeError or
+ * ValueError that names the setting. */
+int gate_configure(GateObject *self, core_state *state, PyObject *args,
+                   PyObject *kwargs);
+
 /* "cookie", "derived", "off" or None (`fallback`). -1 with ValueError. */
 int mode_from_object(PyObject *object, const char *setting, ps_mode fallback,
                      ps_mode *mode);

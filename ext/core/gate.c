@@ -14,11 +14,10 @@
 #include "gate.h"
 
 #include "alloc.h"
+#include "client_address.h"
 #include "clock.h"
 #include "derived.h"
 #include "stats.h"
-
-#include <stdio.h>
 
 struct ps_gate {
     ps_verifier *verifier; /* borrowed, as all four parts */
@@ -146,13 +145,6 @@ ps_mode_word(ps_mode mode)
 
 /* --- enter ------------------------------------------------------------- */
 
-static ps_span
-header(const ps_request *request, ps_header which)
-{
-    size_t count;
-    return request->header(request->source, which, &count);
-}
-
 static ps_stats *
 stats_of(const ps_gate *gate)
 {
@@ -237,12 +229,13 @@ find_user(const ps_gate *gate, ps_visit *visit)
 static ps_agent
 find_agent(const ps_request *request)
 {
-    if (ps_agent_is_prefetch(header(request, PS_HEADER_SEC_PURPOSE)) ||
-        ps_agent_is_prefetch(header(request, PS_HEADER_PURPOSE)) ||
-        ps_agent_is_prefetch(header(request, PS_HEADER_X_MOZ))) {
+    if (ps_agent_is_prefetch(
+            ps_request_header(request, PS_HEADER_SEC_PURPOSE)) ||
+        ps_agent_is_prefetch(ps_request_header(request, PS_HEADER_PURPOSE)) ||
+        ps_agent_is_prefetch(ps_request_header(request, PS_HEADER_X_MOZ))) {
         return PS_AGENT_PREFETCH;
     }
-    return ps_agent_is_bot(header(request, PS_HEADER_USER_AGENT))
+    return ps_agent_is_bot(ps_request_header(request, PS_HEADER_USER_AGENT))
                ? PS_AGENT_BOT
                : PS_AGENT_BROWSER;
 }
@@ -254,20 +247,20 @@ is_navigation(const ps_request *request, ps_span method)
     if (!ps_span_equal(method, PS_SPAN("GET"))) {
         return false;
     }
-    ps_span mode = header(request, PS_HEADER_SEC_FETCH_MODE);
+    ps_span mode = ps_request_header(request, PS_HEADER_SEC_FETCH_MODE);
     if (mode.ptr != NULL) {
         return ps_span_equal(ps_span_trim(mode), PS_SPAN("navigate"));
     }
-    return ps_span_contains_nocase(header(request, PS_HEADER_ACCEPT),
-                                   PS_SPAN("text/html"));
+    return ps_span_contains_nocase(
+        ps_request_header(request, PS_HEADER_ACCEPT), PS_SPAN("text/html"));
 }
 
 static ps_span
 client_address(const ps_gate *gate, const ps_request *request)
 {
-    return ps_client_address(request->peer,
-                             header(request, PS_HEADER_X_FORWARDED_FOR),
-                             gate->trusted_proxies);
+    return ps_client_address(
+        request->peer, ps_request_header(request, PS_HEADER_X_FORWARDED_FOR),
+        gate->trusted_proxies);
 }
 
 static void
@@ -309,9 +302,9 @@ find_fingerprint(const ps_gate *gate, const ps_request *request, ps_mode mode,
     if (gate->cookie == NULL || mode == PS_MODE_OFF) {
         return;
     }
-    if (mode > gate->gpc &&
-        ps_span_equal(ps_span_trim(header(request, PS_HEADER_SEC_GPC)),
-                      PS_SPAN("1"))) {
+    if (mode > gate->gpc && ps_span_equal(ps_span_trim(ps_request_header(
+                                              request, PS_HEADER_SEC_GPC)),
+                                          PS_SPAN("1"))) {
         mode = gate->gpc;
     }
     if (mode == PS_MODE_COOKIE) {
@@ -319,10 +312,12 @@ find_fingerprint(const ps_gate *gate, const ps_request *request, ps_mode mode,
     } else if (mode == PS_MODE_DERIVED && gate->derived != NULL) {
         ps_derived_client client = {
             .address = client_address(gate, request),
-            .user_agent = header(request, PS_HEADER_USER_AGENT),
-            .accept = header(request, PS_HEADER_ACCEPT),
-            .accept_language = header(request, PS_HEADER_ACCEPT_LANGUAGE),
-            .accept_encoding = header(request, PS_HEADER_ACCEPT_ENCODING),
+            .user_agent = ps_request_header(request, PS_HEADER_USER_AGENT),
+            .accept = ps_request_header(request, PS_HEADER_ACCEPT),
+            .accept_language =
+                ps_request_header(request, PS_HEADER_ACCEPT_LANGUAGE),
+            .accept_encoding =
+                ps_request_header(request, PS_HEADER_ACCEPT_ENCODING),
         };
         visit->has_fingerprint =
             ps_derived_fingerprint(gate->derived, &client,
@@ -401,168 +396,42 @@ is_recorded(const ps_visit *visit, int status, bool verified)
     }
 }
 
-/* The fields of one event, and room for the texts that are made for it. */
-typedef struct writer {
-    ps_field fields[11 + PS_EXTRA_COUNT + PS_EVENT_FIELDS_MAX];
-    size_t count;
-    char status[12];
-    char duration[24];
-    char hashed[2 * PS_FINGERPRINT_ID_SIZE];
-    char prefix[PS_ADDRESS_MAX + 4];
-} writer;
-
-static void
-put(writer *out, ps_span name, ps_span value)
-{
-    if (value.ptr != NULL && value.len != 0) {
-        out->fields[out->count++] = (ps_field){name, value, false};
-    }
-}
-
-/* Decimal digits of `value`, at the end of `buffer`. */
-static ps_span
-decimal(uint64_t value, char *buffer, size_t size)
-{
-    char *end = buffer + size;
-    char *at = end;
-    do {
-        *--at = (char)('0' + value % 10);
-        value /= 10;
-    } while (value != 0);
-    return (ps_span){at, (size_t)(end - at)};
-}
-
-static ps_span
-until(ps_span text, const char *stops)
-{
-    size_t i = 0;
-    while (i < text.len && strchr(stops, text.ptr[i]) == NULL) {
-        i++;
-    }
-    text.len = i;
-    return text;
-}
-
-/* The trace id of a traceparent header (W3C Trace Context, version 00 and
- * later ones that begin like it). */
-static ps_span
-trace_id(ps_span traceparent)
-{
-    ps_span text = ps_span_trim(traceparent);
-    if (text.len < 55 || text.ptr[2] != '-' || text.ptr[35] != '-' ||
-        text.ptr[52] != '-' ||
-        ps_span_equal((ps_span){text.ptr, 2}, PS_SPAN("ff"))) {
-        return PS_NO_SPAN;
-    }
-    bool zero = true;
-    for (size_t i = 3; i < 35; i++) {
-        char c = text.ptr[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-            return PS_NO_SPAN;
-        }
-        zero = zero && c == '0';
-    }
-    return zero ? PS_NO_SPAN : (ps_span){text.ptr + 3, 32};
-}
-
-static ps_span
-extra_value(const ps_gate *gate, const ps_request *request, int which,
-            writer *out)
-{
-    switch ((ps_extra_field)which) {
-    case PS_EXTRA_SCHEME:
-        return request->scheme;
-    case PS_EXTRA_HOST:
-        return header(request, PS_HEADER_HOST);
-    case PS_EXTRA_REFERRER:
-        /* without its query: what a form carried is nobody's business */
-        return until(header(request, PS_HEADER_REFERER), "?#");
-    case PS_EXTRA_USER_AGENT:
-        return header(request, PS_HEADER_USER_AGENT);
-    case PS_EXTRA_LANGUAGE:
-        return ps_span_trim(
-            until(header(request, PS_HEADER_ACCEPT_LANGUAGE), ",;"));
-    case PS_EXTRA_IP_PREFIX:
-        return ps_address_prefix(client_address(gate, request), out->prefix);
-    case PS_EXTRA_IP:
-        return client_address(gate, request);
-    case PS_EXTRA_QUERY:
-        return request->query;
-    case PS_EXTRA_TRACE_ID:
-        return trace_id(header(request, PS_HEADER_TRACEPARENT));
-    case PS_EXTRA_REQUEST_ID:
-        return request->request_id;
-    case PS_EXTRA_COUNT:
-        break;
-    }
-    return PS_NO_SPAN;
-}
-
-static void
-put_extra_fields(const ps_gate *gate, const ps_request *request, writer *out)
-{
-    static const ps_span NAMES[] = {
-#define X(name, word) {word, sizeof(word) - 1},
-        PS_EXTRA_FIELDS(X)
-#undef X
-    };
-    for (int i = 0; i < PS_EXTRA_COUNT; i++) {
-        if (gate->extra_fields & (1U << i)) {
-            put(out, NAMES[i], extra_value(gate, request, i, out));
-        }
-    }
-}
-
 static void
 record(const ps_gate *gate, const ps_visit *visit, const ps_request *request,
-       const ps_outcome *outcome, ps_span user, bool handed_out,
-       uint64_t duration_us)
+       const ps_outcome *outcome, bool handed_out, uint64_t duration_us)
 {
-    writer out;
-    out.count = 0;
-    bool identified = visit->has_fingerprint && (handed_out || !visit->is_new);
-    put(&out, PS_SPAN("label"),
-        gate->paths != NULL ? ps_path_filter_word(gate->paths, visit->label)
-                            : PS_SPAN("track"));
-    put(&out, PS_SPAN("method"), visit->method);
-    put(&out, PS_SPAN("path"),
-        outcome->path.ptr != NULL ? outcome->path : visit->path);
-    if (outcome->path_is_altered && out.count != 0) {
-        out.fields[out.count - 1].altered = true;
-    }
-    put(&out, PS_SPAN("route"), outcome->route);
-    put(&out, PS_SPAN("status"),
-        decimal((uint64_t)(outcome->status > 0 ? outcome->status : 0),
-                out.status, sizeof(out.status)));
-    put(&out, PS_SPAN("duration_us"),
-        decimal(duration_us, out.duration, sizeof(out.duration)));
-    put(&out, PS_SPAN("user"), user);
-    if (identified) {
-        ps_span id = {visit->fingerprint.id_text,
-                      sizeof(visit->fingerprint.id_text)};
+    char hashed[2 * PS_FINGERPRINT_ID_SIZE];
+    ps_request_event event = {
+        .label = gate->paths != NULL
+                     ? ps_path_filter_word(gate->paths, visit->label)
+                     : PS_SPAN("track"),
+        .method = visit->method,
+        .path = outcome->path.ptr != NULL ? outcome->path : visit->path,
+        .path_is_altered = outcome->path_is_altered,
+        .route = outcome->route,
+        .status = outcome->status,
+        .duration_us = duration_us,
+        .user = visit->token != NULL ? visit->user : outcome->user,
+        .reason = visit->reason,
+        .agent = visit->agent,
+        .extra_fields = gate->extra_fields,
+        .fields = outcome->fields,
+        .field_count = outcome->field_count,
+    };
+    if (visit->has_fingerprint && (handed_out || !visit->is_new)) {
+        event.is_new = visit->is_new;
+        event.fingerprint = (ps_span){visit->fingerprint.id_text,
+                                      sizeof(visit->fingerprint.id_text)};
         if (gate->hash_ids) {
             ps_fingerprint_cookie_hash(gate->cookie, &visit->fingerprint,
-                                       out.hashed);
-            id.ptr = out.hashed;
+                                       hashed);
+            event.fingerprint.ptr = hashed;
         }
-        put(&out, PS_SPAN("fingerprint"), id);
-        put(&out, PS_SPAN("new"), visit->is_new ? PS_SPAN("1") : PS_NO_SPAN);
     }
-    if (visit->reason != PS_OK && visit->reason != PS_ABSENT) {
-        const char *word = ps_status_word(visit->reason);
-        put(&out, PS_SPAN("reason"), (ps_span){word, strlen(word)});
+    if (gate->extra_fields != 0) {
+        event.address = client_address(gate, request);
     }
-    put(&out, PS_SPAN("agent"), ps_agent_word(visit->agent));
-    put_extra_fields(gate, request, &out);
-    for (size_t i = 0; i < outcome->field_count && i < PS_EVENT_FIELDS_MAX;
-         i++) {
-        out.fields[out.count++] = outcome->fields[i];
-    }
-    /* a refused event is counted by the sink; the request goes on */
-    ps_status status =
-        ps_sink_emit(gate->sink, PS_SPAN("request"), out.fields, out.count,
-                     identified ? PS_EVENT_SESSION : 0);
-    (void)status;
+    ps_request_event_emit(gate->sink, &event, request);
 }
 
 size_t
@@ -589,9 +458,7 @@ ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
         uint64_t duration_us = (uint64_t)(ps_visit_elapsed_ns(visit) / 1000);
         ps_stats_request(stats_of(gate), duration_us);
         if (is_recorded(visit, outcome->status, verified)) {
-            record(gate, visit, request, outcome,
-                   visit->token != NULL ? visit->user : outcome->user,
-                   hand_out, duration_us);
+            record(gate, visit, request, outcome, hand_out, duration_us);
         }
     }
     visit->finished = true;

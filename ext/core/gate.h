@@ -15,12 +15,12 @@
 #include <stdint.h>
 
 #include "agent.h"
-#include "client_address.h"
 #include "config.h"
-#include "cookie.h"
 #include "event.h"
 #include "fingerprint.h"
 #include "path_filter.h"
+#include "request.h"
+#include "request_event.h"
 #include "sink.h"
 #include "span.h"
 #include "status.h"
@@ -33,60 +33,6 @@ typedef enum ps_mode {
     PS_MODE_DERIVED = 1,
     PS_MODE_COOKIE = 2
 } ps_mode;
-
-/* The request headers that the gate may ask for. */
-typedef enum ps_header {
-    PS_HEADER_AUTHORIZATION,
-    PS_HEADER_USER_AGENT,
-    PS_HEADER_ACCEPT,
-    PS_HEADER_ACCEPT_LANGUAGE,
-    PS_HEADER_ACCEPT_ENCODING,
-    PS_HEADER_SEC_FETCH_MODE,
-    PS_HEADER_SEC_PURPOSE,
-    PS_HEADER_PURPOSE,
-    PS_HEADER_X_MOZ,
-    PS_HEADER_SEC_GPC,
-    PS_HEADER_HOST,
-    PS_HEADER_REFERER,
-    PS_HEADER_X_FORWARDED_FOR,
-    PS_HEADER_TRACEPARENT,
-    PS_HEADER_COUNT
-} ps_header;
-
-/* One request, seen through its front. The functions answer borrowed spans
- * that live as long as `source`; an absent header is an absent span. */
-typedef struct ps_request {
-    void *source;
-    /* The first header of that name, and how many there are. */
-    ps_span (*header)(void *source, ps_header which, size_t *count);
-    /* All Cookie headers. */
-    size_t (*cookies)(void *source, const ps_span **headers);
-    ps_cookie_text cookie_text; /* as what the framework decodes them */
-    ps_span peer;  /* the peer's address; absent for a Unix socket */
-    ps_span query; /* without the "?" */
-    ps_span scheme;
-    ps_span request_id; /* given by the front */
-} ps_request;
-
-/* Fields of `request` events beyond the fixed ones, in their fixed order. */
-#define PS_EXTRA_FIELDS(X)      \
-    X(SCHEME, "scheme")         \
-    X(HOST, "host")             \
-    X(REFERRER, "referrer")     \
-    X(USER_AGENT, "user_agent") \
-    X(LANGUAGE, "language")     \
-    X(IP_PREFIX, "ip_prefix")   \
-    X(IP, "ip")                 \
-    X(QUERY, "query")           \
-    X(TRACE_ID, "trace_id")     \
-    X(REQUEST_ID, "request_id")
-
-typedef enum ps_extra_field {
-#define X(name, word) PS_EXTRA_##name,
-    PS_EXTRA_FIELDS(X)
-#undef X
-        PS_EXTRA_COUNT
-} ps_extra_field;
 
 /* Where a token is looked for. */
 typedef struct ps_token_source {

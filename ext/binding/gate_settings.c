@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/* Gate's arguments: checked one by one, each error naming its setting, then
+ * compiled into the core's gate. */
+#include "visit.h"
+
+#include "errors.h"
+
+#define TOKEN_SOURCES_MAX 8
+#define USER_CLAIMS_MAX 16
+
+/* A tuple of str from any iterable of str but a str itself; NULL with an
+ * exception that names the setting. */
+static PyObject *
+words_from_object(PyObject *object, const char *setting)
+{
+    if (PyUnicode_Check(object) || PyBytes_Check(object)) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s: a list or tuple of str is meant, not one %.100s",
+                     setting, Py_TYPE(object)->tp_name);
+        return NULL;
+    }
+    PyObject *words = PySequence_Tuple(object);
+    if (words == NULL) {
+        return NULL;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(words); i++) {
+        PyObject *word = PyTuple_GET_ITEM(words, i);
+        Py_ssize_t size;
+        if (!PyUnicode_Check(word)) {
+            PyErr_Format(PyExc_TypeError, "%s: %R is not a str", setting,
+                         word);
+            goto fail;
+        }
+        if (PyUnicode_AsUTF8AndSize(word, &size) == NULL) {
+            goto fail;
+        }
+        if (size == 0) {
+            PyErr_Format(PyExc_ValueError, "%s: an empty name", setting);
+            goto fail;
+        }
+    }
+    return words;
+fail:
+    Py_DECREF(words);
+    return NULL;
+}
+
+int
+mode_from_object(PyObject *object, const char *setting, ps_mode fallback,
+                 ps_mode *mode)
+{
+    if (object == NULL || object == Py_None) {
+        *mode = fallback;
+        return 0;
+    }
+    if (PyUnicode_Check(object)) {
+        for (int i = PS_MODE_OFF; i <= PS_MODE_COOKIE; i++) {
+            if (PyUnicode_CompareWithASCIIString(
+                    object, ps_mode_word((ps_mode)i).ptr) == 0) {
+                *mode = (ps_mode)i;
+                return 0;
+            }
+        }
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "%s: %R is none of 'cookie', 'derived', 'off'", setting,
+                 object);
+    return -1;
+}
+
+/* The number of the label `word`, -1 with ValueError. */
+static int
+label_number(GateObject *self, PyObject *word, const char *setting)
+{
+    Py_ssize_t count = PyTuple_GET_SIZE(self->words);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        int same = PyObject_RichCompareBool(PyTuple_GET_ITEM(self->words, i),
+                                            word, Py_EQ);
+        if (same != 0) {
+            return same < 0 ? -1 : (int)i;
+        }
+    }
+    PyErr_Format(PyExc_ValueError, "%s: %R is not a label of paths", setting,
+                 word);
+    return -1;
+}
+
+/* treat_as: which row of the request table a label follows. */
+static int
+read_rows(GateObject *self, PyObject *treat_as, uint8_t *rows)
+{
+    for (size_t i = 0; i < PS_LABELS_MAX; i++) {
+        rows[i] = i <= PS_LABEL_TRACK ? (uint8_t)i : PS_LABEL_TRACK;
+    }
+    if (treat_as == NULL || treat_as == Py_None) {
+        return 0;
+    }
+    PyObject *items = PyMapping_Items(treat_as);
+    if (items == NULL) {
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
+        PyObject *pair = PyList_GET_ITEM(items, i);
+        PyObject *word;
+        PyObject *row;
+        if (!PyArg_ParseTuple(pair, "OO", &word, &row)) {
+            goto fail;
+        }
+        int label = label_number(self, word, "treat_as");
+        if (label < 0) {
+            goto fail;
+        }
+        int number = label_number(self, row, "treat_as");
+        if (number < 0 || number > PS_LABEL_TRACK) {
+            if (!PyErr_Occurred()) {
+                PyErr_Format(PyExc_ValueError,
+                             "treat_as: %R is none of 'skip', 'api', 'track'",
+                             row);
+            }
+            goto fail;
+        }
+        if (label <= PS_LABEL_TRACK && number != label) {
+            PyErr_Format(PyExc_ValueError,
+                         "treat_as: the built-in label %R has its own row",
+                         word);
+            goto fail;
+        }
+        rows[label] = (uint8_t)number;
+    }
+    Py_DECREF(items);
+    return 0;
+fail:
+    Py_DECREF(items);
+    return -1;
+}
+
+static int
+read_require_token(GateObject *self, PyObject *labels, const uint8_t *rows)
+{
+    self->require_token = labels != NULL
+                              ? words_from_object(labels, "require_token")
+                              : PyTuple_New(0);
+    if (self->require_token == NULL) {
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->require_token); i++) {
+        PyObject *word = PyTuple_GET_ITEM(self->require_token, i);
+        int label = label_number(self, word, "require_token");
+        if (label < 0) {
+            return -1;
+        }
+        if (rows[label] == PS_LABEL_SKIP) {
+            PyErr_Format(PyExc_ValueError,
+                         "require_token: the label %R follows 'skip', where "
+                         "no token is looked at",
+                         word);
+            return -1;
+        }
+        if (self->verifier == Py_None) {
+            PyErr_SetString(PyExc_ValueError,
+                            "require_token: there is no verifier");
+            return -1;
+        }
+        self->required[label] = true;
+    }
+    return 0;
+}
+
+/* "bearer", "cookie:<name>", or "scheme:<name>": Authorization with exactly
+ * that scheme, as a framework may have it. */
+static int
+read_source(PyObject *word, ps_token_source *source)
+{
+    Py_ssize_t size;
+    const char *bytes = PyUnicode_AsUTF8AndSize(word, &size);
+    if (bytes == NULL) {
+        return -1;
+    }
+    ps_span text = {bytes, (size_t)size};
+    static const ps_span COOKIE = {"cookie:", 7};
+    static const ps_span SCHEME = {"scheme:", 7};
+    if (ps_span_equal(text, PS_SPAN("bearer"))) {
+        *source = (ps_token_source){false, PS_SPAN("Bearer"), false};
+        return 0;
+    }
+    if (ps_span_starts_with(text, SCHEME) && text.len > SCHEME.len) {
+        *source =
+            (ps_token_source){false, ps_span_from(text, SCHEME.len), true};
+        return 0;
+    }
+    if (ps_span_starts_with(text, COOKIE) && text.len > COOKIE.len &&
+        text.len - COOKIE.len <= PS_COOKIE_NAME_MAX) {
+        *source =
+            (ps_token_source){true, ps_span_from(text, COOKIE.len), true};
+        return 0;
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "token_from: %R is neither 'bearer' nor 'cookie:<name>'",
+                 word);
+    return -1;
+}
+
+static int
+read_event_fields(GateObject *self, PyObject *names, uint32_t *bits)
+{
+    static const char *const WORDS[] = {
+#define X(name, word) word,
+        PS_EXTRA_FIELDS(X)
+#undef X
+    };
+    self->event_fields = names != NULL
+                             ? words_from_object(names, "event_fields")
+                             : PyTuple_New(0);
+    if (self->event_fields == NULL) {
+        return -1;
+    }
+    *bits = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->event_fields); i++) {
+        PyObject *name = PyTuple_GET_ITEM(self->event_fields, i);
+        int at = 0;
+        while (at < PS_EXTRA_COUNT &&
+               PyUnicode_CompareWithASCIIString(name, WORDS[at]) != 0) {
+            at++;
+        }
+        if (at == PS_EXTRA_COUNT) {
+            PyErr_Format(PyExc_ValueError,
+                         "event_fields: %R is none of scheme, host, referrer, "
+                         "user_agent, language, ip_prefix, ip, query, "
+                         "trace_id, request_id",
+                         name);
+            return -1;
+        }
+        *bits |= 1U << at;
+    }
+    return 0;
+}
+
+/* A strong reference to `part`, or to None; -1 when it is of another type. */
+static int
+read_part(PyObject *part, PyTypeObject *type, const char *setting,
+          PyObject **slot)
+{
+    if (part == NULL || part == Py_None) {
+        *slot = Py_NewRef(Py_None);
+        return 0;
+    }
+    if (!Py_IS_TYPE(part, type)) {
+        PyErr_Format(PyExc_TypeError, "%s: a %s or None is meant, not %.100s",
+                     setting, type->tp_name, Py_TYPE(part)->tp_name);
+        return -1;
+    }
+    *slot = Py_NewRef(part);
+    return 0;
+}
+
+static PyObject *
+label_words(core_state *state, PyObject *paths)
+{
+    if (paths != Py_None) {
+        return Py_NewRef(((PathFilterObject *)paths)->words);
+    }
+    (void)state;
+    return Py_BuildValue("(sss)", "skip", "api", "track");
+}
+
+static int
+read_sources(GateObject *self, PyObject *names, ps_token_source *sources)
+{
+    self->token_from = names != NULL ? words_from_object(names, "token_from")
+                                     : Py_BuildValue("(s)", "bearer");
+    if (self->token_from == NULL) {
+        return -1;
+    }
+    Py_ssize_t count = PyTuple_GET_SIZE(self->token_from);
+    if (count > TOKEN_SOURCES_MAX) {
+        PyErr_Format(PyExc_ValueError, "token_from: at most %d sources",
+                     TOKEN_SOURCES_MAX);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (read_source(PyTuple_GET_ITEM(self->token_from, i), &sources[i]) <
+            0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+read_user_claims(GateObject *self, PyObject *names, ps_span *claims)
+{
+    self->user_claims = names != NULL
+                            ? words_from_object(names, "user_claims")
+                            : Py_BuildValue("(ss)", "user_id", "sub");
+    if (self->user_claims == NULL) {
+        return -1;
+    }
+    Py_ssize_t count = PyTuple_GET_SIZE(self->user_claims);
+    if (count > USER_CLAIMS_MAX) {
+        PyErr_Format(PyExc_ValueError, "user_claims: at most %d names",
+                     USER_CLAIMS_MAX);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        Py_ssize_t size;
+        const char *bytes = PyUnicode_AsUTF8AndSize(
+            PyTuple_GET_ITEM(self->user_claims, i), &size);
+        if (bytes == NULL) {
+            return -1;
+        }
+        claims[i] = (ps_span){bytes, (size_t)size};
+    }
+    return 0;
+}
+
+int
+gate_configure(GateObject *self, core_state *state, PyObject *args,
+               PyObject *kwargs)
+{
+    static char *keywords[] = {
+        "verifier",        "paths",       "fingerprint", "sink",
+        "require_token",   "user_claims", "token_from",  "treat_as",
+        "event_fields",    "hash_ids",    "mode",        "gpc",
+        "trusted_proxies", NULL};
+    PyObject *verifier = NULL;
+    PyObject *paths = NULL;
+    PyObject *fingerprint = NULL;
+    PyObject *sink = NULL;
+    PyObject *require_token = NULL;
+    PyObject *user_claims = NULL;
+    PyObject *token_from = NULL;
+    PyObject *treat_as = NULL;
+    PyObject *event_fields = NULL;
+    int hash_ids = 0;
+    PyObject *mode = NULL;
+    PyObject *gpc = NULL;
+    int trusted_proxies = 0;
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "|$OOOOOOOOOpOOi:Gate", keywords, &verifier, &paths,
+            &fingerprint, &sink, &require_token, &user_claims, &token_from,
+            &treat_as, &event_fields, &hash_ids, &mode, &gpc,
+            &trusted_proxies)) {
+        return -1;
+    }
+    ps_token_source sources[TOKEN_SOURCES_MAX];
+    ps_span claims[USER_CLAIMS_MAX];
+    uint8_t rows[PS_LABELS_MAX];
+    ps_gate_settings settings = {0};
+    if (trusted_proxies < 0 || trusted_proxies > 100) {
+        PyErr_Format(PyExc_ValueError, "trusted_proxies: 0 to 100, not %d",
+                     trusted_proxies);
+        return -1;
+    }
+    if (read_part(verifier, state->token_verifier_type, "verifier",
+                  &self->verifier) < 0 ||
+        read_part(paths, state->path_filter_type, "paths", &self->paths) < 0 ||
+        read_part(fingerprint, state->fingerprint_cookie_type, "fingerprint",
+                  &self->fingerprint) < 0 ||
+        read_part(sink, state->event_sink_type, "sink", &self->sink) < 0) {
+        return -1;
+    }
+    self->words = label_words(state, self->paths);
+    if (self->words == NULL || read_rows(self, treat_as, rows) < 0 ||
+        read_require_token(self, require_token, rows) < 0 ||
+        read_sources(self, token_from, sources) < 0 ||
+        read_user_claims(self, user_claims, claims) < 0 ||
+        read_event_fields(self, event_fields, &settings.extra_fields) < 0 ||
+        mode_from_object(mode, "mode", PS_MODE_COOKIE, &settings.mode) < 0 ||
+        mode_from_object(gpc, "gpc", PS_MODE_DERIVED, &settings.gpc) < 0) {
+        return -1;
+    }
+    if (self->verifier != Py_None) {
+        settings.verifier = ((TokenVerifierObject *)self->verifier)->verifier;
+    }
+    if (self->paths != Py_None) {
+        settings.paths = ((PathFilterObject *)self->paths)->filter;
+    }
+    if (self->fingerprint != Py_None) {
+        settings.cookie =
+            ((FingerprintCookieObject *)self->fingerprint)->cookie;
+    }
+    if (self->sink != Py_None) {
+        settings.sink = ((EventSinkObject *)self->sink)->sink;
+    }
+    settings.sources = sources;
+    settings.source_count = (size_t)PyTuple_GET_SIZE(self->token_from);
+    settings.user_claims = claims;
+    settings.user_claim_count = (size_t)PyTuple_GET_SIZE(self->user_claims);
+    settings.rows = rows;
+    settings.row_count = PS_LABELS_MAX;
+    settings.hash_ids = hash_ids != 0;
+    settings.trusted_proxies = (unsigned)trusted_proxies;
+    self->hash_ids = settings.hash_ids;
+    self->mode = settings.mode;
+    self->gpc = settings.gpc;
+    self->trusted_proxies = settings.trusted_proxies;
+    ps_status status = ps_gate_new(&settings, &self->gate);
+    if (status != PS_OK) {
+        raise_setting_error(state, status, "Gate", NULL);
+        return -1;
+    }
+    return 0;
+}
