@@ -5,6 +5,92 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple, Self, final
 
+# --- path_filter ------------------------------------------------------------------------------
+
+@final
+class PathFilter:
+    """Path rules by label, compiled once; immutable, any thread may use it.
+
+    ``rules`` maps a label (``skip``, ``api``, ``track`` or a word of one's own, at most 64 bytes)
+    to its rules: ``=/x`` exact, ``/x/`` prefix, ``*.x`` suffix, ``*`` as one non-empty segment,
+    a final ``/**`` as any rest. ``default`` is the label of a path that no rule matches.
+    ValueError, naming the rules, for one that is not well-formed or two that tie.
+    """
+
+    def __new__(cls, rules: Mapping[str, Iterable[str]], default: str = "track") -> Self: ...
+    def label(self, path: str, /) -> str:
+        """The label of a decoded path. Never raises on a str."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels, the built-in ones first."""
+
+# --- fingerprint ------------------------------------------------------------------------------
+
+@final
+class Fingerprint:
+    """A visitor's id and the cookie that holds it. Immutable."""
+
+    @property
+    def id(self) -> str:
+        """32 lower-case hex digits."""
+
+    @property
+    def value(self) -> str:
+        """The cookie's value, signed with the first key; ``""`` for a derived id."""
+
+    @property
+    def issued_at(self) -> int:
+        """Seconds since the epoch."""
+
+    @property
+    def reissue(self) -> bool:
+        """True where the visitor's cookie was signed with an old key, or not at all."""
+
+# --- fingerprint_cookie -----------------------------------------------------------------------
+
+@final
+class FingerprintCookie:
+    """The signed cookie that holds a visitor's id. Immutable, any thread may use it.
+
+    The first of ``keys`` (at most 16) signs, all verify. ``max_age`` counts in seconds from when
+    the id was made and is never prolonged. ValueError names the setting that is wrong.
+    """
+
+    def __new__(
+        cls,
+        name: str = "device_fp",
+        keys: Iterable[str | bytes] = ...,
+        max_age: int = 2592000,
+        path: str = "/",
+        domain: str | None = None,
+        samesite: Literal["Lax", "Strict", "None"] = "Lax",
+        partitioned: bool = False,
+        accept_unsigned: bool = False,
+    ) -> Self: ...
+    def read(
+        self,
+        header: str | bytes | list[str | bytes] | tuple[str | bytes, ...] | None,
+        now: float | None = None,
+    ) -> Fingerprint | None:
+        """The fingerprint in raw Cookie headers: str as WSGI has it (latin-1), bytes as ASGI has.
+
+        ``now`` in seconds since the epoch. Never raises because of what a client sent.
+        """
+
+    def mint(self, now: float | None = None) -> Fingerprint:
+        """A fingerprint with a new random id. OSError where the kernel has no randomness."""
+
+    def header(
+        self, fingerprint: Fingerprint, secure: bool = True, now: float | None = None
+    ) -> str:
+        """The Set-Cookie value that hands ``fingerprint`` out, Max-Age what is left at ``now``.
+
+        ``Secure`` is set where ``secure`` is, or where the cookie does not work without it.
+        """
+
+    @property
+    def name(self) -> str: ...
 
 # --- gate -------------------------------------------------------------------------------------
 
