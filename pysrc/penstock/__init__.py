@@ -9,7 +9,9 @@ from __future__ import annotations
 
 try:
     from penstock import _core
-except ImportError as error:  # say which file and why: a wheel for another Python, a missing library
+except (
+    ImportError
+) as error:  # say which file and why: a wheel for another Python, a missing library
     raise ImportError(f"penstock's C core cannot be loaded: {error}") from error
 
 from penstock._core import (

@@ -162,8 +162,7 @@ class _Lifespan:
 
 async def _respond(scope: Scope, send: Send, answer: Answer) -> None:
     headers: Iterable[tuple[bytes, bytes]] = [
-        (name.lower().encode("latin-1"), value.encode("latin-1"))
-        for name, value in answer.headers
+        (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers
     ]
     await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
     body = b"" if scope.get("method") == "HEAD" else answer.body

@@ -22,12 +22,13 @@ signature keyring signature_openssl signature_libjwt random
 claims
 token token_cache
 verifier
-cookie fingerprint agent client_address derived shared_cache path_rule path_tree path_filter
+cookie request fingerprint agent client_address derived shared_cache path_rule path_tree path_filter
 event stats ring ring_file
 redis_error redis_url redis_tls resolve redis_link redis_command redis_hello
 batch target delivery
 target_file target_memory
 sink
+request_event
 gate
 """.split()
 

@@ -226,12 +226,10 @@ def _header_name(raw: Mapping[str, Any], key: str) -> str | None:
     value = raw.get(key)
     if value is None:
         return None
-    if (
-        not isinstance(value, str)
-        or not value.isascii()
-        or not value.replace("-", "").isalnum()
-    ):
-        raise SettingError(_name(key), f'must be a header name such as "X-Request-ID", not {value!r}')
+    if not isinstance(value, str) or not value.isascii() or not value.replace("-", "").isalnum():
+        raise SettingError(
+            _name(key), f'must be a header name such as "X-Request-ID", not {value!r}'
+        )
     return value
 
 
@@ -322,7 +320,7 @@ def _simple_jwt_key(simple_jwt: Mapping[str, Any]) -> dict[str, Any]:
     if simple_jwt.get("JWK_URL"):
         raise SettingError(
             'SIMPLE_JWT["JWK_URL"]',
-            f'key sets are not fetched in the request path; give the keys in {_name("JWT")}'
+            f"key sets are not fetched in the request path; give the keys in {_name('JWT')}"
             '["keys"], for example Key.jwks(document)',
         )
     if isinstance(algorithm, str) and algorithm.startswith("HS"):
@@ -388,8 +386,9 @@ def _derived_keys() -> list[bytes]:
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     label = b"penstock.fingerprint.v1"
     return [
-        hmac.new(secret.encode() if isinstance(secret, str) else secret, label, hashlib.sha256)
-        .digest()
+        hmac.new(
+            secret.encode() if isinstance(secret, str) else secret, label, hashlib.sha256
+        ).digest()
         for secret in secrets
     ]
 

@@ -11,11 +11,12 @@ from django.http.response import HttpResponseBase
 
 class _HeaderMorsel(Morsel[str]):
     """A morsel that prints the header it was made from, to the letter: also attributes that
-    this Python's http.cookies does not know yet (Partitioned)."""
+    this Python's http.cookies does not know yet (Partitioned).
+    """
 
     header: str
 
-    def OutputString(self, attrs: Any = None) -> str:
+    def OutputString(self, attrs: Any = None) -> str:  # noqa: N802
         return self.header
 
 

@@ -138,6 +138,16 @@ def _sink(conf: Conf) -> EventSink | None:
     return _sinks[identity]
 
 
+def reset() -> None:
+    """Closes the sinks and forgets the objects: between tests."""
+    global _parts
+    with _lock:
+        _parts = None
+        for configured in _sinks.values():
+            configured.close(timeout=0)
+        _sinks.clear()
+
+
 WATCHED = {
     "PENSTOCK",
     "SIMPLE_JWT",

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Events of the configured sink, and one client for both kinds of handler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import AsyncClient, Client
+
+import penstock.django
+from penstock.django import parts
+
+NAVIGATION = {"sec-fetch-mode": "navigate"}
+
+Events = Callable[[], list[dict[str, Any]]]
+Get = Callable[..., HttpResponse]
+
+
+@pytest.fixture(autouse=True)
+def fresh_parts() -> Iterator[None]:
+    """Every test has a sink of its own."""
+    parts.reset()
+    yield
+    parts.reset()
+
+
+@pytest.fixture
+def events() -> Events:
+    def captured() -> list[dict[str, Any]]:
+        sink = penstock.django.sink()
+        assert sink is not None
+        return sink.captured()
+
+    return captured
+
+
+@pytest.fixture(params=["sync", "async"])
+def get(request: pytest.FixtureRequest) -> Get:
+    """``get(path, headers)`` through the WSGI or the ASGI handler, cookies kept between calls."""
+    client: Any = Client() if request.param == "sync" else AsyncClient()
+    client.raise_request_exception = False
+
+    def fetch(
+        path: str, headers: dict[str, str] | None = None, method: str = "get", **options: Any
+    ) -> HttpResponse:
+        call = getattr(client, method)
+        if request.param == "sync":
+            return call(path, headers=headers, **options)
+        return asyncio.run(call(path, headers=headers, **options))
+
+    fetch.client = client  # type: ignore[attr-defined]
+    fetch.is_async = request.param == "async"  # type: ignore[attr-defined]
+    return fetch

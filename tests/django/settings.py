@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""The Django project of the tests."""
+
+from __future__ import annotations
+
+SECRET_KEY = "a secret key of the tests, long enough for HS256"
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+USE_TZ = True
+ROOT_URLCONF = "tests.django.urls"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "penstock.django",
+]
+MIDDLEWARE = [
+    "penstock.django.middleware.PenstockMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+STATIC_URL = "static/"
+PENSTOCK = {"SINK": "memory:"}
