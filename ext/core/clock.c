@@ -16,7 +16,7 @@ ps_clock_wall_seconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
-    return (double)t.tv_sec + (double)(t.tv_nsec / 1000) * 1e-6;
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 int64_t
