@@ -131,7 +131,7 @@ PYTEST := PYTHONDEVMODE=1 $(PY) -m pytest
 
 .PHONY: run-test run-pytest run-soak c-tests
 run-test:
-	@tools/stages lint:run-lint install:$(VENV)/.installed c:run-c \
+	@tools/stages install:$(VENV)/.installed lint:run-lint c:run-c \
 	    python:run-pytest asan:run-asan-python tsan:run-tsan \
 	    fuzz:run-fuzz-short leaks:run-leaks
 run-pytest: $(VENV)/.installed
@@ -225,7 +225,7 @@ lint-tidy: export PYTHON_INCLUDE = \
     -isystem $(shell $(PY) -c "import sysconfig; print(sysconfig.get_path('include'))")
 lint-tidy:
 	@$(MAKE) --no-print-directory -k -j$(JOBS) $(TIDY)
-lint-python:
+lint-python: $(VENV)/.installed
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy

@@ -22,7 +22,8 @@ signature keyring signature_openssl signature_libjwt random
 claims
 token token_cache
 verifier
-cookie request fingerprint agent client_address derived shared_cache path_rule path_tree path_filter
+cookie request fingerprint agent client_address derived shared_cache
+path_rule path_tree path_filter
 event stats ring ring_file
 redis_error redis_url redis_tls resolve redis_link redis_command redis_hello
 batch target delivery
