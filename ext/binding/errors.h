@@ -5,6 +5,8 @@
 
 #include "state.h"
 
+#include "../core/span.h"
+
 /* Creates the exceptions and adds them to the module. */
 int errors_setup(PyObject *module);
 
@@ -13,6 +15,11 @@ int errors_setup(PyObject *module);
  * unless NULL) as message. Always NULL. */
 PyObject *raise_token_error(core_state *state, ps_status reason,
                             const char *detail);
+
+/* The same, where a claim is at fault: `claim` (absent: none) is its name, in
+ * the message and as the attribute `claim`. Always NULL. */
+PyObject *raise_claim_error(core_state *state, ps_status reason,
+                            ps_span claim);
 
 /* Sets InvalidKeyError with `.reason`, the text, and `what` (which key) in
  * front; MemoryError for NO_MEMORY. Always NULL. */

@@ -76,6 +76,9 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     core_state *state = state_of_module(module);
     VISIT_STATE(Py_VISIT);
+    for (size_t i = 0; i < MEMBER_NAMES; i++) {
+        Py_VISIT(state->member_names[i]);
+    }
     for (size_t i = 0; i < PS_STATUS_SLOTS; i++) {
         Py_VISIT(state->by_reason[i]);
         Py_VISIT(state->words[i]);
@@ -91,6 +94,9 @@ module_clear(PyObject *module)
 {
     core_state *state = state_of_module(module);
     VISIT_STATE(Py_CLEAR);
+    for (size_t i = 0; i < MEMBER_NAMES; i++) {
+        Py_CLEAR(state->member_names[i]);
+    }
     for (size_t i = 0; i < PS_STATUS_SLOTS; i++) {
         Py_CLEAR(state->by_reason[i]);
         Py_CLEAR(state->words[i]);

@@ -40,6 +40,9 @@
     X(scheme)               \
     X(method)
 
+/* Places for names of JSON members; a power of two. */
+#define MEMBER_NAMES 256
+
 typedef struct core_state {
     /* types, in the order of module_exec */
     PyTypeObject *key_type;
@@ -56,6 +59,8 @@ typedef struct core_state {
     PyObject *invalid_token_error;
     PyObject *invalid_key_error;
     PyObject *by_reason[PS_STATUS_SLOTS]; /* strong, NULL where none */
+    /* names of JSON members seen lately, by hash; any may be NULL */
+    PyObject *member_names[MEMBER_NAMES];
     /* interned strings */
     PyObject *words[PS_STATUS_SLOTS]; /* the word of each status, or NULL */
     PyObject *name_wsgi_url_scheme;   /* "wsgi.url_scheme" */

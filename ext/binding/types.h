@@ -7,9 +7,15 @@
 #include "state.h"
 
 #include "../core/fingerprint.h"
+#include "../core/keyring.h"
 #include "../core/path_filter.h"
 #include "../core/sink.h"
 #include "../core/verifier.h"
+
+typedef struct KeyObject {
+    PyObject_HEAD
+    ps_key *key; /* one reference */
+} KeyObject;
 
 typedef struct TokenVerifierObject {
     PyObject_HEAD
@@ -39,8 +45,18 @@ typedef struct FingerprintCookieObject {
 
 typedef struct EventSinkObject {
     PyObject_HEAD
-    ps_sink *sink; /* one reference */
+    ps_sink *sink;       /* one reference */
+    PyObject *weakrefs;  /* for the exit hook, which keeps none alive */
+    double exit_timeout; /* seconds */
+    bool captures;       /* the target is memory */
 } EventSinkObject;
+
+/* Hands the sink's log line, when there is one, to Python's logging. Never
+ * fails. To be called after an event, where it costs one load. */
+void event_sink_log(EventSinkObject *sink);
+
+/* Target, counters and latencies as a new dict. */
+PyObject *event_sink_stats(EventSinkObject *sink);
 
 /* New Token around `token`, whose reference it takes over, on failure too. */
 PyObject *token_from_core_steal(core_state *state, ps_token *token);

@@ -478,3 +478,11 @@ ps_engine_openssl(void)
     };
     return &ENGINE;
 }
+
+#ifndef PS_HAVE_LIBJWT
+const ps_engine *
+ps_engine_libjwt(void)
+{
+    return NULL;
+}
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* Signatures through libjwt 1.10's jwt_decode().
+ *
+ * Called on its own, that function takes any token under an empty key, lets
+ * the token choose the algorithm, compares its name without case, drops what
+ * follows the first bad character of base64, stops reading JSON at a NUL, and
+ * copies the token onto the stack. None of this can be reached from here: a
+ * key is never empty and fits one algorithm; the verifier has compared the
+ * header's algorithm with it, byte by byte, and decoded all three segments
+ * strictly; the length is bounded below; and the algorithm that libjwt says
+ * it used is compared once more.
+ *
+ * jwt_decode() reads header and payload with its own JSON parser and has one
+ * error for everything. Where it says no, the OpenSSL engine is asked too,
+ * only for the reason: a good signature that libjwt refuses is ENGINE. */
+#include "signature.h"
+
+#include <errno.h>
+
+#include <jwt.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include "alloc.h"
+#include "keyring.h"
+
+/* jwt_decode() puts copies of a token on the stack. */
+#define TOKEN_MAX 65536
+
+struct ps_prepared {
+    ps_algorithm algorithm;
+    jwt_alg_t wanted;
+    ps_span material;    /* the secret or a PEM text, owned */
+    ps_prepared *second; /* the OpenSSL engine's */
+};
+
+static jwt_alg_t
+libjwt_algorithm(ps_algorithm algorithm)
+{
+    switch (algorithm) {
+    case PS_HS256:
+        return JWT_ALG_HS256;
+    case PS_HS384:
+        return JWT_ALG_HS384;
+    case PS_HS512:
+        return JWT_ALG_HS512;
+    case PS_RS256:
+        return JWT_ALG_RS256;
+    case PS_RS384:
+        return JWT_ALG_RS384;
+    case PS_RS512:
+        return JWT_ALG_RS512;
+    case PS_ES256:
+        return JWT_ALG_ES256;
+    case PS_ES384:
+        return JWT_ALG_ES384;
+    case PS_ES512:
+        return JWT_ALG_ES512;
+    default:
+        return JWT_ALG_NONE; /* PS*, EdDSA: it has none of them */
+    }
+}
+
+static void
+libjwt_free(ps_prepared *prepared)
+{
+    if (prepared == NULL) {
+        return;
+    }
+    if (prepared->material.ptr != NULL) {
+        ps_wipe((char *)prepared->material.ptr, prepared->material.len);
+    }
+    ps_free((char *)prepared->material.ptr);
+    ps_engine_openssl()->free(prepared->second);
+    ps_free(prepared);
+}
+
+/* The public key as a PEM text; absent without memory. */
+static ps_span
+pem_of(const ps_key *key)
+{
+    ps_span pem = PS_NO_SPAN;
+    char *text = NULL;
+    BIO *bio = BIO_new(BIO_s_mem());
+    if (bio != NULL && PEM_write_bio_PUBKEY(bio, key->public_key) == 1) {
+        long size = BIO_get_mem_data(bio, &text);
+        pem.ptr = ps_dup((ps_span){text, (size_t)size});
+        pem.len = pem.ptr != NULL ? (size_t)size : 0;
+    }
+    BIO_free(bio);
+    ERR_clear_error();
+    return pem;
+}
+
+static ps_status
+libjwt_prepare(const ps_key *key, ps_prepared **prepared)
+{
+    jwt_alg_t wanted = libjwt_algorithm(key->algorithm);
+    if (wanted == JWT_ALG_NONE) {
+        return PS_KEY_ALGORITHM;
+    }
+    ps_prepared *fresh = ps_calloc(1, sizeof(*fresh));
+    if (fresh == NULL) {
+        return PS_NO_MEMORY;
+    }
+    fresh->algorithm = key->algorithm;
+    fresh->wanted = wanted;
+    if (key->secret.ptr != NULL) {
+        fresh->material = (ps_span){ps_dup(key->secret), key->secret.len};
+    } else {
+        fresh->material = pem_of(key);
+    }
+    ps_status status = PS_NO_MEMORY;
+    if (fresh->material.ptr != NULL) {
+        status = ps_engine_openssl()->prepare(key, &fresh->second);
+    }
+    if (status != PS_OK) {
+        libjwt_free(fresh);
+        return status;
+    }
+    *prepared = fresh;
+    return PS_OK;
+}
+
+static ps_status
+libjwt_verify(ps_prepared *prepared, ps_span text, const ps_jws *jws,
+              ps_span signature)
+{
+    if (text.len > TOKEN_MAX) {
+        return PS_ENGINE;
+    }
+    char *copy = ps_dup(text);
+    if (copy == NULL) {
+        return PS_NO_MEMORY;
+    }
+    jwt_t *token = NULL;
+    int rc =
+        jwt_decode(&token, copy, (const unsigned char *)prepared->material.ptr,
+                   (int)prepared->material.len);
+    bool good =
+        rc == 0 && token != NULL && jwt_get_alg(token) == prepared->wanted;
+    jwt_free(token);
+    ps_free(copy);
+    ERR_clear_error();
+    if (good) {
+        return PS_OK;
+    }
+    if (rc == ENOMEM) {
+        return PS_NO_MEMORY;
+    }
+    ps_status status =
+        ps_engine_openssl()->verify(prepared->second, text, jws, signature);
+    return status == PS_OK ? PS_ENGINE : status;
+}
+
+static const char *
+libjwt_version(void)
+{
+    return "libjwt 1.10 or later, which does not say";
+}
+
+const ps_engine *
+ps_engine_libjwt(void)
+{
+    static const ps_engine ENGINE = {
+        .name = "libjwt",
+        .version = libjwt_version,
+        .prepare = libjwt_prepare,
+        .free = libjwt_free,
+        .verify = libjwt_verify,
+    };
+    return &ENGINE;
+}
