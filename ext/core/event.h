@@ -1,6 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* The event: one record of fixed field order and bounded size, as it lies in
- * the ring. */
+ * the ring.
+ *
+ *   0   u64  commit    position ^ the ring's seal, stored last
+ *   8   u32  size      bytes of the record, without padding
+ *   12  u32  checksum  CRC32C of the position, the size and bytes 16 to the
+ *                      end, seeded with the ring's secret
+ *   16  u64  time in ms (48 bits), flags (8), number of fields (8)
+ *   24  kind:  u8 length, bytes
+ *       field: u8 length of the name, u16 length of the value, name, value
+ *       ... as many as there are fields
+ *
+ * Numbers are in the byte order of the machine: a ring never leaves it. The
+ * fields come in the caller's order; then `altered`, a comma-separated list
+ * of the names whose values were cut or repaired, where there are any. */
 #ifndef PS_EVENT_H
 #define PS_EVENT_H
 
@@ -23,5 +36,53 @@ typedef struct ps_field {
 
 /* Flags of an event. */
 #define PS_EVENT_SESSION 1U /* has fingerprint: the session is touched */
+
+#define PS_RECORD_HEADER 24U
+/* The largest record: every field of the largest event, its lengths and the
+ * header. A multiple of 8. */
+#define PS_RECORD_MAX 8576U
+
+/* What measuring found; the writer needs it. */
+typedef struct ps_event_plan {
+    size_t size;          /* bytes of the record */
+    unsigned field_count; /* fields in the record, `altered` included */
+    size_t altered_bytes; /* length of the value of `altered`; 0: none */
+} ps_event_plan;
+
+/* Measures the record of an event. TOO_BIG: kind, names and values together
+ * are over PS_EVENT_MAX, or a name, the kind or the number of fields is over
+ * its own cap. Any thread. */
+PS_CHECKED ps_status ps_event_measure(ps_span kind, const ps_field *fields,
+                                      size_t count, ps_event_plan *plan);
+
+/* Writes all of the record but its first 16 bytes (the ring's part). `record`
+ * has plan->size bytes. Any thread. */
+void ps_event_write(char *record, const ps_event_plan *plan, ps_span kind,
+                    const ps_field *fields, size_t count, int64_t time_ms,
+                    uint32_t flags);
+
+/* A record read back: borrowed from its bytes. */
+typedef struct ps_event {
+    int64_t time_ms;
+    uint32_t flags;
+    unsigned field_count;
+    ps_span kind;
+    ps_span body; /* the fields */
+} ps_event;
+
+/* Reads a record of any bytes, from offset 0. MALFORMED: the lengths in it do
+ * not add up. After OK exactly field_count fields can be read. Any thread. */
+PS_CHECKED ps_status ps_event_read(ps_span record, ps_event *event);
+
+/* Takes the next field off `rest` (at first event->body). False at the end.
+ * Only after ps_event_read answered OK. */
+bool ps_event_next_field(ps_span *rest, ps_field *field);
+
+/* The value of the field `name`, absent when there is none. */
+ps_span ps_event_find(const ps_event *event, ps_span name);
+
+/* The longest prefix of `text` of at most `max` bytes that does not end
+ * inside a UTF-8 sequence. */
+ps_span ps_event_cut(ps_span text, size_t max);
 
 #endif

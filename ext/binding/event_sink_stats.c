@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* stats() as a dict. `accepted` is read after what became of the events, so
+ * that pending is never below 0. */
+#include "types.h"
+
+/* Steals `value`; NULL is an error already set. */
+static int
+set_steal(PyObject *dict, const char *key, PyObject *value)
+{
+    if (value == NULL) {
+        return -1;
+    }
+    int result = PyDict_SetItemString(dict, key, value);
+    Py_DECREF(value);
+    return result;
+}
+
+static int
+set_count(PyObject *dict, const char *key, uint64_t value)
+{
+    return set_steal(dict, key, PyLong_FromUnsignedLongLong(value));
+}
+
+/* A dict of the counters that are not 0, by word; their sum. */
+static PyObject *
+by_reason(core_state *state, const _Atomic uint64_t *counters, uint64_t *sum)
+{
+    PyObject *dict = PyDict_New();
+    *sum = 0;
+    for (size_t i = 0; dict != NULL && i < PS_STATUS_SLOTS; i++) {
+        uint64_t value = ps_counted(&counters[i]);
+        if (value == 0 || state->words[i] == NULL) {
+            continue;
+        }
+        *sum += value;
+        PyObject *number = PyLong_FromUnsignedLongLong(value);
+        if (number == NULL ||
+            PyDict_SetItem(dict, state->words[i], number) < 0) {
+            Py_CLEAR(dict);
+        }
+        Py_XDECREF(number);
+    }
+    return dict;
+}
+
+/* The smallest bucket limit that `part` of the values lie below, in
+ * seconds. */
+static double
+quantile(const uint64_t *buckets, uint64_t count, double part)
+{
+    uint64_t wanted = (uint64_t)((double)count * part);
+    uint64_t seen = 0;
+    for (size_t i = 0; i < PS_HISTOGRAM_BUCKETS; i++) {
+        seen += buckets[i];
+        if (seen > wanted || seen == count) {
+            return (double)ps_histogram_upper(i) / 1e6;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+describe_histogram(const ps_histogram *histogram)
+{
+    uint64_t buckets[PS_HISTOGRAM_BUCKETS];
+    uint64_t count = 0;
+    for (size_t i = 0; i < PS_HISTOGRAM_BUCKETS; i++) {
+        buckets[i] = ps_counted(&histogram->bucket[i]);
+        count += buckets[i];
+    }
+    PyObject *list = PyList_New(0);
+    if (list == NULL) {
+        return NULL;
+    }
+    for (size_t i = 0; i < PS_HISTOGRAM_BUCKETS; i++) {
+        if (buckets[i] == 0) {
+            continue;
+        }
+        PyObject *pair =
+            Py_BuildValue("dK", (double)ps_histogram_upper(i) / 1e6,
+                          (unsigned long long)buckets[i]);
+        if (pair == NULL || PyList_Append(list, pair) < 0) {
+            Py_XDECREF(pair);
+            Py_DECREF(list);
+            return NULL;
+        }
+        Py_DECREF(pair);
+    }
+    return Py_BuildValue(
+        "{s:K,s:d,s:d,s:d,s:d,s:d,s:N}", "count", (unsigned long long)count,
+        "sum", (double)ps_counted(&histogram->sum) / 1e6, "p50",
+        quantile(buckets, count, 0.5), "p90", quantile(buckets, count, 0.9),
+        "p99", quantile(buckets, count, 0.99), "p999",
+        quantile(buckets, count, 0.999), "buckets", list);
+}
+
+static PyObject *
+describe_latency(const ps_stats *stats)
+{
+    PyObject *dict = PyDict_New();
+    if (dict == NULL ||
+        set_steal(dict, "request", describe_histogram(&stats->request)) < 0 ||
+        set_steal(dict, "queue", describe_histogram(&stats->queue)) < 0 ||
+        set_steal(dict, "server", describe_histogram(&stats->server)) < 0 ||
+        set_steal(dict, "round_trip", describe_histogram(&stats->round_trip)) <
+            0) {
+        Py_CLEAR(dict);
+    }
+    return dict;
+}
+
+static PyObject *
+describe_connection(const ps_sink_report *report)
+{
+    static const char *const STATES[] = {
+        [PS_SINK_IDLE] = "idle",
+        [PS_SINK_CONNECTING] = "connecting",
+        [PS_SINK_DELIVERING] = "connected",
+        [PS_SINK_WAITING] = "waiting",
+        [PS_SINK_CLOSED] = "closed",
+    };
+    const char *error =
+        report->error != PS_OK ? ps_status_word(report->error) : NULL;
+    return Py_BuildValue("{s:s,s:z,s:s,s:s,s:K}", "state",
+                         STATES[report->state], "error", error, "detail",
+                         report->target.detail, "server",
+                         report->target.server, "failures",
+                         (unsigned long long)report->failures);
+}
+
+static PyObject *
+describe_ring(const ps_sink_report *report)
+{
+    const char *path = report->ring_path[0] != '\0' ? report->ring_path : NULL;
+    const char *kind = report->ring_bytes == 0 ? "none"
+                       : report->survives_kill ? "shared"
+                                               : "anonymous";
+    PyObject *dict = Py_BuildValue(
+        "{s:s,s:O,s:s,s:K,s:K}", "kind", kind, "survives_kill",
+        report->survives_kill ? Py_True : Py_False, "producer",
+        report->producer, "bytes", (unsigned long long)report->ring_bytes,
+        "used", (unsigned long long)report->ring_used);
+    if (dict == NULL ||
+        set_steal(dict, "path",
+                  path != NULL ? PyUnicode_DecodeFSDefault(path)
+                               : Py_NewRef(Py_None)) < 0) {
+        Py_CLEAR(dict);
+    }
+    return dict;
+}
+
+/* A detail may quote bytes of the server: no exception for them. */
+static void
+make_printable(char *text)
+{
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < ' ' || c >= 0x7F) {
+            *text = '?';
+        }
+    }
+}
+
+PyObject *
+event_sink_stats(EventSinkObject *self)
+{
+    core_state *state = state_of((PyObject *)self);
+    const ps_stats *stats = ps_sink_stats(self->sink);
+    ps_sink_report report;
+    uint64_t refused;
+    uint64_t dropped;
+    uint64_t ignored;
+    ps_sink_describe(self->sink, &report);
+    make_printable(report.target.detail);
+    make_printable(report.target.server);
+    PyObject *dict = PyDict_New();
+    if (dict == NULL) {
+        return NULL;
+    }
+    uint64_t delivered =
+        atomic_load_explicit(&stats->delivered, memory_order_acquire);
+    if (set_steal(dict, "refused",
+                  by_reason(state, stats->refused, &refused)) < 0 ||
+        set_steal(dict, "dropped",
+                  by_reason(state, stats->dropped, &dropped)) < 0) {
+        goto fail;
+    }
+    atomic_thread_fence(memory_order_acquire);
+    uint64_t accepted = ps_counted(&stats->accepted);
+    PyObject *adopted = Py_BuildValue(
+        "{s:K,s:K,s:K,s:K}", "rings",
+        (unsigned long long)ps_counted(&stats->adopted_rings), "events",
+        (unsigned long long)ps_counted(&stats->adopted_events), "torn",
+        (unsigned long long)ps_counted(&stats->adopted_torn), "left_alone",
+        (unsigned long long)ps_counted(&stats->rings_left_alone));
+    if (set_steal(dict, "adopted", adopted) < 0 ||
+        set_count(dict, "offered", accepted + refused) < 0 ||
+        set_count(dict, "accepted", accepted) < 0 ||
+        set_count(dict, "delivered", delivered) < 0 ||
+        set_count(dict, "pending", accepted - delivered - dropped) < 0 ||
+        set_count(dict, "session_errors", ps_counted(&stats->session_errors)) <
+            0 ||
+        set_count(dict, "minted", ps_counted(&stats->minted)) < 0 ||
+        set_steal(dict, "tokens", by_reason(state, stats->token, &ignored)) <
+            0 ||
+        set_steal(dict, "cookies", by_reason(state, stats->cookie, &ignored)) <
+            0 ||
+        set_steal(dict, "delivery",
+                  PyUnicode_FromString(report.target.delivery[0] != '\0'
+                                           ? report.target.delivery
+                                           : "unknown")) < 0 ||
+        set_steal(dict, "connection", describe_connection(&report)) < 0 ||
+        set_steal(dict, "ring", describe_ring(&report)) < 0 ||
+        set_steal(dict, "latency", describe_latency(stats)) < 0) {
+        goto fail;
+    }
+    return dict;
+fail:
+    Py_DECREF(dict);
+    return NULL;
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* OpenSSL's memory is only ever touched on the sink thread, and never in a
+ * forked child (its close_notify would go out on the parent's session), so
+ * the session is dropped without a shutdown. The error queue is the thread's
+ * own; it is emptied before each call, so that what is read is ours. */
+#include "redis_tls.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "alloc.h"
+
+#define SLICE 65536 /* bytes given to SSL_write at a time */
+
+struct ps_redis_tls {
+    SSL_CTX *context;
+    SSL *session;
+    char error[120];
+};
+
+/* What went wrong, in OpenSSL's words. */
+static void
+explain(ps_redis_tls *tls, const char *otherwise)
+{
+    unsigned long code = ERR_peek_last_error();
+    const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
+    long verified = SSL_get_verify_result(tls->session);
+    if (verified != X509_V_OK) {
+        reason = X509_verify_cert_error_string(verified);
+    }
+    snprintf(tls->error, sizeof(tls->error), "%s",
+             reason != NULL ? reason : otherwise);
+    ERR_clear_error();
+}
+
+static bool
+set_trust(SSL_CTX *context, const ps_redis_tls_settings *settings)
+{
+    if (settings->ca_file != NULL) {
+        return SSL_CTX_load_verify_locations(context, settings->ca_file,
+                                             NULL) == 1;
+    }
+    return SSL_CTX_set_default_verify_paths(context) == 1;
+}
+
+static bool
+set_client(SSL_CTX *context, const ps_redis_tls_settings *settings)
+{
+    if (settings->certificate == NULL) {
+        return true;
+    }
+    const char *key = settings->private_key != NULL ? settings->private_key
+                                                    : settings->certificate;
+    return SSL_CTX_use_certificate_chain_file(context,
+                                              settings->certificate) == 1 &&
+           SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1 &&
+           SSL_CTX_check_private_key(context) == 1;
+}
+
+/* The name that the certificate must bear. */
+static bool
+set_name(SSL *session, const char *host)
+{
+    struct in6_addr address;
+    if (inet_pton(AF_INET, host, &address) == 1 ||
+        inet_pton(AF_INET6, host, &address) == 1) {
+        return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host) ==
+               1;
+    }
+    SSL_set_hostflags(session, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_set1_host(session, host) == 1 &&
+           SSL_set_tlsext_host_name(session, host) == 1;
+}
+
+/* Everything before the first byte; the phrase that failed, or NULL. */
+static const char *
+prepare(ps_redis_tls *tls, const ps_redis_tls_settings *settings)
+{
+    tls->context = SSL_CTX_new(TLS_client_method());
+    if (tls->context == NULL ||
+        SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION) != 1) {
+        return "no TLS context";
+    }
+    SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_mode(tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                       SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                       SSL_MODE_AUTO_RETRY);
+    if (!set_trust(tls->context, settings)) {
+        return "ca_file cannot be read";
+    }
+    if (!set_client(tls->context, settings)) {
+        return "certificate or private_key cannot be used";
+    }
+    tls->session = SSL_new(tls->context);
+    if (tls->session == NULL || !set_name(tls->session, settings->host) ||
+        SSL_set_fd(tls->session, settings->fd) != 1) {
+        return "no TLS session";
+    }
+    return NULL;
+}
+
+/* What an SSL call that did not succeed asks to wait for; 0: an error. */
+static short
+wanted(ps_redis_tls *tls, int result)
+{
+    int error = SSL_get_error(tls->session, result);
+    if (error == SSL_ERROR_WANT_READ) {
+        return POLLIN;
+    }
+    if (error == SSL_ERROR_WANT_WRITE) {
+        return POLLOUT;
+    }
+    explain(tls, error == SSL_ERROR_ZERO_RETURN ? "closed by the server"
+                                                : "connection lost");
+    return 0;
+}
+
+static ps_status
+shake_hands(ps_redis_tls *tls, int fd, ps_wake *wake, int64_t deadline_ns)
+{
+    for (;;) {
+        ERR_clear_error();
+        int result = SSL_connect(tls->session);
+        if (result == 1) {
+            return PS_OK;
+        }
+        short events = wanted(tls, result);
+        if (events == 0) {
+            return PS_TLS;
+        }
+        ps_status status;
+        do {
+            status = ps_wake_wait(wake, fd, events, deadline_ns);
+        } while (status == PS_ABSENT);
+        if (status != PS_OK) {
+            snprintf(tls->error, sizeof(tls->error),
+                     "no answer within connect_timeout");
+            return status;
+        }
+    }
+}
+
+ps_status
+ps_redis_tls_open(const ps_redis_tls_settings *settings, ps_wake *wake,
+                  int64_t deadline_ns, ps_redis_tls **tls, char *detail,
+                  size_t detail_size)
+{
+    ps_redis_tls *made = ps_calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return PS_NO_MEMORY;
+    }
+    ERR_clear_error();
+    ps_status status = PS_TLS;
+    const char *failed = prepare(made, settings);
+    if (failed != NULL) {
+        unsigned long code = ERR_peek_last_error();
+        const char *reason = code ? ERR_reason_error_string(code) : NULL;
+        snprintf(made->error, sizeof(made->error), "%s (%s)", failed,
+                 reason != NULL ? reason : "no reason given");
+        ERR_clear_error();
+    } else {
+        status = shake_hands(made, settings->fd, wake, deadline_ns);
+    }
+    if (status != PS_OK) {
+        snprintf(detail, detail_size, "TLS: %s", made->error);
+        ps_redis_tls_free(made);
+        return status;
+    }
+    *tls = made;
+    return PS_OK;
+}
+
+void
+ps_redis_tls_free(ps_redis_tls *tls)
+{
+    if (tls == NULL) {
+        return;
+    }
+    SSL_free(tls->session);
+    SSL_CTX_free(tls->context);
+    ps_free(tls);
+}
+
+ssize_t
+ps_redis_tls_write(ps_redis_tls *tls, const char *bytes, size_t len,
+                   short *events)
+{
+    ERR_clear_error();
+    int result =
+        SSL_write(tls->session, bytes, (int)(len < SLICE ? len : SLICE));
+    if (result > 0) {
+        return result;
+    }
+    short want = wanted(tls, result);
+    *events |= want;
+    return want != 0 ? 0 : -1;
+}
+
+ssize_t
+ps_redis_tls_read(ps_redis_tls *tls, char *bytes, size_t len, short *events)
+{
+    ERR_clear_error();
+    int result =
+        SSL_read(tls->session, bytes, (int)(len < SLICE ? len : SLICE));
+    if (result > 0) {
+        return result;
+    }
+    short want = wanted(tls, result);
+    *events |= want;
+    return want != 0 ? 0 : -1;
+}
+
+const char *
+ps_redis_tls_error(const ps_redis_tls *tls)
+{
+    return tls->error;
+}

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: MIT */
+/* A ring file is made under a temporary name, locked, filled in and only then
+ * renamed, so that whoever finds it by name finds it locked or ownerless,
+ * never half made. An adopter, once it holds the lock, checks that the name
+ * still leads to the locked inode: the owner may have removed the file in
+ * between.
+ *
+ * Files are hostile input: made with O_EXCL and O_NOFOLLOW, taken only when
+ * they are regular files of this user with mode 0600 and one link, of exactly
+ * the size that a sealed label states. */
+#include "ring_file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "crc32c.h"
+#include "fork_guard.h"
+
+#define DEFAULT_DIR "/dev/shm"
+#define NAME_SIZE (2 * PS_PRODUCER_SIZE + sizeof("-.ring"))
+#define TEMPORARY_AGE_S 60
+
+static const char MAGIC[8] = {'p', 'e', 'n', 's', 't', 'o', 'c', 'k'};
+
+static void
+to_hex(uint64_t number, char out[PS_PRODUCER_SIZE])
+{
+    for (int i = 0; i < PS_PRODUCER_SIZE; i++) {
+        out[i] = "0123456789abcdef"[number >> (60 - 4 * i) & 15];
+    }
+}
+
+void
+ps_ring_file_target(ps_span identity, char target[PS_PRODUCER_SIZE])
+{
+    /* FNV-1a: a name, not a proof. */
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < identity.len; i++) {
+        hash ^= (unsigned char)identity.ptr[i];
+        hash *= UINT64_C(0x100000001b3);
+    }
+    to_hex(hash, target);
+}
+
+static bool
+is_private(const struct stat *found, mode_t type, mode_t mode)
+{
+    return (found->st_mode & S_IFMT) == type && found->st_uid == geteuid() &&
+           (found->st_mode & 07777) == mode;
+}
+
+/* An open descriptor of the folder, or -1. */
+static int
+open_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
+{
+    if (ring_dir == NULL) {
+        ring_dir = DEFAULT_DIR;
+    }
+    /* Room is left for a file's name behind it. */
+    int len = snprintf(folder, PS_RING_PATH_MAX - NAME_SIZE - 1,
+                       "%s/penstock-%lu", ring_dir, (unsigned long)geteuid());
+    if (len < 0 || (size_t)len >= PS_RING_PATH_MAX - NAME_SIZE - 1) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+        return -1;
+    }
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct stat found;
+    if (fd < 0) {
+        return -1;
+    }
+    if (fstat(fd, &found) != 0 || !is_private(&found, S_IFDIR, 0700)) {
+        close(fd);
+        errno = EPERM;
+        return -1;
+    }
+    return fd;
+}
+
+ps_status
+ps_ring_file_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
+{
+    int fd = open_folder(ring_dir, folder);
+    if (fd < 0) {
+        return PS_SYSTEM;
+    }
+    close(fd);
+    return PS_OK;
+}
+
+static uint32_t
+label_checksum(const ps_ring_label *label)
+{
+    return ps_crc32c(0, label, offsetof(ps_ring_label, checksum));
+}
+
+/* Maps header, data and the mirror of the data's first pages. */
+static ps_status
+map(ps_ring *ring, int fd, size_t data_bytes)
+{
+    size_t body = PS_RING_HEADER_BYTES + data_bytes;
+    char *start = mmap(NULL, body + PS_RING_MIRROR, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED) {
+        return PS_NO_MEMORY;
+    }
+    int how = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
+    if (mmap(start, body, PROT_READ | PROT_WRITE, how, fd, 0) == MAP_FAILED ||
+        mmap(start + body, PS_RING_MIRROR, PROT_READ | PROT_WRITE, how, fd,
+             PS_RING_HEADER_BYTES) == MAP_FAILED ||
+        madvise(start, body + PS_RING_MIRROR, MADV_DONTFORK) != 0) {
+        munmap(start, body + PS_RING_MIRROR);
+        return PS_NO_MEMORY;
+    }
+    ring->header = (ps_ring_header *)(void *)start;
+    ring->data = start + PS_RING_HEADER_BYTES;
+    ring->units = data_bytes / 8;
+    return PS_OK;
+}
+
+static ps_status
+write_label(ps_ring *ring, const char target[PS_PRODUCER_SIZE],
+            const uint64_t random[3], size_t data_bytes)
+{
+    ps_ring_header *header = ring->header;
+    ps_ring_label *label = &header->label;
+    memcpy(label->magic, MAGIC, sizeof(MAGIC));
+    label->format = PS_RING_FORMAT;
+    label->header_bytes = PS_RING_HEADER_BYTES;
+    label->data_bytes = data_bytes;
+    /* Above 0, so that a marker of 0 is below every sequence. */
+    label->first = 1;
+    label->seal = random[1];
+    label->secret = random[2];
+    label->created_ms = ps_clock_wall_ms();
+    to_hex(random[0], label->producer);
+    memcpy(label->target, target, PS_PRODUCER_SIZE);
+    label->pid = (uint32_t)getpid();
+    label->checksum = label_checksum(label);
+    atomic_store(&header->head, label->first);
+    atomic_store(&header->tail, label->first);
+    atomic_store(&header->touched_ms, label->created_ms);
+    ring->taken = label->first;
+    return PS_OK;
+}
+
+static void
+set_fd(ps_ring *ring, int fd)
+{
+    if (ring->fd >= 0) {
+        close(ring->fd);
+    }
+    ring->fd = fd;
+}
+
+/* open_folder left room for the name. */
+static void
+set_path(ps_ring *ring, const char *folder, const char *name)
+{
+    size_t len = strlen(folder);
+    memcpy(ring->path, folder, len);
+    ring->path[len] = '/';
+    memcpy(ring->path + len + 1, name, strlen(name) + 1);
+}
+
+static void
+drop_fd(ps_ring *ring)
+{
+    ps_fork_hold();
+    set_fd(ring, -1);
+    ps_fork_let_go();
+}
+
+static ps_status
+create_anonymous(ps_ring *ring, size_t data_bytes)
+{
+    ps_fork_hold();
+    set_fd(ring, memfd_create("penstock-ring", MFD_CLOEXEC));
+    ps_fork_let_go();
+    if (ring->fd < 0) {
+        return PS_SYSTEM;
+    }
+    ps_status status = PS_NO_MEMORY;
+    if (posix_fallocate(ring->fd, 0,
+                        (off_t)(PS_RING_HEADER_BYTES + data_bytes)) == 0) {
+        status = map(ring, ring->fd, data_bytes);
+    }
+    drop_fd(ring);
+    return status;
+}
+
+/* In the file `name` of the folder; the caller removes it on failure. */
+static ps_status
+create_file(ps_ring *ring, int folder, const char *name, size_t data_bytes)
+{
+    ps_fork_hold();
+    set_fd(ring,
+           openat(folder, name,
+                  O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    ps_fork_let_go();
+    if (ring->fd < 0 || fchmod(ring->fd, 0600) != 0 ||
+        flock(ring->fd, LOCK_EX | LOCK_NB) != 0) {
+        return PS_SYSTEM;
+    }
+    /* Takes the pages now: a full /dev/shm is an error here, not a SIGBUS
+     * in the middle of a request. */
+    if (posix_fallocate(ring->fd, 0,
+                        (off_t)(PS_RING_HEADER_BYTES + data_bytes)) != 0) {
+        return PS_NO_MEMORY;
+    }
+    return map(ring, ring->fd, data_bytes);
+}
+
+ps_status
+ps_ring_file_create(ps_ring *ring, const char *ring_dir,
+                    const char target[PS_PRODUCER_SIZE], size_t data_bytes)
+{
+    *ring = (ps_ring){.fd = -1};
+    uint64_t random[3];
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        return PS_SYSTEM;
+    }
+    char folder_path[PS_RING_PATH_MAX];
+    int folder = -1;
+    if (ring_dir == NULL || ring_dir[0] != '\0') {
+        folder = open_folder(ring_dir, folder_path);
+    }
+    if (folder >= 0) {
+        char producer[PS_PRODUCER_SIZE];
+        char temporary[NAME_SIZE];
+        char name[NAME_SIZE];
+        to_hex(random[0], producer);
+        snprintf(temporary, sizeof(temporary), ".%.16s.tmp", producer);
+        snprintf(name, sizeof(name), "%.16s-%.16s.ring", target, producer);
+        ps_status status = create_file(ring, folder, temporary, data_bytes);
+        if (status == PS_OK) {
+            status = write_label(ring, target, random, data_bytes);
+        }
+        if (status == PS_OK &&
+            renameat(folder, temporary, folder, name) == 0) {
+            set_path(ring, folder_path, name);
+            close(folder);
+            return PS_OK;
+        }
+        unlinkat(folder, temporary, 0);
+        close(folder);
+        drop_fd(ring);
+        ps_ring_file_unmap(ring);
+    }
+    ps_status status = create_anonymous(ring, data_bytes);
+    if (status == PS_OK) {
+        status = write_label(ring, target, random, data_bytes);
+    }
+    return status;
+}
+
+/* Does the locked file hold a ring that we may take over? */
+static bool
+is_trusted(int fd, const char target[PS_PRODUCER_SIZE], ps_ring_label *label)
+{
+    struct stat found;
+    return fstat(fd, &found) == 0 && is_private(&found, S_IFREG, 0600) &&
+           found.st_nlink == 1 &&
+           pread(fd, label, sizeof(*label), 0) == (ssize_t)sizeof(*label) &&
+           memcmp(label->magic, MAGIC, sizeof(MAGIC)) == 0 &&
+           label->format == PS_RING_FORMAT &&
+           label->checksum == label_checksum(label) &&
+           label->header_bytes == PS_RING_HEADER_BYTES &&
+           label->data_bytes >= PS_RING_BYTES_MIN &&
+           label->data_bytes <= PS_RING_BYTES_TOP &&
+           (label->data_bytes & (label->data_bytes - 1)) == 0 &&
+           memcmp(label->target, target, PS_PRODUCER_SIZE) == 0 &&
+           (uint64_t)found.st_size == PS_RING_HEADER_BYTES + label->data_bytes;
+}
+
+/* Positions that a crash can have left; applies the journal. */
+static bool
+is_sound(ps_ring *ring)
+{
+    ps_ring_header *header = ring->header;
+    uint64_t head = ps_ring_head(ring);
+    uint64_t tail = ps_ring_tail(ring);
+    if (tail < header->label.first || tail > head ||
+        head - tail > ring->units) {
+        return false;
+    }
+    uint64_t end = atomic_load(&header->journal.end);
+    if (end > tail) {
+        if (end > head) {
+            return false;
+        }
+        atomic_store(&header->stats.delivered, header->journal.delivered);
+        atomic_store(&header->stats.dropped[PS_EXPIRED],
+                     header->journal.expired);
+        atomic_store(&header->stats.dropped[PS_REJECTED],
+                     header->journal.rejected);
+        ps_ring_release(ring, end);
+    }
+    ring->taken = ps_ring_tail(ring);
+    return true;
+}
+
+/* Is `name` a ring of the target? */
+static bool
+is_named(const char *name, const char target[PS_PRODUCER_SIZE])
+{
+    return strlen(name) == NAME_SIZE - 1 &&
+           memcmp(name, target, PS_PRODUCER_SIZE) == 0 &&
+           name[PS_PRODUCER_SIZE] == '-' &&
+           strcmp(name + 2 * PS_PRODUCER_SIZE + 1, ".ring") == 0;
+}
+
+/* A file that was being made when its maker died. */
+static void
+sweep_temporary(int folder, const char *name)
+{
+    struct stat found;
+    size_t len = strlen(name);
+    if (name[0] == '.' && len == PS_PRODUCER_SIZE + 5 &&
+        strcmp(name + len - 4, ".tmp") == 0 &&
+        fstatat(folder, name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+        is_private(&found, S_IFREG, 0600) &&
+        found.st_mtime < ps_clock_wall_ms() / 1000 - TEMPORARY_AGE_S) {
+        unlinkat(folder, name, 0);
+    }
+}
+
+/* Opens and locks `name` as `ring->fd`. OK: it has no owner. TIMEOUT: it has
+ * one, or is gone. MALFORMED: not to be trusted. */
+static ps_status
+lock_ownerless(ps_ring *ring, int folder, const char *name,
+               const char target[PS_PRODUCER_SIZE], ps_ring_label *label)
+{
+    ps_fork_hold();
+    set_fd(ring,
+           openat(folder, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    ps_fork_let_go();
+    if (ring->fd < 0) {
+        return errno == ENOENT ? PS_TIMEOUT : PS_MALFORMED;
+    }
+    struct stat locked;
+    struct stat named;
+    if (flock(ring->fd, LOCK_EX | LOCK_NB) != 0) {
+        return PS_TIMEOUT;
+    }
+    if (fstat(ring->fd, &locked) != 0 ||
+        fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+        locked.st_ino != named.st_ino || locked.st_dev != named.st_dev) {
+        return PS_TIMEOUT;
+    }
+    return is_trusted(ring->fd, target, label) ? PS_OK : PS_MALFORMED;
+}
+
+/* The name of the oldest ownerless ring; false when there is none. */
+static bool
+find_oldest(ps_ring *ring, int folder, const char target[PS_PRODUCER_SIZE],
+            char oldest[NAME_SIZE], ps_ring_scan *scan)
+{
+    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *listing = copy >= 0 ? fdopendir(copy) : NULL;
+    if (listing == NULL) {
+        if (copy >= 0) {
+            close(copy);
+        }
+        return false;
+    }
+    int64_t best = INT64_MAX;
+    struct dirent *entry;
+    while ((entry = readdir(listing)) != NULL) {
+        ps_ring_label label;
+        if (!is_named(entry->d_name, target)) {
+            sweep_temporary(folder, entry->d_name);
+            continue;
+        }
+        ps_status status =
+            lock_ownerless(ring, folder, entry->d_name, target, &label);
+        drop_fd(ring);
+        if (status == PS_MALFORMED) {
+            scan->left_alone++;
+        } else if (status == PS_OK) {
+            scan->dead++;
+            if (label.created_ms < best) {
+                best = label.created_ms;
+                memcpy(oldest, entry->d_name, NAME_SIZE);
+            }
+        }
+    }
+    closedir(listing);
+    return scan->dead != 0;
+}
+
+ps_status
+ps_ring_file_adopt(ps_ring *ring, const char *ring_dir,
+                   const char target[PS_PRODUCER_SIZE], ps_ring_scan *scan)
+{
+    *ring = (ps_ring){.fd = -1};
+    *scan = (ps_ring_scan){0, 0};
+    char folder_path[PS_RING_PATH_MAX];
+    char name[NAME_SIZE];
+    int folder = open_folder(ring_dir, folder_path);
+    if (folder < 0) {
+        return PS_ABSENT;
+    }
+    ps_ring_label label;
+    ps_status status = PS_ABSENT;
+    if (find_oldest(ring, folder, target, name, scan) &&
+        lock_ownerless(ring, folder, name, target, &label) == PS_OK &&
+        map(ring, ring->fd, label.data_bytes) == PS_OK) {
+        status = PS_OK;
+        ring->in_doubt = true;
+        set_path(ring, folder_path, name);
+        if (!is_sound(ring)) {
+            status = PS_ABSENT;
+            scan->left_alone++;
+        }
+    }
+    close(folder);
+    if (status != PS_OK) {
+        ps_ring_file_abandon(ring, false);
+        ps_ring_file_unmap(ring);
+    }
+    return status;
+}
+
+void
+ps_ring_file_abandon(ps_ring *ring, bool remove)
+{
+    if (remove && ring->fd >= 0 && ring->path[0] != '\0') {
+        unlink(ring->path);
+    }
+    drop_fd(ring);
+}
+
+void
+ps_ring_file_unmap(ps_ring *ring)
+{
+    if (ring->header != NULL) {
+        munmap(ring->header,
+               PS_RING_HEADER_BYTES + ring->units * 8 + PS_RING_MIRROR);
+    }
+    *ring = (ps_ring){.fd = ring->fd};
+}
+
+void
+ps_ring_file_forget(ps_ring *ring)
+{
+    set_fd(ring, -1);
+    ring->header = NULL;
+    ring->data = NULL;
+    ring->path[0] = '\0';
+}

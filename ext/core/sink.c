@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: MIT */
+/* The side of the sink that other threads call. emit takes no lock: it looks
+ * at one word of a page that fork wipes, reserves, copies, commits. All that
+ * is slow (making the ring, starting the thread) happens once per process, on
+ * the first event.
+ *
+ * The ring's memory stays mapped until the last reference is gone: a thread
+ * that is in the middle of emit while another one closes the sink finds the
+ * ring sealed, not gone. */
+#include "sink_private.h"
+
+#include <errno.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "alloc.h"
+#include "clock.h"
+#include "ring_file.h"
+
+#define NS_PER_MS 1000000
+
+/* ---- fork -------------------------------------------------------------- */
+
+static void
+init_lock(ps_sink *sink)
+{
+    pthread_condattr_t attributes;
+    pthread_mutex_init(&sink->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&sink->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+/* In the child: the events, the connection and the thread are the parent's.
+ * Nobody else runs here, so the lock is simply made anew. */
+static void
+forget(void *context)
+{
+    ps_sink *sink = context;
+    atomic_store(&sink->page->up, 0);
+    atomic_store(&sink->page->mapped, 0);
+    ps_ring_file_forget(&sink->ring);
+    ps_ring_file_forget(&sink->adopted);
+    sink->target->ops->forget(sink->target);
+    ps_wake_forget(&sink->wake);
+    sink->batch.count = sink->batch.waiting = sink->batch.bytes = 0;
+    sink->adopted_batch.count = sink->adopted_batch.waiting = 0;
+    sink->adopted_batch.bytes = 0;
+    if (sink->running) {
+        atomic_fetch_sub(&sink->references, 1);
+    }
+    sink->running = false;
+    sink->delivering = false;
+    sink->waiters = 0;
+    sink->retry_at_ns = 0;
+    init_lock(sink);
+    atomic_store(&sink->thread_state, PS_THREAD_AWAKE);
+    atomic_store(&sink->notice_ready, 0);
+    atomic_store(&sink->flush_to, 0);
+    atomic_store(&sink->failures, 0);
+    atomic_store(&sink->error, PS_OK);
+    atomic_store(&sink->state, sink->closed ? PS_SINK_CLOSED : PS_SINK_IDLE);
+    memset((void *)sink->own_stats, 0, sizeof(*sink->own_stats));
+}
+
+/* ---- making and unmaking ----------------------------------------------- */
+
+static ps_status
+check(const ps_sink_settings *settings, const char **why)
+{
+    double reserved = 0;
+    for (size_t i = 0; i < settings->reserve_count; i++) {
+        double part = settings->reserves[i].part;
+        if (!(part > 0 && part < 1)) {
+            *why = "reserve: a part is above 0 and below 1";
+            return PS_SETTING;
+        }
+        reserved += part;
+    }
+    *why = NULL;
+    if (settings->reserve_count > PS_RING_RESERVES_MAX || reserved >= 1) {
+        *why = "reserve: at most 8 kinds, all parts together below 1";
+    } else if (settings->ring_bytes < PS_RING_BYTES_MIN ||
+               settings->ring_bytes > PS_RING_BYTES_TOP) {
+        *why = "ring_bytes: from 64 KiB to 1 GiB";
+    } else if (settings->batch == 0 || settings->batch > PS_BATCH_MAX) {
+        *why = "batch: from 1 to 4096 events";
+    } else if (settings->linger_ns < 0 ||
+               settings->linger_ns > INT64_C(60000000000)) {
+        *why = "linger: from 0 to 60 seconds";
+    } else if (settings->reconnect_first_ns <= 0 ||
+               settings->reconnect_longest_ns < settings->reconnect_first_ns) {
+        *why = "reconnect: the first wait is above 0, the longest not below";
+    } else if (settings->max_age_ms < 0) {
+        *why = "max_age: seconds above 0, or None";
+    } else if (!(settings->sample > 0 && settings->sample <= 1)) {
+        *why = "sample: above 0, up to 1";
+    }
+    return *why == NULL ? PS_OK : PS_SETTING;
+}
+
+static void
+free_sink(ps_sink *sink)
+{
+    if (sink->fork.forget != NULL) {
+        ps_fork_unregister(&sink->fork);
+    }
+    if (sink->page != NULL && atomic_load(&sink->page->mapped) != 0) {
+        ps_ring_file_unmap(&sink->ring);
+    }
+    ps_wake_fini(&sink->wake);
+    ps_batch_fini(&sink->batch);
+    ps_batch_fini(&sink->adopted_batch);
+    for (size_t i = 0; i < sink->limit_count; i++) {
+        ps_free((void *)(uintptr_t)sink->limits[i].kind.ptr);
+    }
+    ps_free(sink->ring_dir);
+    ps_free(sink->identity);
+    ps_free(sink->own_stats_block);
+    if (sink->page != NULL) {
+        munmap(sink->page, sizeof(*sink->page));
+    }
+    if (sink->target != NULL) {
+        sink->target->ops->free(sink->target);
+    }
+    pthread_cond_destroy(&sink->changed);
+    pthread_mutex_destroy(&sink->lock);
+    ps_free(sink);
+}
+
+static ps_status
+make_page(ps_sink *sink)
+{
+    void *page = mmap(NULL, sizeof(ps_sink_page), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED) {
+        return PS_NO_MEMORY;
+    }
+    sink->page = page;
+    return madvise(page, sizeof(ps_sink_page), MADV_WIPEONFORK) == 0
+               ? PS_OK
+               : PS_SYSTEM;
+}
+
+static ps_status
+make_limits(ps_sink *sink, const ps_sink_settings *settings)
+{
+    double units = (double)(sink->ring_bytes / 8);
+    double reserved = 0;
+    for (size_t i = 0; i < settings->reserve_count; i++) {
+        reserved += settings->reserves[i].part;
+    }
+    sink->units = (uint64_t)(units * (1 - reserved));
+    for (size_t i = 0; i < settings->reserve_count; i++) {
+        char *kind = ps_dup(settings->reserves[i].kind);
+        if (kind == NULL) {
+            return PS_NO_MEMORY;
+        }
+        double part = 1 - reserved + settings->reserves[i].part;
+        sink->limits[sink->limit_count++] = (ps_sink_limit){
+            {kind, settings->reserves[i].kind.len}, (uint64_t)(units * part)};
+    }
+    return PS_OK;
+}
+
+static void
+make_sample(ps_sink *sink, double sample)
+{
+    sink->sample_below = UINT64_MAX;
+    if (sample < 1) {
+        sink->sample_below = (uint64_t)ldexp(sample, 64);
+        snprintf(sink->sample_text, sizeof(sink->sample_text), "%.6g", sample);
+    }
+}
+
+/* On a cache line of its own, as in a ring's header. */
+static void
+make_own_stats(ps_sink *sink)
+{
+    const size_t align = _Alignof(ps_stats);
+    sink->own_stats_block = ps_calloc(1, sizeof(ps_stats) + align);
+    if (sink->own_stats_block != NULL) {
+        uintptr_t at = (uintptr_t)sink->own_stats_block;
+        sink->own_stats = (ps_stats *)((at + align - 1) & ~(align - 1));
+    }
+}
+
+ps_status
+ps_sink_new(const ps_sink_settings *settings, ps_sink **sink, const char **why)
+{
+    ps_status status = check(settings, why);
+    if (status != PS_OK) {
+        return status;
+    }
+    ps_sink *made = ps_calloc(1, sizeof(*made));
+    if (made == NULL) {
+        return PS_NO_MEMORY;
+    }
+    init_lock(made);
+    made->settings = *settings;
+    made->ring.fd = made->adopted.fd = made->wake.fd = -1;
+    atomic_store(&made->references, 1);
+    made->ring_bytes = PS_RING_BYTES_MIN;
+    while (made->ring_bytes * 2 <= settings->ring_bytes) {
+        made->ring_bytes *= 2;
+    }
+    ps_ring_file_target(settings->identity, made->target_name);
+    make_sample(made, settings->sample);
+    made->random = (uint64_t)ps_clock_steady_ns();
+    made->identity = ps_dup(settings->identity);
+    make_own_stats(made);
+    if (settings->ring_dir.ptr != NULL) {
+        made->ring_dir = ps_dup(settings->ring_dir);
+    }
+    status = PS_NO_MEMORY;
+    if (made->identity != NULL && made->own_stats != NULL &&
+        (settings->ring_dir.ptr == NULL || made->ring_dir != NULL)) {
+        status = make_page(made);
+    }
+    if (status == PS_OK) {
+        status = make_limits(made, settings);
+    }
+    if (status == PS_OK) {
+        status = ps_batch_init(&made->batch, settings->batch);
+    }
+    if (status == PS_OK) {
+        status = ps_batch_init(&made->adopted_batch, settings->batch);
+    }
+    if (status == PS_OK) {
+        made->fork = (ps_fork_entry){.forget = forget, .context = made};
+        status = ps_fork_register(&made->fork);
+        if (status != PS_OK) {
+            made->fork.forget = NULL;
+        }
+    }
+    if (status != PS_OK) {
+        free_sink(made);
+        return status;
+    }
+    made->target = settings->target;
+    *sink = made;
+    return PS_OK;
+}
+
+ps_sink *
+ps_sink_retain(ps_sink *sink)
+{
+    atomic_fetch_add(&sink->references, 1);
+    return sink;
+}
+
+void
+ps_sink_release(ps_sink *sink)
+{
+    if (sink != NULL && atomic_fetch_sub(&sink->references, 1) == 1) {
+        free_sink(sink);
+    }
+}
+
+/* ---- starting ---------------------------------------------------------- */
+
+/* Under `lock`. The thread takes no signal: they are Python's. */
+static ps_status
+start_thread(ps_sink *sink)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all;
+    sigset_t before;
+    if (sink->wake.fd < 0 && ps_wake_init(&sink->wake) != PS_OK) {
+        return PS_SYSTEM;
+    }
+    if (pthread_attr_init(&attributes) != 0) {
+        return PS_NO_MEMORY;
+    }
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, PS_SINK_STACK_BYTES);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    ps_sink_retain(sink);
+    sink->running = true;
+    int error = pthread_create(&thread, &attributes, ps_sink_thread, sink);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (error != 0) {
+        sink->running = false;
+        atomic_fetch_sub(&sink->references, 1);
+        errno = error;
+        return PS_SYSTEM;
+    }
+    return PS_OK;
+}
+
+static void
+move_stats(ps_stats *into, ps_stats *from)
+{
+    _Atomic uint64_t *to = (_Atomic uint64_t *)(void *)into;
+    _Atomic uint64_t *old = (_Atomic uint64_t *)(void *)from;
+    for (size_t i = 0; i < sizeof(ps_stats) / sizeof(uint64_t); i++) {
+        ps_count(&to[i], atomic_exchange(&old[i], 0));
+    }
+}
+
+/* Under `lock`. Makes sure of the thread, at most one try a second. */
+static void
+ensure_thread(ps_sink *sink)
+{
+    int64_t now = ps_clock_steady_ns();
+    if (sink->running || !sink->settings.threaded || now < sink->retry_at_ns) {
+        return;
+    }
+    atomic_store(&sink->wake.stop, false);
+    if (start_thread(sink) == PS_OK) {
+        atomic_store(&sink->thread_state, PS_THREAD_AWAKE);
+        return;
+    }
+    atomic_store(&sink->thread_state, PS_THREAD_MISSING);
+    sink->retry_at_ns = now + (int64_t)PS_SINK_RETRY_MS * NS_PER_MS;
+    snprintf(sink->report.detail, sizeof(sink->report.detail),
+             "the sink thread cannot be started: %s", strerror(errno));
+}
+
+/* The first event of this process. */
+static ps_status
+start(ps_sink *sink)
+{
+    ps_status status = PS_OK;
+    pthread_mutex_lock(&sink->lock);
+    if (sink->closed) {
+        status = PS_CLOSED;
+    } else if (atomic_load(&sink->page->up) == 0) {
+        int64_t now = ps_clock_steady_ns();
+        status = PS_NO_MEMORY;
+        if (now >= sink->retry_at_ns) {
+            status = ps_ring_file_create(&sink->ring, sink->ring_dir,
+                                         sink->target_name, sink->ring_bytes);
+        }
+        if (status == PS_OK) {
+            move_stats(&sink->ring.header->stats, sink->own_stats);
+            atomic_store(&sink->state, PS_SINK_CONNECTING);
+            atomic_store(&sink->page->mapped, 1);
+            atomic_store_explicit(&sink->page->up, 1, memory_order_release);
+            sink->retry_at_ns = 0;
+            ensure_thread(sink);
+        } else if (now >= sink->retry_at_ns) {
+            sink->retry_at_ns = now + (int64_t)PS_SINK_RETRY_MS * NS_PER_MS;
+        }
+    }
+    bool greet =
+        status == PS_OK && !sink->greeted && sink->settings.greeting != NULL;
+    sink->greeted = sink->greeted || greet;
+    pthread_mutex_unlock(&sink->lock);
+    if (greet) {
+        ps_sink_notify(sink, sink->settings.greeting, true);
+    }
+    return status;
+}
+
+/* ---- emit -------------------------------------------------------------- */
+
+static inline bool
+is_up(const ps_sink *sink)
+{
+    return atomic_load_explicit(&sink->page->up, memory_order_acquire) != 0;
+}
+
+ps_stats *
+ps_sink_stats(ps_sink *sink)
+{
+    return atomic_load_explicit(&sink->page->mapped, memory_order_acquire) != 0
+               ? &sink->ring.header->stats
+               : sink->own_stats;
+}
+
+void
+ps_sink_refuse(ps_sink *sink, ps_status reason)
+{
+    ps_stats_refused(ps_sink_stats(sink), reason);
+}
+
+static uint64_t
+limit_of(const ps_sink *sink, ps_span kind)
+{
+    for (size_t i = 0; i < sink->limit_count; i++) {
+        if (ps_span_equal(sink->limits[i].kind, kind)) {
+            return sink->limits[i].units;
+        }
+    }
+    return sink->units;
+}
+
+/* Kept? By splitmix64 of a counter: even, and no state but the counter. */
+static bool
+is_sampled(ps_sink *sink)
+{
+    uint64_t z =
+        atomic_fetch_add_explicit(&sink->sampled, 1, memory_order_relaxed) *
+            UINT64_C(0x9E3779B97F4A7C15) +
+        sink->ring.header->label.secret;
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return (z ^ z >> 31) < sink->sample_below;
+}
+
+/* The thread sleeps, or is missing. */
+static void
+rouse(ps_sink *sink, int state)
+{
+    if (state == PS_THREAD_MISSING) {
+        pthread_mutex_lock(&sink->lock);
+        ensure_thread(sink);
+        pthread_mutex_unlock(&sink->lock);
+    } else if (atomic_compare_exchange_strong(&sink->thread_state, &state,
+                                              PS_THREAD_AWAKE)) {
+        ps_wake_call(&sink->wake);
+    }
+}
+
+/* Delivers on this thread; for sinks without one of their own. */
+static void
+drain(ps_sink *sink)
+{
+    pthread_mutex_lock(&sink->lock);
+    while (sink->delivering) {
+        sink->waiters++;
+        pthread_cond_wait(&sink->changed, &sink->lock);
+        sink->waiters--;
+    }
+    sink->delivering = true;
+    pthread_mutex_unlock(&sink->lock);
+    ps_sink_drain(sink);
+    pthread_mutex_lock(&sink->lock);
+    sink->delivering = false;
+    pthread_cond_broadcast(&sink->changed);
+    pthread_mutex_unlock(&sink->lock);
+}
+
+static ps_status
+reserve(ps_sink *sink, ps_span kind, size_t size, uint64_t *position,
+        char **record)
+{
+    uint64_t limit =
+        sink->limit_count != 0 ? limit_of(sink, kind) : sink->units;
+    ps_status status =
+        ps_ring_reserve(&sink->ring, size, limit, position, record);
+    if (status == PS_FULL && !sink->settings.threaded) {
+        drain(sink);
+        status = ps_ring_reserve(&sink->ring, size, limit, position, record);
+    }
+    return status;
+}
+
+static ps_status
+put(ps_sink *sink, ps_span kind, const ps_field *fields, size_t count,
+    uint32_t flags)
+{
+    ps_event_plan plan;
+    uint64_t position;
+    char *record;
+    ps_status status = ps_event_measure(kind, fields, count, &plan);
+    if (status == PS_OK) {
+        status = reserve(sink, kind, plan.size, &position, &record);
+    }
+    if (status != PS_OK) {
+        return status;
+    }
+    ps_event_write(record, &plan, kind, fields, count, ps_clock_wall_ms(),
+                   flags);
+    /* Counted before it can be seen: nobody reads more settled events than
+     * accepted ones. */
+    ps_count(&sink->ring.header->stats.accepted, 1);
+    ps_ring_commit(&sink->ring, position, record, plan.size);
+    /* Pairs with the fence in the thread: either it sees the event before it
+     * sleeps, or we see that it sleeps. */
+    atomic_thread_fence(memory_order_seq_cst);
+    int state =
+        atomic_load_explicit(&sink->thread_state, memory_order_relaxed);
+    if (__builtin_expect(state >= PS_THREAD_DEEP_IDLE, 0)) {
+        rouse(sink, state);
+    }
+    return PS_OK;
+}
+
+/* With the sample rate as one more field. */
+static ps_status
+put_sampled(ps_sink *sink, ps_span kind, const ps_field *fields, size_t count,
+            uint32_t flags)
+{
+    ps_field more[PS_EVENT_FIELDS_MAX + 1];
+    if (!is_sampled(sink)) {
+        return PS_SAMPLED;
+    }
+    if (count > PS_EVENT_FIELDS_MAX) {
+        return PS_TOO_BIG;
+    }
+    if (count != 0) {
+        memcpy(more, fields, count * sizeof(*fields));
+    }
+    more[count] = (ps_field){
+        .name = PS_SPAN("sample"),
+        .value = {sink->sample_text, strlen(sink->sample_text)},
+    };
+    return put(sink, kind, more, count + 1, flags);
+}
+
+ps_status
+ps_sink_emit(ps_sink *sink, ps_span kind, const ps_field *fields, size_t count,
+             uint32_t flags)
+{
+    ps_status status = PS_OK;
+    if (__builtin_expect(!is_up(sink), 0)) {
+        status = start(sink);
+    }
+    if (status == PS_OK) {
+        status = sink->sample_text[0] == '\0'
+                     ? put(sink, kind, fields, count, flags)
+                     : put_sampled(sink, kind, fields, count, flags);
+    }
+    if (__builtin_expect(status != PS_OK, 0)) {
+        ps_sink_refuse(sink, status);
+    }
+    return status;
+}
+
+/* ---- flush and close --------------------------------------------------- */
+
+/* Under `lock`: until `changed`, or the deadline. */
+static bool
+wait_changed(ps_sink *sink, int64_t deadline_ns)
+{
+    struct timespec deadline = {deadline_ns / 1000000000,
+                                deadline_ns % 1000000000};
+    if (ps_clock_steady_ns() >= deadline_ns) {
+        return false;
+    }
+    sink->waiters++;
+    pthread_cond_timedwait(&sink->changed, &sink->lock, &deadline);
+    sink->waiters--;
+    return true;
+}
+
+/* Waits until the tail has reached `position`. */
+static uint64_t
+flush_to(ps_sink *sink, uint64_t position, int64_t deadline_ns)
+{
+    if (!sink->settings.threaded) {
+        drain(sink);
+    } else {
+        uint64_t before = atomic_load(&sink->flush_to);
+        while (before < position && !atomic_compare_exchange_weak(
+                                        &sink->flush_to, &before, position)) {
+        }
+        pthread_mutex_lock(&sink->lock);
+        ensure_thread(sink);
+        if (sink->running) {
+            ps_wake_call(&sink->wake);
+        }
+        while (ps_ring_tail(&sink->ring) < position && sink->running &&
+               wait_changed(sink, deadline_ns)) {
+        }
+        pthread_mutex_unlock(&sink->lock);
+    }
+    return ps_ring_tail(&sink->ring) >= position
+               ? 0
+               : ps_stats_pending(&sink->ring.header->stats);
+}
+
+uint64_t
+ps_sink_flush(ps_sink *sink, int64_t deadline_ns)
+{
+    if (!is_up(sink)) {
+        return 0;
+    }
+    return flush_to(sink, ps_ring_head(&sink->ring), deadline_ns);
+}
+
+/* The thread leaves within PS_SINK_PARK_MS, or is left behind. */
+static bool
+park(ps_sink *sink)
+{
+    int64_t deadline =
+        ps_clock_steady_ns() + (int64_t)PS_SINK_PARK_MS * NS_PER_MS;
+    pthread_mutex_lock(&sink->lock);
+    atomic_store(&sink->wake.stop, true);
+    if (sink->running) {
+        ps_wake_call(&sink->wake);
+    }
+    while (sink->running && wait_changed(sink, deadline)) {
+    }
+    bool parked = !sink->running;
+    pthread_mutex_unlock(&sink->lock);
+    return parked;
+}
+
+uint64_t
+ps_sink_close(ps_sink *sink, int64_t deadline_ns)
+{
+    uint64_t pending = 0;
+    pthread_mutex_lock(&sink->lock);
+    bool first = !sink->closed;
+    sink->closed = true;
+    pthread_mutex_unlock(&sink->lock);
+    if (first && is_up(sink)) {
+        uint64_t end = ps_ring_seal(&sink->ring);
+        pending = flush_to(sink, end, deadline_ns);
+        bool parked = park(sink);
+        atomic_store(&sink->page->up, 0);
+        /* A thread that would not stop keeps its ring: the lock goes when
+         * the process does. */
+        if (parked) {
+            ps_ring_file_abandon(&sink->ring,
+                                 ps_ring_tail(&sink->ring) >= end);
+        }
+    }
+    atomic_store(&sink->state, PS_SINK_CLOSED);
+    return pending;
+}
+
+bool
+ps_sink_is_closed(const ps_sink *sink)
+{
+    return atomic_load(&sink->state) == PS_SINK_CLOSED;
+}
+
+/* ---- what it tells ----------------------------------------------------- */
+
+void
+ps_sink_describe(ps_sink *sink, ps_sink_report *report)
+{
+    memset(report, 0, sizeof(*report));
+    pthread_mutex_lock(&sink->lock);
+    report->target = sink->report;
+    if (atomic_load(&sink->page->mapped) != 0) {
+        const ps_ring *ring = &sink->ring;
+        memcpy(report->producer, ring->header->label.producer,
+               PS_PRODUCER_SIZE);
+        memcpy(report->ring_path, ring->path, sizeof(report->ring_path));
+        report->survives_kill = ring->path[0] != '\0';
+        report->ring_bytes = ring->units * 8;
+        uint64_t tail = ps_ring_tail(ring);
+        report->ring_used = (ps_ring_head(ring) - tail) * 8;
+    }
+    pthread_mutex_unlock(&sink->lock);
+    report->state = (ps_sink_state)atomic_load(&sink->state);
+    report->error = (ps_status)atomic_load(&sink->error);
+    report->failures = atomic_load(&sink->failures);
+}
+
+ps_target *
+ps_sink_target(ps_sink *sink)
+{
+    return sink->target;
+}
+
+void
+ps_sink_announce(ps_sink *sink)
+{
+    pthread_mutex_lock(&sink->lock);
+    if (sink->waiters != 0) {
+        pthread_cond_broadcast(&sink->changed);
+    }
+    pthread_mutex_unlock(&sink->lock);
+}
+
+void
+ps_sink_notify(ps_sink *sink, const char *text, bool always)
+{
+    int64_t now = ps_clock_steady_ns();
+    pthread_mutex_lock(&sink->lock);
+    if (always || sink->noticed_ns == 0 ||
+        now - sink->noticed_ns >= (int64_t)PS_SINK_NOTICE_MS * NS_PER_MS) {
+        snprintf(sink->notice, sizeof(sink->notice), "%s", text);
+        sink->noticed_ns = always ? sink->noticed_ns : now;
+        atomic_store(&sink->notice_ready, 1);
+    }
+    pthread_mutex_unlock(&sink->lock);
+}
+
+bool
+ps_sink_take_notice(ps_sink *sink, char notice[PS_NOTICE_MAX])
+{
+    if (atomic_load_explicit(&sink->notice_ready, memory_order_relaxed) == 0) {
+        return false;
+    }
+    pthread_mutex_lock(&sink->lock);
+    bool mine = atomic_exchange(&sink->notice_ready, 0) != 0;
+    if (mine) {
+        memcpy(notice, sink->notice, PS_NOTICE_MAX);
+    }
+    pthread_mutex_unlock(&sink->lock);
+    return mine;
+}

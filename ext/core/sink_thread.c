@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* The thread: take, batch, deliver; sleep when there is nothing to do. It
+ * never touches Python and never needs the GIL.
+ *
+ *   awake      looks at the ring at least every `linger`: producers do not
+ *              have to call it
+ *   deep idle  after a second without events: sleeps on its eventfd and the
+ *              connection until the next event's producer calls it, once
+ *
+ * While the target fails, the batch stays as it is in the ring, and the wait
+ * between attempts doubles up to the longest, with jitter. A flush ends a
+ * wait early. */
+#include "sink_private.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "ring_file.h"
+
+#define NS_PER_MS INT64_C(1000000)
+
+typedef struct loop {
+    ps_sink *sink;
+    int64_t quiet_since_ns; /* no event since then */
+    int64_t adopt_at_ns;    /* next look for dead rings */
+    int64_t wait_ns;        /* before the next attempt; 0: the last was good */
+    bool failing;           /* a failure was told, its end was not */
+} loop;
+
+static ps_status
+sleep_until(ps_sink *sink, int64_t deadline_ns)
+{
+    return ps_wake_wait(&sink->wake, -1, 0, deadline_ns);
+}
+
+static bool
+is_flushing(const ps_sink *sink)
+{
+    return atomic_load(&sink->flush_to) > ps_ring_tail(&sink->ring);
+}
+
+/* The wait after another failure: twice the last, 25 % less to 50 % more. */
+static int64_t
+next_wait(loop *self)
+{
+    ps_sink *sink = self->sink;
+    int64_t longest = sink->settings.reconnect_longest_ns;
+    self->wait_ns = self->wait_ns == 0 ? sink->settings.reconnect_first_ns
+                                       : self->wait_ns * 2;
+    if (self->wait_ns > longest) {
+        self->wait_ns = longest;
+    }
+    sink->random = sink->random * UINT64_C(6364136223846793005) +
+                   UINT64_C(1442695040888963407);
+    int64_t jitter = self->wait_ns / 4 * 3;
+    return self->wait_ns - self->wait_ns / 4 +
+           (int64_t)((double)(sink->random >> 33) / 2147483648.0 *
+                     (double)jitter);
+}
+
+static void
+learn(ps_sink *sink)
+{
+    ps_target_report report = {.delivery = ""};
+    sink->target->ops->report(sink->target, &report);
+    pthread_mutex_lock(&sink->lock);
+    sink->report = report;
+    pthread_mutex_unlock(&sink->lock);
+}
+
+static void
+note_success(loop *self)
+{
+    ps_sink *sink = self->sink;
+    self->wait_ns = 0;
+    if (atomic_load(&sink->state) == PS_SINK_DELIVERING) {
+        return;
+    }
+    learn(sink);
+    atomic_store(&sink->error, PS_OK);
+    atomic_store(&sink->state, PS_SINK_DELIVERING);
+    if (self->failing) {
+        char text[PS_NOTICE_MAX];
+        snprintf(text, sizeof(text), "events reach %.300s again",
+                 sink->identity);
+        ps_sink_notify(sink, text, true);
+        self->failing = false;
+    }
+}
+
+static void
+note_failure(loop *self, ps_status status)
+{
+    ps_sink *sink = self->sink;
+    char text[PS_NOTICE_MAX];
+    learn(sink);
+    atomic_store(&sink->error, (int)status);
+    atomic_fetch_add(&sink->failures, 1);
+    atomic_store(&sink->state, PS_SINK_WAITING);
+    snprintf(text, sizeof(text),
+             "events do not reach %.200s: %s (%.150s); %llu are waiting",
+             sink->identity, ps_status_text(status), sink->report.detail,
+             (unsigned long long)ps_stats_pending(&sink->ring.header->stats));
+    ps_sink_notify(sink, text, false);
+    self->failing = true;
+}
+
+static void
+expire(ps_sink *sink, ps_batch *batch)
+{
+    if (sink->settings.max_age_ms != 0) {
+        ps_batch_expire(batch, ps_clock_wall_ms() - sink->settings.max_age_ms);
+    }
+}
+
+static void
+measure_queue(const ps_batch *batch, size_t from)
+{
+    ps_stats *stats = &batch->ring->header->stats;
+    int64_t now = ps_clock_wall_ms();
+    for (size_t i = from; i < batch->count; i++) {
+        int64_t waited = now - batch->events[i].event.time_ms;
+        ps_histogram_add(&stats->queue,
+                         waited > 0 ? (uint64_t)waited * 1000 : 0);
+    }
+}
+
+/* One attempt. OK: the batch is settled and its room is free again. */
+static ps_status
+deliver(loop *self, ps_batch *batch, uint64_t *delivered)
+{
+    ps_sink *sink = self->sink;
+    ps_status status = PS_OK;
+    expire(sink, batch);
+    if (batch->waiting != 0) {
+        status = sink->target->ops->deliver(sink->target, batch, &sink->wake);
+    }
+    if (status == PS_OK) {
+        *delivered = ps_batch_finish(batch);
+        note_success(self);
+        ps_sink_announce(sink);
+    } else if (status != PS_CLOSED) {
+        note_failure(self, status);
+    }
+    return status;
+}
+
+/* Waits for the next attempt. A flush may end the wait, but not twice. */
+static ps_status
+back_off(loop *self)
+{
+    ps_sink *sink = self->sink;
+    int64_t until = ps_clock_steady_ns() + next_wait(self);
+    uint64_t known = atomic_load(&sink->flush_to);
+    for (;;) {
+        ps_status status = sleep_until(sink, until);
+        if (status == PS_CLOSED || status == PS_TIMEOUT ||
+            atomic_load(&sink->flush_to) != known) {
+            return status;
+        }
+    }
+}
+
+/* ---- rings of the dead -------------------------------------------------- */
+
+static void
+finish_adoption(loop *self)
+{
+    ps_sink *sink = self->sink;
+    ps_stats *stats = &sink->ring.header->stats;
+    ps_count(&stats->adopted_rings, 1);
+    ps_count(&stats->adopted_torn, sink->adopted_batch.torn);
+    ps_ring_file_abandon(&sink->adopted, true);
+    ps_ring_file_unmap(&sink->adopted);
+    sink->adopted_batch.torn = 0;
+    sink->adopted_batch.ring = NULL;
+    /* There may be more. */
+    self->adopt_at_ns = 0;
+}
+
+/* Looks for a dead ring when it is time to; takes its next batch. False:
+ * there is nothing to adopt. */
+static bool
+take_adopted(loop *self)
+{
+    ps_sink *sink = self->sink;
+    int64_t now = ps_clock_steady_ns();
+    if (sink->adopted.header == NULL) {
+        ps_ring_scan scan;
+        if (now < self->adopt_at_ns || sink->ring.path[0] == '\0') {
+            return false;
+        }
+        self->adopt_at_ns = now + PS_ADOPT_EVERY_MS * NS_PER_MS;
+        atomic_store(&sink->ring.header->touched_ms, ps_clock_wall_ms());
+        ps_status status = ps_ring_file_adopt(&sink->adopted, sink->ring_dir,
+                                              sink->target_name, &scan);
+        atomic_store(&sink->ring.header->stats.rings_left_alone,
+                     scan.left_alone);
+        if (status != PS_OK) {
+            return false;
+        }
+    }
+    ps_batch_take(&sink->adopted_batch, &sink->adopted, sink->settings.batch,
+                  true);
+    return true;
+}
+
+/* One batch of a dead ring. */
+static ps_status
+adopt(loop *self)
+{
+    ps_sink *sink = self->sink;
+    if (!take_adopted(self)) {
+        return PS_ABSENT;
+    }
+    bool last = sink->adopted_batch.count == 0;
+    uint64_t delivered = 0;
+    ps_status status = deliver(self, &sink->adopted_batch, &delivered);
+    if (status == PS_OK) {
+        ps_count(&sink->ring.header->stats.adopted_events, delivered);
+        if (last) {
+            finish_adoption(self);
+        }
+    }
+    return status;
+}
+
+/* ---- the loop ----------------------------------------------------------- */
+
+/* Nothing for a second: until somebody calls, the connection says something,
+ * or it is time to look for dead rings. */
+static ps_status
+sleep_deeply(loop *self)
+{
+    ps_sink *sink = self->sink;
+    const ps_target_ops *ops = sink->target->ops;
+    ps_status status = PS_TIMEOUT;
+    atomic_store(&sink->thread_state, PS_THREAD_DEEP_IDLE);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (ps_ring_head(&sink->ring) == sink->ring.taken && !is_flushing(sink)) {
+        int fd = ops->fd != NULL ? ops->fd(sink->target) : -1;
+        int64_t until = self->adopt_at_ns;
+        int64_t now = ps_clock_steady_ns();
+        if (until < now + NS_PER_MS) {
+            until = now + PS_ADOPT_EVERY_MS * NS_PER_MS;
+        }
+        status = ps_wake_wait(&sink->wake, fd, POLLIN, until);
+        if (status == PS_OK) {
+            ops->attend(sink->target);
+        }
+    }
+    atomic_store(&sink->thread_state, PS_THREAD_AWAKE);
+    return status;
+}
+
+/* Takes what is there; true when a batch should go out now. */
+static bool
+gather(loop *self)
+{
+    ps_sink *sink = self->sink;
+    ps_batch *batch = &sink->batch;
+    size_t before = batch->count;
+    ps_batch_take(batch, &sink->ring, sink->settings.batch, false);
+    measure_queue(batch, before);
+    if (batch->count != before) {
+        self->quiet_since_ns = ps_clock_steady_ns();
+    }
+    return batch->count != 0;
+}
+
+static bool
+is_full(const ps_sink *sink)
+{
+    return sink->batch.count == sink->settings.batch ||
+           sink->batch.bytes >= PS_BATCH_BYTES_MAX || is_flushing(sink);
+}
+
+/* How long to wait for company: `linger`, but a small ring that fills faster
+ * than that is looked at more often. */
+static int64_t
+linger(const ps_sink *sink)
+{
+    int64_t linger_ns = sink->settings.linger_ns;
+    uint64_t used = ps_ring_head(&sink->ring) - ps_ring_tail(&sink->ring);
+    if (used > sink->ring.units / 4) {
+        return 0;
+    }
+    if (sink->ring_bytes < (1U << 20) && linger_ns > 2 * NS_PER_MS) {
+        return 2 * NS_PER_MS;
+    }
+    return linger_ns;
+}
+
+static ps_status
+turn(loop *self)
+{
+    ps_sink *sink = self->sink;
+    uint64_t delivered;
+    ps_status status = PS_OK;
+    if (!gather(self)) {
+        status = adopt(self);
+        if (status != PS_ABSENT) {
+            return status;
+        }
+        if (ps_clock_steady_ns() - self->quiet_since_ns >
+            PS_SINK_QUIET_MS * NS_PER_MS) {
+            return sleep_deeply(self);
+        }
+        int64_t nap = linger(sink);
+        return sleep_until(sink, ps_clock_steady_ns() +
+                                     (nap > NS_PER_MS ? nap : NS_PER_MS));
+    }
+    if (!is_full(sink)) {
+        status = sleep_until(sink, ps_clock_steady_ns() + linger(sink));
+        if (status == PS_CLOSED) {
+            return status;
+        }
+        gather(self);
+    }
+    status = deliver(self, &sink->batch, &delivered);
+    if (status == PS_OK && sink->adopted.header != NULL) {
+        status = adopt(self);
+    }
+    return status;
+}
+
+void *
+ps_sink_thread(void *context)
+{
+    ps_sink *sink = context;
+    loop self = {.sink = sink, .quiet_since_ns = ps_clock_steady_ns()};
+    pthread_setname_np(pthread_self(), "penstock-sink");
+    ps_status status = PS_OK;
+    while (status != PS_CLOSED) {
+        status = turn(&self);
+        if (status != PS_OK && status != PS_CLOSED && status != PS_TIMEOUT &&
+            status != PS_ABSENT) {
+            status = back_off(&self);
+        }
+    }
+    sink->target->ops->close(sink->target);
+    ps_ring_file_abandon(&sink->adopted, false);
+    ps_ring_file_unmap(&sink->adopted);
+    pthread_mutex_lock(&sink->lock);
+    sink->running = false;
+    pthread_cond_broadcast(&sink->changed);
+    pthread_mutex_unlock(&sink->lock);
+    ps_sink_release(sink);
+    return NULL;
+}
+
+void
+ps_sink_drain(ps_sink *sink)
+{
+    loop self = {.sink = sink};
+    uint64_t delivered;
+    while (gather(&self)) {
+        if (deliver(&self, &sink->batch, &delivered) != PS_OK) {
+            return;
+        }
+    }
+}

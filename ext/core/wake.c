@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* One eventfd per sink thread. Its counter remembers a call that comes before
+ * the wait, so that none is lost. */
+#include "wake.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "fork_guard.h"
+
+ps_status
+ps_wake_init(ps_wake *wake)
+{
+    atomic_store(&wake->stop, false);
+    ps_fork_hold();
+    wake->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ps_fork_let_go();
+    return wake->fd >= 0 ? PS_OK : PS_SYSTEM;
+}
+
+void
+ps_wake_fini(ps_wake *wake)
+{
+    ps_fork_hold();
+    if (wake->fd >= 0) {
+        close(wake->fd);
+        wake->fd = -1;
+    }
+    ps_fork_let_go();
+}
+
+void
+ps_wake_forget(ps_wake *wake)
+{
+    if (wake->fd >= 0) {
+        close(wake->fd);
+        wake->fd = -1;
+    }
+    atomic_store(&wake->stop, false);
+}
+
+void
+ps_wake_call(ps_wake *wake)
+{
+    uint64_t one = 1;
+    int saved = errno;
+    if (write(wake->fd, &one, sizeof(one)) < 0) {
+        /* EAGAIN: the counter is full of calls already. */
+    }
+    errno = saved;
+}
+
+ps_status
+ps_wake_wait(ps_wake *wake, int fd, short events, int64_t deadline_ns)
+{
+    struct pollfd polled[2] = {{wake->fd, POLLIN, 0}, {fd, events, 0}};
+    for (;;) {
+        if (atomic_load(&wake->stop)) {
+            return PS_CLOSED;
+        }
+        int64_t left = deadline_ns - ps_clock_steady_ns();
+        if (left < 0) {
+            left = 0;
+        }
+        struct timespec timeout = {left / 1000000000, left % 1000000000};
+        int ready = ppoll(polled, fd >= 0 ? 2 : 1, &timeout, NULL);
+        if (ready < 0 && errno == EINTR) {
+            continue;
+        }
+        if (ready < 0) {
+            return PS_SYSTEM;
+        }
+        if (ready == 0) {
+            return PS_TIMEOUT;
+        }
+        if (fd >= 0 && polled[1].revents != 0) {
+            return PS_OK;
+        }
+        uint64_t calls;
+        if (read(wake->fd, &calls, sizeof(calls)) < 0 && errno != EAGAIN &&
+            errno != EINTR) {
+            return PS_SYSTEM;
+        }
+        return atomic_load(&wake->stop) ? PS_CLOSED : PS_ABSENT;
+    }
+}
