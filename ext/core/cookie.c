@@ -97,6 +97,10 @@ ps_cookie_next(ps_span *rest, ps_span name, ps_cookie_text text,
                ps_span *value)
 {
     while (rest->len != 0) {
+        if (rest->ptr[0] == ';') { /* an empty piece */
+            *rest = ps_span_from(*rest, 1);
+            continue;
+        }
         const char *semicolon = memchr(rest->ptr, ';', rest->len);
         ps_span piece = *rest;
         if (semicolon == NULL) {

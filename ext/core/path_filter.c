@@ -458,6 +458,14 @@ higher(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/* What follows a segment: the path behind the slash at rest[0], or absent
+ * where the path ends. */
+static inline ps_span
+behind(ps_span rest)
+{
+    return rest.len == 0 ? PS_NO_SPAN : ps_span_from(rest, 1);
+}
+
 /* The best wild rule for `path`, or 0. */
 static uint64_t
 find_wild(const ps_path_filter *filter, ps_span path)
@@ -465,42 +473,45 @@ find_wild(const ps_path_filter *filter, ps_span path)
     struct {
         uint32_t node;
         ps_span rest;
-    } waiting[PS_PATH_SEGMENTS_MAX + 1];
+    } waiting[PS_PATH_SEGMENTS_MAX];
     size_t depth = 0;
     uint64_t best = 0;
     if (path.len == 0 || path.ptr[0] != '/') {
         return 0;
     }
-    waiting[depth].node = 0;
-    waiting[depth++].rest = ps_span_from(path, 1);
-    while (depth > 0) {
-        depth--;
-        const wild_node *node = &filter->wild[waiting[depth].node];
-        ps_span rest = waiting[depth].rest;
+    uint32_t number = 0;
+    ps_span rest = ps_span_from(path, 1);
+    for (;;) {
+        const wild_node *node = &filter->wild[number];
+        number = NONE;
         if (rest.ptr == NULL) { /* the path ended above this node */
             best = higher(best, node->fixed);
+        } else {
+            best = higher(best, node->rest);
+            if (node->star != NONE && rest.len != 0 && rest.ptr[0] != '/') {
+                assert(depth < PS_PATH_SEGMENTS_MAX);
+                waiting[depth].node = node->star;
+                waiting[depth++].rest = rest; /* with the segment */
+            }
+            uint64_t child = node->literals == NONE
+                                 ? 0
+                                 : ps_path_tree_find_segment(
+                                       &filter->trees, node->literals, &rest);
+            if (child != 0) {
+                number = (uint32_t)(child - 1);
+                rest = behind(rest);
+            }
+        }
+        if (number != NONE) {
             continue;
         }
-        best = higher(best, node->rest);
-        if (node->star == NONE && node->literals == NONE) {
-            continue;
+        if (depth == 0) {
+            return best;
         }
-        ps_span segment = ps_path_segment(&rest);
-        if (node->star != NONE && segment.len != 0) {
-            assert(depth < PS_PATH_SEGMENTS_MAX);
-            waiting[depth].node = node->star;
-            waiting[depth++].rest = rest;
-        }
-        uint64_t child = node->literals == NONE
-                             ? 0
-                             : ps_path_tree_find_exact(
-                                   &filter->trees, node->literals, segment);
-        if (child != 0) {
-            waiting[depth].node = (uint32_t)(child - 1);
-            waiting[depth++].rest = rest;
-        }
+        number = waiting[--depth].node;
+        rest = waiting[depth].rest;
+        (void)ps_path_segment(&rest);
     }
-    return best;
 }
 
 unsigned

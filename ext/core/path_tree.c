@@ -6,8 +6,12 @@
 #include "path_tree.h"
 
 #include <assert.h>
+#include <stdbool.h>
 
 #include "alloc.h"
+
+/* Bytes behind `heads` that a search for a child may read. */
+#define HEADS_SPARE 8
 
 typedef struct work_item {
     size_t from; /* keys[from .. to) are below this node */
@@ -34,10 +38,11 @@ grow_nodes(ps_path_trees *trees)
         return PS_NO_MEMORY;
     }
     trees->nodes = nodes;
-    uint8_t *heads = ps_realloc(trees->heads, room);
+    uint8_t *heads = ps_realloc(trees->heads, room + HEADS_SPARE);
     if (heads == NULL) {
         return PS_NO_MEMORY;
     }
+    memset(heads + trees->count, 0, room + HEADS_SPARE - trees->count);
     trees->heads = heads;
     trees->room = room;
     return PS_OK;
@@ -165,16 +170,71 @@ ps_path_trees_fini(ps_path_trees *trees)
     *trees = (ps_path_trees){.nodes = NULL};
 }
 
+/* --- walking ----------------------------------------------------------- */
+
+/* Edges are a few bytes long, mostly: below this a call costs more than the
+ * comparison. */
+#define SHORT_EDGE 16
+
+/* Is the node's edge, from its byte `from` on, where `at` points, with `left`
+ * bytes to come? The first byte of all but a root's edge was compared in
+ * `heads` already. */
+static inline bool
+on_edge(const ps_path_trees *trees, const ps_path_node *node, size_t from,
+        const char *at, size_t left)
+{
+    const char *edge = trees->texts + node->text;
+    size_t len = node->text_len;
+    if (len > left) {
+        return false;
+    }
+    if (len > SHORT_EDGE) {
+        return memcmp(edge, at, len) == 0;
+    }
+    for (size_t i = from; i < len; i++) {
+        if (edge[i] != at[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The index of `head` among `count` different bytes, or `count`. A few are
+ * compared eight at a time: a byte equal to `head` becomes zero, and the
+ * lowest zero byte is found by the borrow that it makes. */
+static inline size_t
+find_head(const uint8_t *heads, size_t count, unsigned char head)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    if (count > 4 * HEADS_SPARE) {
+        const uint8_t *hit = memchr(heads, head, count);
+        return hit == NULL ? count : (size_t)(hit - heads);
+    }
+    for (size_t at = 0; at < count; at += HEADS_SPARE) {
+        uint64_t word;
+        memcpy(&word, heads + at, sizeof(word)); /* the spare bytes too */
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+#endif
+        word ^= ones * head;
+        uint64_t zero = (word - ones) & ~word & (ones << 7);
+        if (zero != 0) {
+            at += (size_t)__builtin_ctzll(zero) / 8;
+            return at < count ? at : count;
+        }
+    }
+    return count;
+}
+
 /* The child whose edge begins with `head`, or NULL. */
 static inline const ps_path_node *
 find_child(const ps_path_trees *trees, const ps_path_node *node, char head)
 {
-    if (node->count == 0) {
-        return NULL;
-    }
     const uint8_t *heads = trees->heads + node->children;
-    const uint8_t *hit = memchr(heads, (unsigned char)head, node->count);
-    return hit == NULL ? NULL : &trees->nodes[hit - trees->heads];
+    size_t at = node->count == 1
+                    ? heads[0] != (unsigned char)head
+                    : find_head(heads, node->count, (unsigned char)head);
+    return at < node->count ? &trees->nodes[node->children + at] : NULL;
 }
 
 uint64_t
@@ -182,21 +242,39 @@ ps_path_tree_find(const ps_path_trees *trees, uint32_t root, ps_span text)
 {
     uint64_t best = 0;
     const ps_path_node *node = &trees->nodes[root];
-    while (node != NULL) {
-        ps_span edge = {trees->texts + node->text, node->text_len};
-        if (!ps_span_starts_with(text, edge)) {
-            break;
-        }
-        text = ps_span_from(text, edge.len);
+    const char *at = text.ptr;
+    const char *end = at + text.len;
+    if (!on_edge(trees, node, 0, at, text.len)) {
+        return 0;
+    }
+    do {
+        at += node->text_len;
         if (node->beginning != 0) {
             best = node->beginning;
         }
-        if (text.len == 0) {
+        if (at == end) {
             return node->exact != 0 ? node->exact : best;
         }
-        node = find_child(trees, node, text.ptr[0]);
-    }
+        node = find_child(trees, node, *at);
+    } while (node != NULL && on_edge(trees, node, 1, at, (size_t)(end - at)));
     return best;
+}
+
+/* The same with the text read backward from `end`. */
+static inline bool
+on_edge_backward(const ps_path_trees *trees, const ps_path_node *node,
+                 const char *end, size_t left)
+{
+    const char *edge = trees->texts + node->text;
+    if (node->text_len > left) {
+        return false;
+    }
+    for (size_t i = 0; i < node->text_len; i++) {
+        if (edge[i] != *--end) {
+            return false;
+        }
+    }
+    return true;
 }
 
 uint64_t
@@ -205,43 +283,38 @@ ps_path_tree_find_backward(const ps_path_trees *trees, uint32_t root,
 {
     uint64_t best = 0;
     const ps_path_node *node = &trees->nodes[root];
-    while (node != NULL && node->text_len <= text.len) {
-        const char *edge = trees->texts + node->text;
-        size_t same = 0;
-        while (same < node->text_len &&
-               edge[same] == text.ptr[text.len - 1 - same]) {
-            same++;
-        }
-        if (same < node->text_len) {
-            break;
-        }
-        text.len -= same;
+    const char *end = text.ptr + text.len;
+    while (node != NULL &&
+           on_edge_backward(trees, node, end, (size_t)(end - text.ptr))) {
+        end -= node->text_len;
         if (node->beginning != 0) {
             best = node->beginning;
         }
-        if (text.len == 0) {
+        if (end == text.ptr) {
             break;
         }
-        node = find_child(trees, node, text.ptr[text.len - 1]);
+        node = find_child(trees, node, end[-1]);
     }
     return best;
 }
 
 uint64_t
-ps_path_tree_find_exact(const ps_path_trees *trees, uint32_t root,
-                        ps_span text)
+ps_path_tree_find_segment(const ps_path_trees *trees, uint32_t root,
+                          ps_span *text)
 {
     const ps_path_node *node = &trees->nodes[root];
-    while (node != NULL) {
-        ps_span edge = {trees->texts + node->text, node->text_len};
-        if (!ps_span_starts_with(text, edge)) {
-            return 0;
-        }
-        text = ps_span_from(text, edge.len);
-        if (text.len == 0) {
+    const char *at = text->ptr;
+    const char *end = at + text->len;
+    if (!on_edge(trees, node, 0, at, text->len)) {
+        return 0;
+    }
+    do {
+        at += node->text_len;
+        if (at == end || *at == '/') {
+            *text = (ps_span){at, (size_t)(end - at)};
             return node->exact;
         }
-        node = find_child(trees, node, text.ptr[0]);
-    }
+        node = find_child(trees, node, *at);
+    } while (node != NULL && on_edge(trees, node, 1, at, (size_t)(end - at)));
     return 0;
 }

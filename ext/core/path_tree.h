@@ -60,8 +60,10 @@ uint64_t ps_path_tree_find(const ps_path_trees *trees, uint32_t root,
 uint64_t ps_path_tree_find_backward(const ps_path_trees *trees, uint32_t root,
                                     ps_span text);
 
-/* Only the exact value of the whole of `text`, else 0. */
-uint64_t ps_path_tree_find_exact(const ps_path_trees *trees, uint32_t root,
-                                 ps_span text);
+/* The exact value of the first segment of `*text`, which is moved to the
+ * segment's end: to a slash, or empty. 0, and `*text` stays, when no key is
+ * that segment. The keys hold no slash. */
+uint64_t ps_path_tree_find_segment(const ps_path_trees *trees, uint32_t root,
+                                   ps_span *text);
 
 #endif
