@@ -5,6 +5,8 @@
 
 #include "errors.h"
 
+#include "../core/ring_file.h"
+
 #define TOKEN_SOURCES_MAX 8
 #define USER_CLAIMS_MAX 16
 
@@ -313,6 +315,17 @@ read_user_claims(GateObject *self, PyObject *names, ps_span *claims)
     return 0;
 }
 
+/* The salts of derived ids lie beside the rings. */
+static bool
+name_salt_folder(const ps_sink *sink, char folder[PS_RING_PATH_MAX])
+{
+    const char *ring_dir = sink != NULL ? ps_sink_ring_dir(sink) : NULL;
+    if (ring_dir != NULL && *ring_dir == '\0') {
+        ring_dir = NULL; /* this sink has no file */
+    }
+    return ps_ring_file_name_folder(ring_dir, folder);
+}
+
 int
 gate_configure(GateObject *self, core_state *state, PyObject *args,
                PyObject *kwargs)
@@ -381,6 +394,13 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
     }
     if (self->sink != Py_None) {
         settings.sink = ((EventSinkObject *)self->sink)->sink;
+    }
+    char folder[PS_RING_PATH_MAX];
+    if (settings.cookie != NULL &&
+        (settings.mode == PS_MODE_DERIVED ||
+         settings.gpc == PS_MODE_DERIVED) &&
+        name_salt_folder(settings.sink, folder)) {
+        settings.salt_folder = folder;
     }
     settings.sources = sources;
     settings.source_count = (size_t)PyTuple_GET_SIZE(self->token_from);

@@ -203,7 +203,7 @@ find_token(const ps_gate *gate, const ps_request *request,
         }
         if (status == PS_OK) {
             status = ps_verifier_verify(gate->verifier, text,
-                                        ps_clock_wall_seconds(), slow,
+                                        PS_NOW_BY_CLOCK, slow,
                                         &visit->token);
         }
         visit->reason = status;

@@ -58,9 +58,8 @@ is_private(const struct stat *found, mode_t type, mode_t mode)
            (found->st_mode & 07777) == mode;
 }
 
-/* An open descriptor of the folder, or -1. */
-static int
-open_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
+bool
+ps_ring_file_name_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
 {
     if (ring_dir == NULL) {
         ring_dir = DEFAULT_DIR;
@@ -68,7 +67,14 @@ open_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
     /* Room is left for a file's name behind it. */
     int len = snprintf(folder, PS_RING_PATH_MAX - NAME_SIZE - 1,
                        "%s/penstock-%lu", ring_dir, (unsigned long)geteuid());
-    if (len < 0 || (size_t)len >= PS_RING_PATH_MAX - NAME_SIZE - 1) {
+    return len >= 0 && (size_t)len < PS_RING_PATH_MAX - NAME_SIZE - 1;
+}
+
+/* An open descriptor of the folder, or -1. */
+static int
+open_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
+{
+    if (!ps_ring_file_name_folder(ring_dir, folder)) {
         errno = ENAMETOOLONG;
         return -1;
     }

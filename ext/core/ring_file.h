@@ -19,6 +19,10 @@
 PS_CHECKED ps_status ps_ring_file_folder(const char *ring_dir,
                                          char folder[PS_RING_PATH_MAX]);
 
+/* Writes that path, and touches nothing. False: it is too long. */
+bool ps_ring_file_name_folder(const char *ring_dir,
+                              char folder[PS_RING_PATH_MAX]);
+
 /* 16 hex digits that name a target: rings of one name are adopted by one
  * another. */
 void ps_ring_file_target(ps_span identity, char target[PS_PRODUCER_SIZE]);

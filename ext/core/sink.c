@@ -92,7 +92,7 @@ check(const ps_sink_settings *settings, const char **why)
     } else if (settings->linger_ns < 0 ||
                settings->linger_ns > INT64_C(60000000000)) {
         *why = "linger: from 0 to 60 seconds";
-    } else if (settings->reconnect_first_ns <= 0 ||
+    } else if (settings->reconnect_first_ns < 0 ||
                settings->reconnect_longest_ns < settings->reconnect_first_ns) {
         *why = "reconnect: the first wait is above 0, the longest not below";
     } else if (settings->max_age_ms < 0) {
@@ -202,6 +202,10 @@ ps_sink_new(const ps_sink_settings *settings, ps_sink **sink, const char **why)
     }
     init_lock(made);
     made->settings = *settings;
+    if (settings->reconnect_longest_ns == 0) {
+        made->settings.reconnect_first_ns = 100 * NS_PER_MS;
+        made->settings.reconnect_longest_ns = INT64_C(10000) * NS_PER_MS;
+    }
     made->ring.fd = made->adopted.fd = made->wake.fd = -1;
     atomic_store(&made->references, 1);
     made->ring_bytes = PS_RING_BYTES_MIN;
@@ -648,6 +652,12 @@ ps_sink_describe(ps_sink *sink, ps_sink_report *report)
     report->state = (ps_sink_state)atomic_load(&sink->state);
     report->error = (ps_status)atomic_load(&sink->error);
     report->failures = atomic_load(&sink->failures);
+}
+
+const char *
+ps_sink_ring_dir(const ps_sink *sink)
+{
+    return sink->ring_dir;
 }
 
 ps_target *

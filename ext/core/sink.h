@@ -33,7 +33,7 @@ typedef struct ps_sink_settings {
     size_t batch;      /* the most events of one batch */
     int64_t linger_ns; /* waited for a batch to fill */
     int64_t reconnect_first_ns;      /* first wait after a failure */
-    int64_t reconnect_longest_ns;    /* the longest */
+    int64_t reconnect_longest_ns;    /* the longest; both 0: the default */
     int64_t max_age_ms;              /* older events expire; 0: never */
     double sample;                   /* the part of events that is kept */
     const ps_sink_reserve *reserves; /* copied */
@@ -97,6 +97,9 @@ typedef struct ps_sink_report {
 
 /* Any thread; takes a lock that is only ever held briefly. */
 void ps_sink_describe(ps_sink *sink, ps_sink_report *report);
+
+/* The folder given for rings, NULL for the default one. Borrowed. */
+const char *ps_sink_ring_dir(const ps_sink *sink);
 
 /* The target, for what is particular to it. Borrowed. */
 ps_target *ps_sink_target(ps_sink *sink);

@@ -29,7 +29,7 @@ async def async_page(request: HttpRequest) -> HttpResponse:
     return HttpResponse("async page")
 
 
-def show(request: HttpRequest, pk: int = 0) -> JsonResponse:
+def show(request: HttpRequest, **kwargs: object) -> JsonResponse:
     visit = request.visit
     return JsonResponse(
         {

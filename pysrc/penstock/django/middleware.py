@@ -110,7 +110,8 @@ def leave(
             visit.path = match.route
     user = None if visit.token is not None else session_user(request)
     for _, value in visit.finish(response.status_code, response.headers, user=user):
-        add_set_cookie(response, value)
+        # bytes after enter_scope
+        add_set_cookie(response, value if isinstance(value, str) else value.decode("ascii"))
         request._cache_update_cache = False  # type: ignore[attr-defined]
     time_response(now.conf, visit, response)
     return response
