@@ -73,9 +73,14 @@ read_arguments_of(core_state *state, PyObject *args, PyObject *kwargs,
                   const char *format, key_arguments *read)
 {
     static char *names[] = {"data", "algorithm", "key_id", NULL};
-    PyObject *data, *algorithm, *key_id = Py_None;
+    PyObject *data, *algorithm = NULL, *key_id = Py_None;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &data,
                                      &algorithm, &key_id)) {
+        return -1;
+    }
+    if (algorithm == NULL) {
+        PyErr_SetString(PyExc_TypeError,
+                        "missing required keyword argument: 'algorithm'");
         return -1;
     }
     if (read_text(data, "data", &read->data) < 0 ||
@@ -107,7 +112,7 @@ key_secret(PyObject *type, PyObject *args, PyObject *kwargs)
     core_state *state = state_of_type((PyTypeObject *)type);
     key_arguments read;
     ps_key *key = NULL;
-    if (read_arguments_of(state, args, kwargs, "O$U|O:secret", &read) < 0) {
+    if (read_arguments_of(state, args, kwargs, "O|$UO:secret", &read) < 0) {
         return NULL;
     }
     ps_status status = ps_key_from_secret(read.data, read.algorithm,
@@ -122,7 +127,7 @@ key_short_secret(PyObject *type, PyObject *args, PyObject *kwargs)
     core_state *state = state_of_type((PyTypeObject *)type);
     key_arguments read;
     ps_key *key = NULL;
-    if (read_arguments_of(state, args, kwargs, "O$U|O:_short_secret", &read) <
+    if (read_arguments_of(state, args, kwargs, "O|$UO:_short_secret", &read) <
         0) {
         return NULL;
     }
@@ -137,7 +142,7 @@ key_pem(PyObject *type, PyObject *args, PyObject *kwargs)
     core_state *state = state_of_type((PyTypeObject *)type);
     key_arguments read;
     ps_key *key = NULL;
-    if (read_arguments_of(state, args, kwargs, "O$U|O:pem", &read) < 0) {
+    if (read_arguments_of(state, args, kwargs, "O|$UO:pem", &read) < 0) {
         return NULL;
     }
     ps_status status =

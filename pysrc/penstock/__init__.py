@@ -15,7 +15,11 @@ except (
     raise ImportError(f"penstock's C core cannot be loaded: {error}") from error
 
 from penstock._core import (
+    CacheInfo,
+    ClaimTypeError,
+    CriticalHeaderError,
     DecodeError,
+    EngineError,
     EventSink,
     ExpiredSignatureError,
     Fingerprint,
@@ -32,17 +36,26 @@ from penstock._core import (
     InvalidSubjectError,
     InvalidTokenError,
     Key,
+    LifetimeError,
     MissingRequiredClaimError,
     PathFilter,
     Token,
+    TokenTooLongError,
+    TokenTypeError,
     TokenVerifier,
+    UnexpectedValueError,
+    UnknownKeyIdError,
     Visit,
 )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CacheInfo",
+    "ClaimTypeError",
+    "CriticalHeaderError",
     "DecodeError",
+    "EngineError",
     "EventSink",
     "ExpiredSignatureError",
     "Fingerprint",
@@ -59,10 +72,15 @@ __all__ = [
     "InvalidSubjectError",
     "InvalidTokenError",
     "Key",
+    "LifetimeError",
     "MissingRequiredClaimError",
     "PathFilter",
     "Token",
+    "TokenTooLongError",
+    "TokenTypeError",
     "TokenVerifier",
+    "UnexpectedValueError",
+    "UnknownKeyIdError",
     "Visit",
     "__version__",
 ]

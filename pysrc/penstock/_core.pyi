@@ -1,9 +1,241 @@
 # SPDX-License-Identifier: MIT
 """The types of the C core. One section a file of ext/binding/."""
 
-from collections.abc import Iterable, Mapping
+import builtins
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Literal, NamedTuple, Self, final
+from typing import Any, Literal, NamedTuple, Self, final, overload
+
+# --- errors -----------------------------------------------------------------------------------
+
+class InvalidTokenError(Exception):
+    """A token is refused."""
+
+    reason: str
+    """The stable word why, the same in exceptions, counters and events."""
+
+class DecodeError(InvalidTokenError):
+    """``malformed``, ``base64``, ``header`` or ``payload``: the token is not well-formed."""
+
+class InvalidSignatureError(DecodeError):
+    """``signature``: no key verifies it."""
+
+class ExpiredSignatureError(InvalidTokenError):
+    """``expired``: the time of ``exp`` has come."""
+
+class ImmatureSignatureError(InvalidTokenError):
+    """``not_yet_valid``: the time of ``nbf`` has not come yet."""
+
+class InvalidIssuedAtError(ImmatureSignatureError):
+    """``issued_in_future``: the time of ``iat`` has not come yet."""
+
+class InvalidAudienceError(InvalidTokenError):
+    """``audience``: the token is for somebody else."""
+
+class InvalidIssuerError(InvalidTokenError):
+    """``issuer``: the token is of another issuer."""
+
+class InvalidSubjectError(InvalidTokenError):
+    """``subject``: ``sub`` is not a string, or not the expected one."""
+
+class InvalidJTIError(InvalidTokenError):
+    """``jti``: the token's id is not a string."""
+
+class InvalidAlgorithmError(InvalidTokenError):
+    """``algorithm``: no key is meant for the token's algorithm."""
+
+class MissingRequiredClaimError(InvalidTokenError):
+    """``missing_claim``: a claim that must be there is not."""
+
+    claim: str
+
+class TokenTooLongError(InvalidTokenError):
+    """``too_long``: the token is over ``max_bytes``."""
+
+class CriticalHeaderError(InvalidTokenError):
+    """``critical``: the header has ``crit`` or ``b64``, and no extension is known."""
+
+class UnknownKeyIdError(InvalidTokenError):
+    """``key_id``: no key has the header's ``kid``."""
+
+class TokenTypeError(InvalidTokenError):
+    """``type``: the header's ``typ`` is not the expected one."""
+
+class ClaimTypeError(DecodeError):
+    """``claim_type``: a time is no number from 0 on, below 2**63."""
+
+    claim: str
+
+class UnexpectedValueError(InvalidTokenError):
+    """``unexpected_value``: a claim does not have the expected value."""
+
+    claim: str
+
+class LifetimeError(InvalidTokenError):
+    """``lifetime``: from ``iat`` to ``exp`` it is longer than ``max_lifetime``."""
+
+class EngineError(InvalidTokenError):
+    """``engine``: the signature engine refuses what our rules would take."""
+
+class InvalidKeyError(ValueError):
+    """A key cannot be used."""
+
+    reason: str
+
+# --- key --------------------------------------------------------------------------------------
+
+_Algorithm = Literal[
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+]
+
+@final
+class Key:
+    """A key, parsed once and pinned to exactly one algorithm. Immutable.
+
+    Weak keys and keys that do not fit the algorithm raise InvalidKeyError, a ValueError.
+    """
+
+    @classmethod
+    def secret(
+        cls, data: str | bytes, *, algorithm: _Algorithm | str, key_id: str | None = None
+    ) -> Self:
+        """An HMAC secret (a str counts as UTF-8), at least as long as the hash (RFC 7518 3.2).
+
+        Any encoding of key material (PEM, DER, JWK, OpenSSH) is refused.
+        """
+
+    @classmethod
+    def pem(
+        cls, data: str | bytes, *, algorithm: _Algorithm | str, key_id: str | None = None
+    ) -> Self:
+        """A public key: one PEM block of SubjectPublicKeyInfo, PKCS#1 or an X.509 certificate.
+
+        A certificate's dates and chain are not looked at.
+        """
+
+    @classmethod
+    def jwk(
+        cls,
+        document: Mapping[str, Any] | str | bytes,
+        *,
+        algorithm: _Algorithm | str | None = None,
+    ) -> Self:
+        """A JWK (RFC 7517). Its own ``alg`` pins it, else ``algorithm``."""
+
+    @classmethod
+    def jwks(
+        cls,
+        document: Mapping[str, Any] | str | bytes,
+        *,
+        algorithm: _Algorithm | str | None = None,
+    ) -> list[Self]:
+        """The keys of a JWK Set. Those of another use or kind are passed over and logged."""
+
+    @classmethod
+    def _short_secret(
+        cls, data: str | bytes, *, algorithm: str, key_id: str | None = None
+    ) -> Self: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def key_id(self) -> str | None: ...
+
+# --- token ------------------------------------------------------------------------------------
+
+@final
+class Token:
+    """A verified JWT. Immutable; ``token[name]`` is a claim, ``in``, ``len`` and iteration are
+    over the names of the claims.
+    """
+
+    def __getitem__(self, name: str, /) -> Any: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+    @overload
+    def get(self, name: str, /) -> Any | None: ...
+    @overload
+    def get(self, name: str, default: Any, /) -> Any: ...
+    @property
+    def claims(self) -> dict[str, Any]:
+        """All claims: a new dict each time, as ``json.loads`` would give it."""
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The JOSE header: a new dict each time."""
+
+    @property
+    def key_id(self) -> str | None: ...
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def expires_at(self) -> int | None:
+        """``exp`` in whole seconds since the epoch."""
+
+# --- token_verifier ---------------------------------------------------------------------------
+
+class CacheInfo(NamedTuple):
+    """What a verifier's cache has seen, in this process."""
+
+    hits: int
+    misses: int
+    size: int
+    capacity: int
+    bytes: int
+
+@final
+class TokenVerifier:
+    """Verifies JWTs; what verified once is compared from then on, and its times checked anew.
+
+    ``audience`` and ``issuer`` take one or several, any of which will do; a token with ``aud``
+    is refused where none is expected. ``expect`` maps names of claims to the value they must
+    have, or to a tuple of values. ``leeway`` and ``max_lifetime`` are seconds or a timedelta.
+    ``type`` is the expected ``typ`` of the header. Tokens over ``max_bytes`` are refused unread.
+    ``engine`` is ``"openssl"`` or ``"libjwt"``. Any thread may use it. Raises TypeError or
+    ValueError naming the setting, and InvalidKeyError naming the key.
+    """
+
+    def __new__(
+        cls,
+        keys: Iterable[Key],
+        *,
+        audience: str | Iterable[str] | None = None,
+        issuer: str | Iterable[str] | None = None,
+        subject: str | None = None,
+        expect: Mapping[str, Any] | None = None,
+        leeway: float | timedelta = 0,
+        require: Iterable[str] = ("exp",),
+        type: str | None = None,  # noqa: A002
+        max_lifetime: float | timedelta | None = None,
+        max_bytes: int = 8192,
+        cache_size: int = 4096,
+        engine: Literal["openssl", "libjwt"] | str = "openssl",
+    ) -> Self: ...
+    def verify(self, text: str | bytes, now: float | None = None) -> Token:
+        """The token of ``text``, which has no scheme in front; ``now`` in seconds since the
+        epoch. Raises a subclass of InvalidTokenError.
+        """
+
+    def verify_jws(self, text: str | bytes, /) -> builtins.bytes:
+        """The payload of any JWS, which may be empty: only signature and header are judged."""
+
+    def replace_keys(self, keys: Iterable[Key], /) -> None:
+        """Other keys from now on, all at once; what was cached under the old ones is gone."""
+
+    def cache_info(self) -> CacheInfo: ...
+    def cache_clear(self) -> None: ...
 
 # --- path_filter ------------------------------------------------------------------------------
 
