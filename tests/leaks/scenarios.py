@@ -246,9 +246,9 @@ def fingerprint_cookies_are_made() -> Scenario:
 
 def events_are_emitted() -> Scenario:
     ours = penstock()
-    sink = ours.EventSink("file:/dev/null")
 
     def body() -> None:
+        sink = ours.EventSink("memory:", ring_bytes=65536)
         sink.emit(
             "signup", {"plan": "pro", "n": 7, "x": 1.5, "b": True, "raw": b"\xff", "no": None}
         )
@@ -256,7 +256,7 @@ def events_are_emitted() -> Scenario:
         fails(TypeError, lambda: sink.emit("wrong", {"list": []}))
         fails(ValueError, lambda: sink.emit("wrong", {"id": "reserved"}))
         sink.stats()
-        sink.flush(timeout=10)
+        sink.close()
 
     return body, (ours.EventSink,)
 
@@ -278,15 +278,8 @@ def sinks_are_opened_and_closed() -> Scenario:
 
 def requests_pass_the_gate() -> Scenario:
     ours = penstock()
-    cookie = ours.FingerprintCookie(keys=[SECRET])
-    sink = ours.EventSink("file:/dev/null")
-    gate = ours.Gate(
-        verifier=verifier(),
-        paths=ours.PathFilter({"skip": ["/static/"], "api": ["/api/"]}),
-        fingerprint=cookie,
-        sink=sink,
-        event_fields=("user_agent", "ip_prefix", "query"),
-    )
+    cookie, tokens = ours.FingerprintCookie(keys=[SECRET]), verifier()
+    paths = ours.PathFilter({"skip": ["/static/"], "api": ["/api/"]})
     back = f"device_fp={cookie.mint().value}"
     environs = [
         environ(),
@@ -307,6 +300,14 @@ def requests_pass_the_gate() -> Scenario:
         _ = visit.fingerprint, visit.is_new, visit.agent
 
     def body() -> None:
+        sink = ours.EventSink("memory:", ring_bytes=65536)
+        gate = ours.Gate(
+            verifier=tokens,
+            paths=paths,
+            fingerprint=cookie,
+            sink=sink,
+            event_fields=("user_agent", "ip_prefix", "query"),
+        )
         for one in environs:
             visit = gate.enter(one)
             look(visit)
@@ -319,7 +320,7 @@ def requests_pass_the_gate() -> Scenario:
             visit.finish(200, [(b"content-type", b"text/html")])
         gate.enter(environ()).discard()
         gate.enter(environ())  # a visit that nobody finishes
-        sink.flush(timeout=10)
+        sink.close()
 
     return body, (ours.Visit, ours.Gate, ours.Token, ours.Fingerprint)
 
