@@ -209,7 +209,7 @@ ps_jws_read_header(ps_span segment, ps_span type, ps_jose *jose)
         return PS_HEADER;
     }
     if (ps_base64url_decode(segment, text) != PS_OK) {
-        return ps_jws_why_not_base64(segment);
+        return PS_BASE64;
     }
     unsigned flags;
     header h = {.text = text, .members = members};

@@ -63,8 +63,9 @@ typedef struct ps_jws {
  * signature. The payload may be empty; no alphabet is checked. */
 PS_CHECKED ps_status ps_jws_split(ps_span text, ps_jws *jws);
 
-/* MALFORMED when `text` holds a space, a control character or a byte over
- * 126, which no damage to base64 explains; else BASE64. */
+/* Why did the base64 of a token fail? MALFORMED when `text` holds a space, a
+ * control character or a byte over 126, which no damage to base64 explains;
+ * else BASE64. */
 ps_status ps_jws_why_not_base64(ps_span text);
 
 /* What a header says, once its rules hold. */
@@ -76,7 +77,7 @@ typedef struct ps_jose {
 } ps_jose;
 
 /* Decodes and judges a header segment. `type` is the expected `typ` (absent:
- * any). BASE64 or MALFORMED: alphabet. HEADER: not a JSON object within the
+ * any). BASE64. HEADER: not a JSON object within the
  * caps, a name twice, `typ` not a string, `cty` of a nested token, `zip`.
  * KEY_ID: not a string, too long, or with control characters. CRITICAL: any
  * `crit` (no extension is known here), or `b64`. ALGORITHM: absent, not a

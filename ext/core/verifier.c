@@ -355,13 +355,15 @@ typedef struct work {
     char buffer[PAYLOAD_ON_STACK];
 } work;
 
-static void
-work_fini(work *w)
+/* Ends a work; answers its status, or a better one. */
+static ps_status
+work_fini(work *w, ps_status status)
 {
     if (w->payload != w->buffer) {
         ps_free(w->payload);
     }
     keyset_release(w->set);
+    return status == PS_BASE64 ? ps_jws_why_not_base64(w->text) : status;
 }
 
 /* Splits the text and decodes signature and payload. */
@@ -377,7 +379,7 @@ read_segments(work *w)
         return PS_SIGNATURE; /* longer than any algorithm's */
     }
     if (ps_base64url_decode(w->jws.signature, w->signature_bytes) != PS_OK) {
-        return ps_jws_why_not_base64(w->jws.signature);
+        return PS_BASE64;
     }
     w->signature = (ps_span){w->signature_bytes, size};
     w->payload_size = ps_base64url_decoded_size(w->jws.payload.len);
@@ -389,7 +391,7 @@ read_segments(work *w)
         }
     }
     if (ps_base64url_decode(w->jws.payload, w->payload) != PS_OK) {
-        return ps_jws_why_not_base64(w->jws.payload);
+        return PS_BASE64;
     }
     return PS_OK;
 }
@@ -558,8 +560,7 @@ verify_anew(ps_verifier *verifier, ps_span text, double now,
     if (status == PS_OK && hash != 0) {
         ps_token_cache_add(verifier->cache, *token);
     }
-    work_fini(&w);
-    return status;
+    return work_fini(&w, status);
 }
 
 /* How far the coarse clock may lag behind the exact one, with much to spare;
@@ -664,8 +665,7 @@ ps_verifier_verify_jws(ps_verifier *verifier, ps_span text,
             *size = w.payload_size;
         }
     }
-    work_fini(&w);
-    return status;
+    return work_fini(&w, status);
 }
 
 ps_token_cache_info
