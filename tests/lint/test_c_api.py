@@ -54,7 +54,7 @@ EVERYWHERE = {
 
 # Only in ext/core, where alloc.c is the one door to the heap.
 CORE_ONLY = {
-    r"(?<!_)\b(?:malloc|calloc|realloc|free|strdup|strndup)\(": (
+    r"(?<![_>.])\b(?:malloc|calloc|realloc|free|strdup|strndup)\(": (
         "not through alloc.h",
         "char *copy = strdup(text);",
     ),
