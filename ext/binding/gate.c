@@ -98,9 +98,10 @@ enter(VisitObject *visit, const ps_request *request, ps_span method,
 
 /* `secure` as given, else what the scheme says. */
 static int
-read_secure(PyObject *given, ps_span scheme, bool *secure)
+read_secure(PyObject *given, const ps_request *request, bool *secure)
 {
     if (given == NULL || given == Py_None) {
+        ps_span scheme = request->detail(request->source, PS_DETAIL_SCHEME);
         *secure = ps_span_equal_nocase(scheme, PS_SPAN("https")) ||
                   ps_span_equal_nocase(scheme, PS_SPAN("wss"));
         return 0;
@@ -156,6 +157,7 @@ gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
            PyObject *kwnames)
 {
     GateObject *self = (GateObject *)op;
+    core_state *state = state_of(op);
     static const char *const NAMES[] = {"environ", "path", "secure", "mode"};
     PyObject *values[4] = {NULL, NULL, NULL, NULL};
     ps_mode mode;
@@ -171,7 +173,6 @@ gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                      Py_TYPE(given)->tp_name);
         return NULL;
     }
-    core_state *state = state_of(op);
     request_source source;
     ps_request request;
     request_from_environ(state, values[0], &source, &request);
@@ -180,7 +181,7 @@ gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         return NULL;
     }
     ps_span path;
-    if (read_secure(values[2], request.scheme, &visit->secure) < 0 ||
+    if (read_secure(values[2], &request, &visit->secure) < 0 ||
         (given != NULL
              ? path_from_text(given, &visit->path, &path) < 0 ||
                    repair_path(visit, given) < 0
@@ -208,6 +209,7 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                  PyObject *kwnames)
 {
     GateObject *self = (GateObject *)op;
+    core_state *state = state_of(op);
     static const char *const NAMES[] = {"scope", "secure", "mode"};
     PyObject *values[3] = {NULL, NULL, NULL};
     ps_mode mode;
@@ -217,7 +219,6 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         mode_from_object(values[2], "mode", self->mode, &mode) < 0) {
         return NULL;
     }
-    core_state *state = state_of(op);
     request_source source;
     ps_request request;
     request_from_scope(state, values[0], &source, &request);
@@ -228,7 +229,7 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     }
     visit->is_scope = true;
     ps_span path;
-    if (read_secure(values[1], request.scheme, &visit->secure) < 0 ||
+    if (read_secure(values[1], &request, &visit->secure) < 0 ||
         path_from_scope(state, values[0], &visit->path, &path) < 0) {
         goto fail;
     }

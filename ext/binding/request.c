@@ -124,6 +124,17 @@ environ_cookies(void *opaque, const ps_span **headers)
     return source->cookies[0].ptr != NULL;
 }
 
+static ps_span
+environ_detail(void *opaque, ps_detail which)
+{
+    request_source *source = opaque;
+    PyObject *name = which == PS_DETAIL_PEER ? source->state->name_REMOTE_ADDR
+                     : which == PS_DETAIL_QUERY
+                         ? source->state->name_QUERY_STRING
+                         : source->state->name_wsgi_url_scheme;
+    return text_bytes(lookup(source->environ, name));
+}
+
 void
 request_from_environ(core_state *state, PyObject *environ,
                      request_source *source, ps_request *request)
@@ -136,9 +147,7 @@ request_from_environ(core_state *state, PyObject *environ,
         .header = environ_header,
         .cookies = environ_cookies,
         .cookie_text = PS_COOKIE_UTF8,
-        .peer = text_bytes(lookup(environ, state->name_REMOTE_ADDR)),
-        .query = text_bytes(lookup(environ, state->name_QUERY_STRING)),
-        .scheme = text_bytes(lookup(environ, state->name_wsgi_url_scheme)),
+        .detail = environ_detail,
         .request_id = PS_NO_SPAN,
     };
 }
@@ -238,12 +247,29 @@ scope_peer(core_state *state, PyObject *scope)
     return text_bytes(host);
 }
 
+static ps_span
+scope_detail(void *opaque, ps_detail which)
+{
+    request_source *source = opaque;
+    switch (which) {
+    case PS_DETAIL_PEER:
+        return scope_peer(source->state, source->scope);
+    case PS_DETAIL_QUERY:
+        return text_bytes(
+            lookup(source->scope, source->state->name_query_string));
+    case PS_DETAIL_SCHEME:
+        break;
+    }
+    return text_bytes(lookup(source->scope, source->state->name_scheme));
+}
+
 void
 request_from_scope(core_state *state, PyObject *scope, request_source *source,
                    ps_request *request)
 {
     source->state = state;
     source->environ = NULL;
+    source->scope = scope;
     source->held_count = 0;
     source->cookie_count = 0;
     memset(source->first, 0, sizeof(source->first));
@@ -269,9 +295,7 @@ request_from_scope(core_state *state, PyObject *scope, request_source *source,
         .header = scope_header,
         .cookies = scope_cookies,
         .cookie_text = PS_COOKIE_LATIN1,
-        .peer = scope_peer(state, scope),
-        .query = text_bytes(lookup(scope, state->name_query_string)),
-        .scheme = text_bytes(lookup(scope, state->name_scheme)),
+        .detail = scope_detail,
         .request_id = PS_NO_SPAN,
     };
 }

@@ -14,7 +14,8 @@
  * a signature is verified. */
 typedef struct request_source {
     core_state *state;
-    PyObject *environ;              /* dict, for WSGI; NULL for ASGI */
+    PyObject *environ;              /* borrowed: for WSGI */
+    PyObject *scope;                /* borrowed: for ASGI */
     ps_span first[PS_HEADER_COUNT]; /* ASGI: first header of the name */
     size_t counts[PS_HEADER_COUNT]; /* ASGI: how many of that name */
     size_t cookie_count;

@@ -20,6 +20,7 @@ visit_new(core_state *state, GateObject *gate, PyObject *source)
         return NULL;
     }
     self->visit.token = NULL;
+    self->visit.user_text = NULL;
     self->visit.finished = false;
     self->gate = (GateObject *)Py_NewRef((PyObject *)gate);
     self->source = Py_NewRef(source);

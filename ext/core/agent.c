@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* One pass over the User-Agent: a byte that starts none of the words costs
- * one table look-up, so the usual browser costs about a nanosecond a byte. */
+/* One pass over the User-Agent, sixteen bytes at a time: a block that has no
+ * pair of letters with which a word begins is passed over, so that the usual
+ * browser costs a few nanoseconds. */
 #include "agent.h"
 
 #include <stdint.h>
@@ -10,12 +11,6 @@ static const ps_span WORDS[] = {
     {"spider", 6},      {"slurp", 5},
     {"scrapy", 6},      {"headless", 8},
     {"lighthouse", 10}, {"facebookexternalhit", 19},
-};
-
-/* First letters of WORDS, both cases. */
-static const uint8_t STARTS[256] = {
-    ['b'] = 1, ['B'] = 1, ['c'] = 1, ['C'] = 1, ['s'] = 1, ['S'] = 1,
-    ['h'] = 1, ['H'] = 1, ['l'] = 1, ['L'] = 1, ['f'] = 1, ['F'] = 1,
 };
 
 static bool
@@ -32,18 +27,59 @@ is_cubot(ps_span text, size_t at)
     return at >= 2 && stands_at(text, at - 2, PS_SPAN("cubot"));
 }
 
+static bool
+word_stands_at(ps_span text, size_t at)
+{
+    for (size_t w = 0; w < sizeof(WORDS) / sizeof(WORDS[0]); w++) {
+        if (stands_at(text, at, WORDS[w]) && !(w == 0 && is_cubot(text, at))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+typedef uint8_t block __attribute__((vector_size(16)));
+
+/* 0xff where a word may begin: its first two letters, in lower case. */
+static block
+word_starts(const char *at)
+{
+    block first;
+    block second;
+    memcpy(&first, at, sizeof(first));
+    memcpy(&second, at + 1, sizeof(second));
+    first |= 0x20;
+    second |= 0x20;
+    block s = first == 's';
+    return (
+        block)(((first == 'b') & (second == 'o')) |
+               ((first == 'c') & (second == 'r')) |
+               ((first == 'h') & (second == 'e')) |
+               ((first == 'l') & (second == 'i')) |
+               ((first == 'f') & (second == 'a')) |
+               (s & ((second == 'p') | (second == 'l') | (second == 'c'))));
+}
+
 bool
 ps_agent_is_bot(ps_span user_agent)
 {
-    for (size_t i = 0; i < user_agent.len; i++) {
-        if (!STARTS[(unsigned char)user_agent.ptr[i]]) {
+    size_t i = 0;
+    for (; user_agent.len - i > sizeof(block); i += sizeof(block)) {
+        uint64_t starts[2];
+        block found = word_starts(user_agent.ptr + i);
+        memcpy(starts, &found, sizeof(starts));
+        if ((starts[0] | starts[1]) == 0) {
             continue;
         }
-        for (size_t w = 0; w < sizeof(WORDS) / sizeof(WORDS[0]); w++) {
-            if (stands_at(user_agent, i, WORDS[w]) &&
-                !(w == 0 && is_cubot(user_agent, i))) {
+        for (size_t k = 0; k < sizeof(block); k++) {
+            if (found[k] && word_stands_at(user_agent, i + k)) {
                 return true;
             }
+        }
+    }
+    for (; i < user_agent.len; i++) {
+        if (word_stands_at(user_agent, i)) {
+            return true;
         }
     }
     return false;

@@ -202,9 +202,8 @@ find_token(const ps_gate *gate, const ps_request *request,
             continue;
         }
         if (status == PS_OK) {
-            status = ps_verifier_verify(gate->verifier, text,
-                                        PS_NOW_BY_CLOCK, slow,
-                                        &visit->token);
+            status = ps_verifier_verify(gate->verifier, text, PS_NOW_BY_CLOCK,
+                                        slow, &visit->token);
         }
         visit->reason = status;
         visit->source = (int)i;
@@ -216,14 +215,20 @@ find_token(const ps_gate *gate, const ps_request *request,
 static void
 find_user(const ps_gate *gate, ps_visit *visit)
 {
+    char text[PS_USER_MAX];
     for (size_t i = 0; i < gate->user_claim_count; i++) {
-        if (ps_token_claim_text(visit->token, gate->user_claims[i],
-                                visit->user_text, sizeof(visit->user_text),
-                                &visit->user) == PS_OK) {
-            return;
+        ps_span user;
+        if (ps_token_claim_text(visit->token, gate->user_claims[i], text,
+                                sizeof(text), &user) != PS_OK) {
+            continue;
         }
+        if (user.ptr == text) { /* it had escapes: not in the token as such */
+            visit->user_text = ps_dup(user);
+            user.ptr = visit->user_text;
+        }
+        visit->user = user;
+        return;
     }
-    visit->user = PS_NO_SPAN;
 }
 
 static ps_agent
@@ -259,7 +264,8 @@ static ps_span
 client_address(const ps_gate *gate, const ps_request *request)
 {
     return ps_client_address(
-        request->peer, ps_request_header(request, PS_HEADER_X_FORWARDED_FOR),
+        request->detail(request->source, PS_DETAIL_PEER),
+        ps_request_header(request, PS_HEADER_X_FORWARDED_FOR),
         gate->trusted_proxies);
 }
 
@@ -343,6 +349,7 @@ ps_gate_enter(const ps_gate *gate, const ps_request *request, ps_span method,
     visit->method = method;
     visit->path = path;
     visit->user = PS_NO_SPAN;
+    visit->user_text = NULL;
     visit->finished = false;
     visit->discarded = false;
     visit->label = gate->paths != NULL
@@ -477,4 +484,6 @@ ps_visit_fini(ps_visit *visit)
     ps_token_release(visit->token);
     visit->token = NULL;
     visit->user = PS_NO_SPAN;
+    ps_free(visit->user_text);
+    visit->user_text = NULL;
 }

@@ -70,10 +70,10 @@ PS_CHECKED ps_status ps_gate_new(const ps_gate_settings *settings,
 /* NULL is fine. */
 void ps_gate_free(ps_gate *gate);
 
-#define PS_USER_MAX 256 /* bytes of a user's id in an event */
+#define PS_USER_MAX 256 /* bytes of a user's id that has escapes */
 
 /* What `enter` found. The spans point into the request (the front keeps it
- * alive), the token, or the visit itself: a visit must not be moved. */
+ * alive), the token, or what the visit owns. */
 typedef struct ps_visit {
     unsigned label;
     uint8_t row;
@@ -91,7 +91,7 @@ typedef struct ps_visit {
     int64_t started_ns;
     bool finished;
     bool discarded;
-    char user_text[PS_USER_MAX];
+    char *user_text; /* owned: where the token has it in escapes; or NULL */
 } ps_visit;
 
 /* Fills in `visit`. `mode` is what the site's consent allows; `secure` says
@@ -128,7 +128,7 @@ size_t ps_gate_finish(const ps_gate *gate, ps_visit *visit,
 /* How long the visit has taken so far. */
 int64_t ps_visit_elapsed_ns(const ps_visit *visit);
 
-/* Gives the token back. */
+/* Gives back what the visit owns: the token, and the text of its user. */
 void ps_visit_fini(ps_visit *visit);
 
 /* The word of a mode: "off", "derived", "cookie". */

@@ -27,6 +27,13 @@ typedef enum ps_header {
     PS_HEADER_COUNT
 } ps_header;
 
+/* What a server says about a request beside its headers. */
+typedef enum ps_detail {
+    PS_DETAIL_PEER,  /* the peer's address; absent for a Unix socket */
+    PS_DETAIL_QUERY, /* without the "?" */
+    PS_DETAIL_SCHEME
+} ps_detail;
+
 /* One request, seen through its front. The functions answer borrowed spans
  * that live as long as `source`; an absent header is an absent span. */
 typedef struct ps_request {
@@ -36,9 +43,8 @@ typedef struct ps_request {
     /* All Cookie headers. */
     size_t (*cookies)(void *source, const ps_span **headers);
     ps_cookie_text cookie_text; /* as what the framework decodes them */
-    ps_span peer;  /* the peer's address; absent for a Unix socket */
-    ps_span query; /* without the "?" */
-    ps_span scheme;
+    /* What is no header: looked up when it is asked for. */
+    ps_span (*detail)(void *source, ps_detail which);
     ps_span request_id; /* given by the front */
 } ps_request;
 

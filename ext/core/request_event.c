@@ -78,7 +78,7 @@ extra_value(const ps_request_event *event, const ps_request *request,
 {
     switch ((ps_extra_field)which) {
     case PS_EXTRA_SCHEME:
-        return request->scheme;
+        return request->detail(request->source, PS_DETAIL_SCHEME);
     case PS_EXTRA_HOST:
         return ps_request_header(request, PS_HEADER_HOST);
     case PS_EXTRA_REFERRER:
@@ -94,7 +94,7 @@ extra_value(const ps_request_event *event, const ps_request *request,
     case PS_EXTRA_IP:
         return event->address;
     case PS_EXTRA_QUERY:
-        return request->query;
+        return request->detail(request->source, PS_DETAIL_QUERY);
     case PS_EXTRA_TRACE_ID:
         return trace_id(ps_request_header(request, PS_HEADER_TRACEPARENT));
     case PS_EXTRA_REQUEST_ID:

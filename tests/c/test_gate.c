@@ -26,11 +26,17 @@ fake_cookies(void *source, const ps_span **found)
     return cookie_header.ptr != NULL;
 }
 
+static ps_span
+fake_detail(void *source, ps_detail which)
+{
+    (void)source;
+    return which == PS_DETAIL_PEER ? PS_SPAN("192.0.2.1") : PS_SPAN("http");
+}
+
 static const ps_request REQUEST = {
     .header = fake_header,
     .cookies = fake_cookies,
-    .peer = {"192.0.2.1", 9},
-    .scheme = {"http", 4},
+    .detail = fake_detail,
 };
 
 typedef struct fixture {
