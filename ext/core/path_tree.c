@@ -73,7 +73,8 @@ add_node(ps_path_trees *trees, work_list *work, work_item item, uint8_t head)
 static ps_status
 add_text(ps_path_trees *trees, ps_span text, uint32_t *offset)
 {
-    if (text.len > trees->text_room - trees->text_count) {
+    if (trees->texts == NULL ||
+        text.len > trees->text_room - trees->text_count) {
         size_t room = trees->text_room == 0 ? 256 : trees->text_room;
         while (room - trees->text_count < text.len) {
             room *= 2;
