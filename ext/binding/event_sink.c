@@ -166,6 +166,7 @@ read_level(PyTypeObject *type, sink_arguments *arguments)
     } LEVELS[] = {
         {"auto", PS_DELIVERY_AUTO},
         {"exactly-once", PS_DELIVERY_MARKER},
+        {"script", PS_DELIVERY_SCRIPT},
         {"at-least-once", PS_DELIVERY_LEAST},
     };
     for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++) {
@@ -175,7 +176,7 @@ read_level(PyTypeObject *type, sink_arguments *arguments)
         }
     }
     refuse((PyObject *)type, "delivery",
-           "\"auto\", \"exactly-once\" or \"at-least-once\"");
+           "\"auto\", \"exactly-once\", \"script\" or \"at-least-once\"");
     return -1;
 }
 

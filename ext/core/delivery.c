@@ -16,53 +16,45 @@
  *
  * A reply is matched by type and shape, never just counted. Anything
  * unexpected closes the connection and leaves the batch in doubt. */
-#include "delivery.h"
+#include "delivery_private.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "alloc.h"
+#include "clock.h"
 #include "config.h"
 #include "redis_command.h"
 #include "redis_error.h"
-#include "redis_hello.h"
 
-#define MARKER_PREFIX "penstock:marker:"
-
-/* Strings that live as long as the target. */
-enum { CA_FILE, CERTIFICATE, PRIVATE_KEY, STREAM, CLIENT_NAME, OWNED_COUNT };
-
-typedef struct delivery {
-    ps_target base;
-    ps_delivery_settings settings; /* its spans point into `owned` */
-    ps_redis_url url;              /* owned */
-    char *owned[OWNED_COUNT];
-    ps_redis_link *link;     /* owned */
-    ps_redis_peer peer;      /* of the connection */
-    ps_delivery_level level; /* reached on the connection */
-    bool connected;          /* hello was answered */
-    ps_buf out;              /* the commands of one attempt */
-    char detail[160];        /* why the last attempt failed */
-} delivery;
-
-static void
-explain(delivery *self, ps_span text)
+void
+ps_delivery_explain(delivery *self, ps_span text)
 {
     snprintf(self->detail, sizeof(self->detail), "%.*s",
              (int)(text.len < 150 ? text.len : 150),
              text.ptr != NULL ? text.ptr : "");
 }
 
-static ps_status
-give_up(delivery *self, ps_status status)
+void
+ps_delivery_hang_up(delivery *self)
+{
+    ps_redis_link_close(self->link);
+    self->connected = false;
+}
+
+/* The connection cannot be used any more. */
+ps_status
+ps_delivery_give_up(delivery *self, ps_status status)
 {
     const char *detail = ps_redis_link_detail(self->link);
     if (detail[0] != '\0') {
-        explain(self, (ps_span){detail, strlen(detail)});
+        ps_delivery_explain(self, (ps_span){detail, strlen(detail)});
+    } else if (status == PS_PROTOCOL) {
+        ps_delivery_explain(
+            self, PS_SPAN("a reply of another shape than asked for"));
     }
-    ps_redis_link_close(self->link);
-    self->connected = false;
+    ps_delivery_hang_up(self);
     return status;
 }
 
@@ -75,7 +67,9 @@ choose_level(const delivery *self)
     bool marker = peer->may_kill && peer->may_read && peer->may_multi &&
                   peer->client_id != 0 && peer->run_id[0] != '\0';
     if (self->settings.level == PS_DELIVERY_AUTO) {
-        return marker ? PS_DELIVERY_MARKER : PS_DELIVERY_LEAST;
+        return marker           ? PS_DELIVERY_MARKER
+               : peer->may_eval ? PS_DELIVERY_SCRIPT
+                                : PS_DELIVERY_LEAST;
     }
     return self->settings.level;
 }
@@ -93,23 +87,15 @@ connect_and_greet(delivery *self, ps_wake *wake)
     }
     if (status != PS_OK) {
         if (error.ptr != NULL) {
-            explain(self, error);
+            ps_delivery_explain(self, error);
         }
-        return give_up(self, status);
+        return ps_delivery_give_up(self, status);
     }
     self->level = choose_level(self);
+    self->form.sessions =
+        self->peer.may_eval ? PS_SESSION_SCRIPT : PS_SESSION_PLAIN;
     self->connected = true;
     return PS_OK;
-}
-
-static ps_status
-marker_key(ps_buf *out, const ps_ring *ring)
-{
-    char key[sizeof(MARKER_PREFIX) - 1 + PS_PRODUCER_SIZE];
-    memcpy(key, MARKER_PREFIX, sizeof(MARKER_PREFIX) - 1);
-    memcpy(key + sizeof(MARKER_PREFIX) - 1, ring->header->label.producer,
-           PS_PRODUCER_SIZE);
-    return ps_redis_command_text(out, (ps_span){key, sizeof(key)});
 }
 
 /* Is the ring's fence another connection to the server we now talk to? */
@@ -137,18 +123,16 @@ parse_sequence(ps_span text)
 }
 
 /* A state of the server that ends the attempt, by what its error means. */
-static ps_status
-refuse(delivery *self, ps_span text)
+ps_status
+ps_delivery_refuse(delivery *self, ps_span text)
 {
-    explain(self, text);
+    ps_delivery_explain(self, text);
     switch (ps_redis_error_class(text)) {
     case PS_REDIS_RECONNECT:
-        ps_redis_link_close(self->link);
-        self->connected = false;
+        ps_delivery_hang_up(self);
         return PS_SERVER;
     case PS_REDIS_AUTH:
-        ps_redis_link_close(self->link);
-        self->connected = false;
+        ps_delivery_hang_up(self);
         return PS_AUTH;
     case PS_REDIS_PERMISSION:
         return PS_AUTH;
@@ -189,7 +173,7 @@ resolve_doubt(delivery *self, ps_ring *ring, ps_wake *wake)
         status = ps_redis_command_text(&self->out, PS_SPAN("GET"));
     }
     if (status == PS_OK) {
-        status = marker_key(&self->out, ring);
+        status = ps_redis_batch_marker(ring, &self->out);
     }
     if (status != PS_OK) {
         return status;
@@ -198,19 +182,20 @@ resolve_doubt(delivery *self, ps_ring *ring, ps_wake *wake)
                                     (ps_span){self->out.ptr, self->out.len},
                                     count, NULL);
     if (status != PS_OK) {
-        return give_up(self, status);
+        return ps_delivery_give_up(self, status);
     }
     size_t nodes;
     const ps_reply *reply = ps_redis_link_replies(self->link, &nodes);
     for (size_t i = 0; i < nodes; i++) {
         if (reply[i].type == PS_REPLY_ERROR) {
-            return refuse(self, ps_redis_link_text(self->link, &reply[i]));
+            return ps_delivery_refuse(
+                self, ps_redis_link_text(self->link, &reply[i]));
         }
     }
     const ps_reply *marker = &reply[count - 1];
     if (nodes != count || (count == 2 && reply[0].type != PS_REPLY_INTEGER) ||
         (marker->type != PS_REPLY_STRING && marker->type != PS_REPLY_NIL)) {
-        return give_up(self, PS_PROTOCOL);
+        return ps_delivery_give_up(self, PS_PROTOCOL);
     }
     if (marker->type == PS_REPLY_STRING) {
         ring->marker = parse_sequence(ps_redis_link_text(self->link, marker));
@@ -240,262 +225,6 @@ is_fenced(const delivery *self, const ps_ring *ring)
 
 /* ---- one attempt ------------------------------------------------------ */
 
-static ps_status
-write_event(delivery *self, const ps_ring *ring, const ps_batch_event *taken)
-{
-    ps_buf *out = &self->out;
-    const ps_event *event = &taken->event;
-    size_t arguments = 9 + 2 * (size_t)event->field_count;
-    size_t trim = self->settings.max_length != 0 ? 3 : 0;
-    ps_status status = ps_redis_command_begin(out, arguments + trim);
-    /* Room for all of it at once: names and values are inside the body, each
-     * with less than 32 bytes of framing, and so is what we add. */
-    if (status == PS_OK) {
-        status = ps_buf_reserve(out, event->body.len + event->kind.len +
-                                         self->settings.stream.len +
-                                         32 * (arguments + trim) + 160);
-    }
-    if (status != PS_OK) {
-        return status;
-    }
-    char id[PS_PRODUCER_SIZE + 1 + 20];
-    memcpy(id, ring->header->label.producer, PS_PRODUCER_SIZE);
-    id[PS_PRODUCER_SIZE] = '-';
-    size_t id_len =
-        PS_PRODUCER_SIZE + 1 +
-        ps_buf_format_number(id + PS_PRODUCER_SIZE + 1, taken->sequence);
-    status = ps_redis_command_text(out, PS_SPAN("XADD"));
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, self->settings.stream);
-    }
-    if (status == PS_OK && trim != 0) {
-        ps_buf_put(out, "$6\r\nMAXLEN\r\n$1\r\n~\r\n", 19);
-        status = ps_redis_command_number(out, self->settings.max_length);
-    }
-    if (status == PS_OK) {
-        ps_buf_put(out, "$1\r\n*\r\n$2\r\nid\r\n", 15);
-        status = ps_redis_command_text(out, (ps_span){id, id_len});
-    }
-    if (status == PS_OK) {
-        ps_buf_put(out, "$4\r\nkind\r\n", 10);
-        status = ps_redis_command_text(out, event->kind);
-    }
-    if (status == PS_OK) {
-        ps_buf_put(out, "$4\r\ntime\r\n", 10);
-        status = ps_redis_command_number(out, (uint64_t)event->time_ms);
-    }
-    ps_span rest = event->body;
-    ps_field field;
-    while (status == PS_OK && ps_event_next_field(&rest, &field)) {
-        status = ps_redis_command_text(out, field.name);
-        if (status == PS_OK) {
-            status = ps_redis_command_text(out, field.value);
-        }
-    }
-    return status;
-}
-
-static ps_status
-write_marker(delivery *self, const ps_ring *ring, uint64_t sequence)
-{
-    ps_status status = ps_redis_command_begin(&self->out, 5);
-    if (status == PS_OK) {
-        status = ps_redis_command_text(&self->out, PS_SPAN("SET"));
-    }
-    if (status == PS_OK) {
-        status = marker_key(&self->out, ring);
-    }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(&self->out, sequence);
-    }
-    if (status == PS_OK) {
-        status = ps_redis_command_text(&self->out, PS_SPAN("EX"));
-    }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(&self->out, PS_MARKER_TTL_S);
-    }
-    return status;
-}
-
-/* Writes the commands for the waiting events. With a transaction the reply
- * to command i of `*count` is QUEUED; without one it is its result. */
-static ps_status
-write_batch(delivery *self, const ps_batch *batch, size_t *count)
-{
-    bool transaction = self->level != PS_DELIVERY_LEAST;
-    ps_status status = PS_OK;
-    uint64_t last = 0;
-    self->out.len = 0;
-    *count = 0;
-    if (transaction) {
-        status = ps_redis_command_words(&self->out, PS_SPAN("MULTI"));
-    }
-    for (size_t i = 0; i < batch->count && status == PS_OK; i++) {
-        const ps_batch_event *taken = &batch->events[i];
-        if (taken->state == PS_EVENT_WAITING) {
-            status = write_event(self, batch->ring, taken);
-            last = taken->sequence;
-            ++*count;
-        }
-    }
-    if (status == PS_OK && transaction) {
-        status = write_marker(self, batch->ring, last);
-        ++*count;
-    }
-    if (status == PS_OK && transaction) {
-        status = ps_redis_command_words(&self->out, PS_SPAN("EXEC"));
-    }
-    return status;
-}
-
-/* A stream id: digits, a minus, digits. */
-static bool
-is_stream_id(ps_span text)
-{
-    size_t digits = 0;
-    size_t minus = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] == '-' && digits != 0 && minus == 0) {
-            minus = i;
-        } else if (text.ptr[i] < '0' || text.ptr[i] > '9') {
-            return false;
-        }
-        digits++;
-    }
-    return minus != 0 && minus + 1 < text.len;
-}
-
-/* An error that answers one event. OK: the event is settled by it. Else the
- * attempt ends with that status. */
-static ps_status
-judge_event(delivery *self, ps_batch *batch, size_t index, ps_span text)
-{
-    ps_batch_event *taken = &batch->events[index];
-    ps_redis_error meaning = ps_redis_error_class(text);
-    if (meaning == PS_REDIS_SUSPECT) {
-        taken->tries++;
-    }
-    if (meaning == PS_REDIS_REJECT ||
-        (meaning == PS_REDIS_SUSPECT && taken->tries >= PS_REJECT_TRIES)) {
-        explain(self, text);
-        ps_batch_settle(batch, index, PS_EVENT_REJECTED);
-        return PS_OK;
-    }
-    return refuse(self, text);
-}
-
-/* The replies to write_batch without a transaction, or the elements of
- * EXEC's: one for each waiting event, in order. */
-static ps_status
-judge_results(delivery *self, ps_batch *batch, const ps_reply *reply,
-              size_t replies, bool executed)
-{
-    ps_status outcome = PS_OK;
-    size_t at = 0;
-    for (size_t i = 0; i < batch->count; i++) {
-        if (batch->events[i].state != PS_EVENT_WAITING) {
-            continue;
-        }
-        if (at >= replies) {
-            return give_up(self, PS_PROTOCOL);
-        }
-        const ps_reply *result = &reply[at++];
-        ps_span text = ps_redis_link_text(self->link, result);
-        if (result->type == PS_REPLY_STRING && is_stream_id(text)) {
-            ps_batch_settle(batch, i, PS_EVENT_DELIVERED);
-        } else if (result->type != PS_REPLY_ERROR) {
-            return give_up(self, PS_PROTOCOL);
-        } else if (executed) {
-            /* The transaction stands, its marker is above this event: there
-             * is no second try. */
-            explain(self, text);
-            ps_batch_settle(batch, i, PS_EVENT_REJECTED);
-        } else {
-            ps_status status = judge_event(self, batch, i, text);
-            if (status != PS_OK) {
-                outcome = status;
-            }
-        }
-    }
-    return outcome;
-}
-
-/* The replies while a transaction was being queued, when EXEC was refused:
- * nothing of it was applied. OK: some event was settled, try the rest. */
-static ps_status
-judge_refusal(delivery *self, ps_batch *batch, const ps_reply *queued,
-              size_t count, ps_span exec_error)
-{
-    size_t at = 0;
-    bool settled = false;
-    ps_status outcome = PS_OK;
-    for (size_t i = 0; i < batch->count && at < count; i++) {
-        if (batch->events[i].state != PS_EVENT_WAITING) {
-            continue;
-        }
-        const ps_reply *reply = &queued[at++];
-        if (reply->type == PS_REPLY_ERROR) {
-            ps_status status = judge_event(
-                self, batch, i, ps_redis_link_text(self->link, reply));
-            settled |= status == PS_OK;
-            outcome = status != PS_OK ? status : outcome;
-        }
-    }
-    if (outcome != PS_OK) {
-        return outcome;
-    }
-    if (settled) {
-        return PS_OK;
-    }
-    for (; at < count; at++) {
-        if (queued[at].type == PS_REPLY_ERROR) {
-            return refuse(self, ps_redis_link_text(self->link, &queued[at]));
-        }
-    }
-    return refuse(self, exec_error);
-}
-
-static ps_status
-judge_transaction(delivery *self, ps_batch *batch, size_t count)
-{
-    size_t nodes;
-    const ps_reply *reply = ps_redis_link_replies(self->link, &nodes);
-    if (nodes < count + 2) {
-        return give_up(self, PS_PROTOCOL);
-    }
-    if (reply[0].type == PS_REPLY_ERROR) {
-        /* MULTI itself was refused; what followed stood alone, if at all. */
-        ps_status status =
-            refuse(self, ps_redis_link_text(self->link, &reply[0]));
-        ps_redis_link_close(self->link);
-        self->connected = false;
-        return status;
-    }
-    bool queued = reply[0].type == PS_REPLY_STATUS;
-    for (size_t i = 1; i <= count; i++) {
-        queued = queued &&
-                 (reply[i].type == PS_REPLY_ERROR ||
-                  (reply[i].type == PS_REPLY_STATUS &&
-                   ps_span_equal(ps_redis_link_text(self->link, &reply[i]),
-                                 PS_SPAN("QUEUED"))));
-    }
-    const ps_reply *exec = &reply[count + 1];
-    if (queued && exec->type == PS_REPLY_ERROR && nodes == count + 2) {
-        batch->ring->in_doubt = false;
-        return judge_refusal(self, batch, reply + 1, count,
-                             ps_redis_link_text(self->link, exec));
-    }
-    if (!queued || exec->type != PS_REPLY_ARRAY || exec->elements != count ||
-        nodes != 2 * count + 2 || reply[nodes - 1].type != PS_REPLY_STATUS) {
-        return give_up(self, PS_PROTOCOL);
-    }
-    ps_status status = judge_results(self, batch, exec + 1, count - 1, true);
-    if (status == PS_OK) {
-        batch->ring->in_doubt = false;
-    }
-    return status;
-}
-
 static void
 measure(const ps_batch *batch, const ps_redis_times *times)
 {
@@ -510,34 +239,56 @@ measure(const ps_batch *batch, const ps_redis_times *times)
     }
 }
 
+/* What is done at each level: how the batch is written, how many replies it
+ * has beside one for each of its commands, how these are judged. */
+static const struct {
+    ps_status (*write)(const ps_redis_form *form, const ps_batch *batch,
+                       const ps_session_touches *touches, ps_buf *out,
+                       ps_redis_written *written);
+    ps_status (*judge)(delivery *self, ps_batch *batch,
+                       const ps_redis_written *written);
+} LEVELS[] = {
+    [PS_DELIVERY_MARKER] = {ps_redis_batch_transaction,
+                            ps_delivery_replies_transaction},
+    [PS_DELIVERY_SCRIPT] = {ps_redis_batch_script, ps_delivery_replies_script},
+    [PS_DELIVERY_LEAST] = {ps_redis_batch_plain, ps_delivery_replies_plain},
+};
+
+static size_t
+count_replies(const delivery *self, const ps_redis_written *written)
+{
+    switch (self->level) {
+    case PS_DELIVERY_MARKER:
+        return written->events + written->sessions + 3;
+    case PS_DELIVERY_SCRIPT:
+        return 1;
+    default:
+        return written->events + written->sessions;
+    }
+}
+
 static ps_status
 attempt(delivery *self, ps_batch *batch, ps_wake *wake)
 {
-    size_t count;
+    ps_redis_written written;
     ps_redis_times times;
-    bool transaction = self->level != PS_DELIVERY_LEAST;
-    ps_status status = write_batch(self, batch, &count);
+    self->out.len = 0;
+    ps_session_touch_collect(&self->touches, batch,
+                             ps_clock_wall_ms() - PS_SESSION_TTL_S * 1000);
+    ps_status status = LEVELS[self->level].write(
+        &self->form, batch, &self->touches, &self->out, &written);
     if (status != PS_OK) {
         return status;
     }
     batch->ring->in_doubt = true;
     status = ps_redis_link_exchange(self->link, wake,
                                     (ps_span){self->out.ptr, self->out.len},
-                                    transaction ? count + 2 : count, &times);
+                                    count_replies(self, &written), &times);
     if (status != PS_OK) {
-        return give_up(self, status);
+        return ps_delivery_give_up(self, status);
     }
     measure(batch, &times);
-    if (transaction) {
-        return judge_transaction(self, batch, count);
-    }
-    size_t nodes;
-    const ps_reply *reply = ps_redis_link_replies(self->link, &nodes);
-    if (nodes != count) {
-        return give_up(self, PS_PROTOCOL);
-    }
-    batch->ring->in_doubt = false;
-    return judge_results(self, batch, reply, count, false);
+    return LEVELS[self->level].judge(self, batch, &written);
 }
 
 /* ---- the target ------------------------------------------------------- */
@@ -594,22 +345,27 @@ delivery_attend(ps_target *target)
 {
     /* Nothing was asked: it has hung up, or is talking out of turn. */
     delivery *self = of(target);
-    ps_redis_link_close(self->link);
-    self->connected = false;
+    ps_delivery_hang_up(self);
 }
 
 static void
 delivery_report(const ps_target *target, ps_target_report *report)
 {
     const delivery *self = (const delivery *)(const void *)target;
-    static const char *const LEVELS[] = {
+    static const char *const WORDS[] = {
         [PS_DELIVERY_AUTO] = "unknown",
         [PS_DELIVERY_MARKER] = "exactly-once",
         [PS_DELIVERY_SCRIPT] = "exactly-once, script",
         [PS_DELIVERY_LEAST] = "at-least-once",
     };
-    snprintf(report->delivery, sizeof(report->delivery), "%s%s",
-             LEVELS[self->level], self->peer.may_evict ? ", evictable" : "");
+    const char *sessions = "";
+    if (self->connected && self->form.sessions != PS_SESSION_SCRIPT) {
+        sessions = self->form.sessions == PS_SESSION_PLAIN ? ", plain sessions"
+                                                           : ", no sessions";
+    }
+    snprintf(report->delivery, sizeof(report->delivery), "%s%s%s",
+             WORDS[self->level], sessions,
+             self->peer.may_evict ? ", evictable" : "");
     snprintf(report->server, sizeof(report->server), "%s", self->peer.version);
     snprintf(report->detail, sizeof(report->detail), "%s", self->detail);
 }
@@ -630,6 +386,7 @@ delivery_free(ps_target *target)
     delivery *self = of(target);
     ps_redis_link_free(self->link);
     ps_buf_fini(&self->out);
+    ps_session_touch_fini(&self->touches);
     ps_redis_url_fini(&self->url);
     for (size_t i = 0; i < OWNED_COUNT; i++) {
         ps_free(self->owned[i]);
@@ -640,9 +397,7 @@ delivery_free(ps_target *target)
 static void
 delivery_close(ps_target *target)
 {
-    delivery *self = of(target);
-    ps_redis_link_close(self->link);
-    self->connected = false;
+    ps_delivery_hang_up(of(target));
 }
 
 static const ps_target_ops OPS = {
@@ -690,6 +445,11 @@ ps_delivery_new(const ps_delivery_settings *settings, ps_target **target)
     self->settings = *settings;
     ps_buf_init(&self->out, PS_COMMAND_BYTES_MAX);
     ps_status status = own(self);
+    self->form.stream = self->settings.stream;
+    self->form.max_length = settings->max_length;
+    if (status == PS_OK) {
+        status = ps_session_touch_init(&self->touches, settings->batch);
+    }
     if (status == PS_OK) {
         status = ps_redis_link_new(
             &(ps_redis_link_settings){

@@ -14,7 +14,7 @@ typedef struct ps_target ps_target;
 
 /* What people are told about a target. All strings end in NUL. */
 typedef struct ps_target_report {
-    char delivery[48]; /* the level reached: "exactly-once", ... */
+    char delivery[64]; /* the level reached: "exactly-once", ... */
     char server[48];   /* version; "" unknown */
     char detail[192];  /* why the last attempt failed; "" it did not */
 } ps_target_report;
