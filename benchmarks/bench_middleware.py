@@ -119,7 +119,7 @@ def main() -> None:
         SECRET_KEY="a secret key of the benchmarks, of the length that Django asks for",
         ROOT_URLCONF="bench_middleware",
         ALLOWED_HOSTS=["localhost"],
-        PENSTOCK={"SINK": {"url": "file:/dev/null", "ring_bytes": 64 << 20}},
+        PENSTOCK={"SINK": {"url": "memory:", "ring_bytes": 16 << 20}},
     )
     django.setup()
     handlers: dict[str, tuple[WSGIHandler, ASGIHandler]] = {}
@@ -130,7 +130,7 @@ def main() -> None:
     ):
         with override_settings(MIDDLEWARE=middleware):
             handlers[name] = WSGIHandler(), ASGIHandler()
-    cookie = get(handlers["penstock"][0], "").get("Set-Cookie", "").partition(";")[0]
+    cookie = get(handlers["penstock"][0], "").get("Set-Cookie", "").strip().partition(";")[0]
     assert cookie.startswith("device_fp="), "the first page mints"
     loop = asyncio.new_event_loop()
 
