@@ -85,7 +85,7 @@ write_questions(ps_buf *out, ps_span client_name)
         "CLIENT ID",
         "INFO server",
         "INFO memory",
-        "CLIENT KILL ID " NO_CLIENT,
+        ("CLIENT KILL ID " NO_CLIENT),
         "GET penstock:marker:-",
         "MULTI",
         "EXEC",
