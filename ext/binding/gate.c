@@ -189,9 +189,7 @@ gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         Py_DECREF(visit);
         return NULL;
     }
-    PyObject *method =
-        PyDict_GetItemWithError(values[0], state->name_REQUEST_METHOD);
-    PyErr_Clear();
+    PyObject *method = request_lookup(values[0], state->name_REQUEST_METHOD);
     visit->method = Py_XNewRef(method);
     enter(visit, &request, text_bytes(method), path, mode);
     request_source_fini(&source);
@@ -242,8 +240,7 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         }
         Py_DECREF(text);
     }
-    PyObject *method = PyDict_GetItemWithError(values[0], state->name_method);
-    PyErr_Clear();
+    PyObject *method = request_lookup(values[0], state->name_method);
     visit->method = Py_XNewRef(method);
     enter(visit, &request, text_bytes(method), path, mode);
     request_source_fini(&source);

@@ -31,9 +31,8 @@ text_bytes(PyObject *text)
     return PS_NO_SPAN;
 }
 
-/* Borrowed; NULL without an exception when it is not there. */
-static PyObject *
-lookup(PyObject *dict, PyObject *name)
+PyObject *
+request_lookup(PyObject *dict, PyObject *name)
 {
     PyObject *value = PyDict_GetItemWithError(dict, name);
     if (value == NULL && PyErr_Occurred()) {
@@ -104,7 +103,7 @@ environ_header(void *opaque, ps_header which, size_t *count)
 {
     request_source *source = opaque;
     PyObject *value =
-        lookup(source->environ, environ_name(source->state, which));
+        request_lookup(source->environ, environ_name(source->state, which));
     if (which == PS_HEADER_AUTHORIZATION) {
         hold(source, value);
     }
@@ -117,7 +116,8 @@ static size_t
 environ_cookies(void *opaque, const ps_span **headers)
 {
     request_source *source = opaque;
-    PyObject *value = lookup(source->environ, source->state->name_HTTP_COOKIE);
+    PyObject *value =
+        request_lookup(source->environ, source->state->name_HTTP_COOKIE);
     hold(source, value);
     source->cookies[0] = text_bytes(value);
     *headers = source->cookies;
@@ -132,7 +132,7 @@ environ_detail(void *opaque, ps_detail which)
                      : which == PS_DETAIL_QUERY
                          ? source->state->name_QUERY_STRING
                          : source->state->name_wsgi_url_scheme;
-    return text_bytes(lookup(source->environ, name));
+    return text_bytes(request_lookup(source->environ, name));
 }
 
 void
@@ -238,7 +238,7 @@ pair_items(PyObject *pair, PyObject **name, PyObject **value)
 static ps_span
 scope_peer(core_state *state, PyObject *scope)
 {
-    PyObject *client = lookup(scope, state->name_client);
+    PyObject *client = request_lookup(scope, state->name_client);
     PyObject *host;
     PyObject *port;
     if (client == NULL || pair_items(client, &host, &port) < 0) {
@@ -256,11 +256,12 @@ scope_detail(void *opaque, ps_detail which)
         return scope_peer(source->state, source->scope);
     case PS_DETAIL_QUERY:
         return text_bytes(
-            lookup(source->scope, source->state->name_query_string));
+            request_lookup(source->scope, source->state->name_query_string));
     case PS_DETAIL_SCHEME:
         break;
     }
-    return text_bytes(lookup(source->scope, source->state->name_scheme));
+    return text_bytes(
+        request_lookup(source->scope, source->state->name_scheme));
 }
 
 void
@@ -274,7 +275,7 @@ request_from_scope(core_state *state, PyObject *scope, request_source *source,
     source->cookie_count = 0;
     memset(source->first, 0, sizeof(source->first));
     memset(source->counts, 0, sizeof(source->counts));
-    PyObject *headers = lookup(scope, state->name_headers);
+    PyObject *headers = request_lookup(scope, state->name_headers);
     bool is_list = headers != NULL && PyList_Check(headers);
     bool is_tuple = headers != NULL && PyTuple_Check(headers);
     Py_ssize_t count = is_list    ? PyList_GET_SIZE(headers)
@@ -400,7 +401,7 @@ int
 path_from_environ(core_state *state, PyObject *environ, PyObject **owner,
                   ps_span *path)
 {
-    PyObject *text = lookup(environ, state->name_PATH_INFO);
+    PyObject *text = request_lookup(environ, state->name_PATH_INFO);
     if (text == NULL || !PyUnicode_Check(text) ||
         PyUnicode_GET_LENGTH(text) == 0) {
         *owner = NULL;
@@ -424,7 +425,7 @@ int
 path_from_scope(core_state *state, PyObject *scope, PyObject **owner,
                 ps_span *path)
 {
-    PyObject *text = lookup(scope, state->name_path);
+    PyObject *text = request_lookup(scope, state->name_path);
     if (text == NULL || !PyUnicode_Check(text)) {
         *owner = NULL;
         *path = PS_SPAN("/");
@@ -433,7 +434,7 @@ path_from_scope(core_state *state, PyObject *scope, PyObject **owner,
     if (path_from_text(text, owner, path) < 0) {
         return -1;
     }
-    PyObject *root = lookup(scope, state->name_root_path);
+    PyObject *root = request_lookup(scope, state->name_root_path);
     if (root == NULL || !PyUnicode_Check(root) ||
         PyUnicode_GET_LENGTH(root) == 0) {
         return 0;

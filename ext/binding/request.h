@@ -36,6 +36,10 @@ void request_from_environ(core_state *state, PyObject *environ,
 void request_from_scope(core_state *state, PyObject *scope,
                         request_source *source, ps_request *request);
 
+/* The value of an interned `name`, borrowed; NULL without an exception when it
+ * is not there. */
+PyObject *request_lookup(PyObject *dict, PyObject *name);
+
 /* The bytes of a str (latin-1 where all characters fit, else UTF-8) or
  * bytes object, borrowed from it. Absent for anything else, and for a str
  * that UTF-8 cannot hold. Never fails. */

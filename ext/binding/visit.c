@@ -181,8 +181,10 @@ static ps_span
 utf8_of(PyObject *text)
 {
     Py_ssize_t size;
-    const char *bytes =
-        text != NULL ? PyUnicode_AsUTF8AndSize(text, &size) : NULL;
+    if (text == NULL) {
+        return PS_NO_SPAN;
+    }
+    const char *bytes = PyUnicode_AsUTF8AndSize(text, &size);
     if (bytes == NULL) {
         PyErr_Clear();
         return PS_NO_SPAN;

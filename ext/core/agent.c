@@ -6,13 +6,6 @@
 
 #include <stdint.h>
 
-static const ps_span WORDS[] = {
-    {"bot", 3},         {"crawl", 5},
-    {"spider", 6},      {"slurp", 5},
-    {"scrapy", 6},      {"headless", 8},
-    {"lighthouse", 10}, {"facebookexternalhit", 19},
-};
-
 static bool
 stands_at(ps_span text, size_t at, ps_span word)
 {
@@ -30,12 +23,24 @@ is_cubot(ps_span text, size_t at)
 static bool
 word_stands_at(ps_span text, size_t at)
 {
-    for (size_t w = 0; w < sizeof(WORDS) / sizeof(WORDS[0]); w++) {
-        if (stands_at(text, at, WORDS[w]) && !(w == 0 && is_cubot(text, at))) {
-            return true;
-        }
+    switch (ps_lower(text.ptr[at])) {
+    case 'b':
+        return stands_at(text, at, PS_SPAN("bot")) && !is_cubot(text, at);
+    case 'c':
+        return stands_at(text, at, PS_SPAN("crawl"));
+    case 'f':
+        return stands_at(text, at, PS_SPAN("facebookexternalhit"));
+    case 'h':
+        return stands_at(text, at, PS_SPAN("headless"));
+    case 'l':
+        return stands_at(text, at, PS_SPAN("lighthouse"));
+    case 's':
+        return stands_at(text, at, PS_SPAN("spider")) ||
+               stands_at(text, at, PS_SPAN("slurp")) ||
+               stands_at(text, at, PS_SPAN("scrapy"));
+    default:
+        return false;
     }
-    return false;
 }
 
 typedef uint8_t block __attribute__((vector_size(16)));
@@ -60,29 +65,43 @@ word_starts(const char *at)
                (s & ((second == 'p') | (second == 'l') | (second == 'c'))));
 }
 
-bool
-ps_agent_is_bot(ps_span user_agent)
+static bool
+block_has_word(ps_span text, size_t at)
 {
-    size_t i = 0;
-    for (; user_agent.len - i > sizeof(block); i += sizeof(block)) {
-        uint64_t starts[2];
-        block found = word_starts(user_agent.ptr + i);
-        memcpy(starts, &found, sizeof(starts));
-        if ((starts[0] | starts[1]) == 0) {
-            continue;
-        }
-        for (size_t k = 0; k < sizeof(block); k++) {
-            if (found[k] && word_stands_at(user_agent, i + k)) {
-                return true;
-            }
-        }
+    uint64_t halves[2];
+    block found = word_starts(text.ptr + at);
+    memcpy(halves, &found, sizeof(halves));
+    if ((halves[0] | halves[1]) == 0) {
+        return false;
     }
-    for (; i < user_agent.len; i++) {
-        if (word_stands_at(user_agent, i)) {
+    for (size_t k = 0; k < sizeof(block); k++) {
+        if (found[k] && word_stands_at(text, at + k)) {
             return true;
         }
     }
     return false;
+}
+
+bool
+ps_agent_is_bot(ps_span user_agent)
+{
+    /* a block and the byte behind it: its last pair of letters */
+    const size_t reach = sizeof(block) + 1;
+    if (user_agent.len < reach) {
+        for (size_t i = 0; i < user_agent.len; i++) {
+            if (word_stands_at(user_agent, i)) {
+                return true;
+            }
+        }
+        return false;
+    }
+    size_t last = user_agent.len - reach;
+    for (size_t i = 0; i < last; i += sizeof(block)) {
+        if (block_has_word(user_agent, i)) {
+            return true;
+        }
+    }
+    return block_has_word(user_agent, last);
 }
 
 bool
