@@ -98,6 +98,9 @@ test_days(void)
            stat(inside("salt-19999.00ff"), &info) != 0 &&
            stat(inside("salt-20001"), &info) == 0,
        "older salts are unlinked");
+    ok(ps_derived_fingerprint(derived, &CLIENT, NOON, &one) == PS_OK &&
+           same_id(&one, &two) && stat(inside("salt-20000"), &info) != 0,
+       "who comes late does not bring the old salt back");
     ps_derived_free(derived);
 }
 

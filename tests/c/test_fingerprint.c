@@ -2,6 +2,7 @@
 #include "tap.h"
 
 #include "../../ext/core/alloc.h"
+#include "../../ext/core/base64url.h"
 #include "../../ext/core/fingerprint.h"
 
 #define NOW 1795000000
@@ -183,6 +184,53 @@ test_keys(void)
     ps_fingerprint_cookie_free(both);
     ps_fingerprint_cookie_free(old);
     ps_fingerprint_cookie_free(other);
+}
+
+/* Among 300 keys some have one key id; their values must not be confused. */
+static void
+test_keys_of_one_key_id(void)
+{
+    static char names[300][8];
+    static ps_fingerprint minted[300];
+    ps_span keys[300];
+    size_t a = 0;
+    size_t b = 0;
+    for (size_t i = 0; i < 300 && b == 0; i++) {
+        int length = snprintf(names[i], sizeof(names[i]), "k%zu", i);
+        keys[i] = (ps_span){names[i], (size_t)length};
+        ps_fingerprint_settings wanted = settings(&keys[i], 1);
+        ps_fingerprint_cookie *cookie = make(&wanted);
+        minted[i] = mint(cookie, NOW);
+        ps_fingerprint_cookie_free(cookie);
+        uint8_t value[38];
+        if (ps_base64url_decode(value_of(&minted[i]), value) != PS_OK) {
+            break;
+        }
+        minted[i].reissue = false;
+        minted[i].issued_at = value[1]; /* remembered for the search */
+        for (size_t k = 0; k < i && b == 0; k++) {
+            if (minted[k].issued_at == value[1]) {
+                a = k;
+                b = i;
+            }
+        }
+    }
+    const ps_span both[] = {keys[a], keys[b]};
+    ps_fingerprint_settings wanted = settings(both, 2);
+    ps_fingerprint_cookie *cookie = make(&wanted);
+    ps_fingerprint got;
+    ok(b != 0 &&
+           read_value(cookie, value_of(&minted[a]), NOW, &got) == PS_OK &&
+           !got.reissue &&
+           read_value(cookie, value_of(&minted[b]), NOW, &got) == PS_OK &&
+           got.reissue,
+       "two keys of one key id: both are tried");
+    ps_fingerprint_cookie_free(cookie);
+    wanted = settings(both, 1);
+    cookie = make(&wanted);
+    ok(read_value(cookie, value_of(&minted[b]), NOW, &got) == PS_SIGNATURE,
+       "... and the other one alone says signature");
+    ps_fingerprint_cookie_free(cookie);
 }
 
 static void
@@ -438,6 +486,7 @@ main(void)
     test_round_trip();
     test_every_changed_bit_is_refused();
     test_keys();
+    test_keys_of_one_key_id();
     test_duplicates();
     test_unsigned();
     test_settings();
