@@ -8,9 +8,11 @@
 
 #include "arguments.h"
 #include "errors.h"
+#include "json.h"
 #include "token_settings.h"
 
 #include "../core/alloc.h"
+#include "../core/base64url.h"
 
 static ps_verifier *
 verifier_of(PyObject *op)
@@ -206,6 +208,130 @@ token_verifier_verify_jws(PyObject *op, PyObject *object)
     return bytes;
 }
 
+/* For penstock.jwt, whose rules about claims are PyJWT's. */
+static PyObject *
+token_verifier_decode(PyObject *op, PyObject *object)
+{
+    ps_span text;
+    ps_token *token;
+    if (read_token(object, &text) < 0) {
+        return NULL;
+    }
+    PyThreadState *thread = NULL;
+    ps_slow_section slow = {let_go, take_back, &thread};
+    ps_status status =
+        ps_verifier_decode(verifier_of(op), text, &slow, &token);
+    core_state *state = state_of(op);
+    return status == PS_OK ? token_from_core_steal(state, token)
+                           : raise_token_error(state, status, NULL);
+}
+
+/* A segment's bytes. New reference; NULL with DecodeError. */
+static PyObject *
+segment_bytes(core_state *state, ps_span segment, ps_span text)
+{
+    size_t size = ps_base64url_decoded_size(segment.len);
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
+    if (bytes != NULL &&
+        ps_base64url_decode(segment, PyBytes_AS_STRING(bytes)) != PS_OK) {
+        Py_DECREF(bytes);
+        return raise_token_error(state, ps_jws_why_not_base64(text), NULL);
+    }
+    return bytes;
+}
+
+/* The dict of an object; NULL with `reason` where the bytes are none. */
+static PyObject *
+object_of(core_state *state, PyObject *bytes, ps_status reason)
+{
+    ps_span text = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+    size_t capacity = PS_JSON_SCRATCH_SIZE(text.len), count;
+    unsigned flags;
+    ps_json_scratch scratch = {
+        .members = PyMem_Calloc(capacity, sizeof(*scratch.members)),
+        .heads = PyMem_Calloc(2 * capacity, sizeof(*scratch.heads)),
+        .capacity = capacity,
+    };
+    PyObject *dict = NULL;
+    if (scratch.members == NULL || scratch.heads == NULL) {
+        PyErr_NoMemory();
+    } else if (ps_json_index(text, &scratch, &count, &flags) != PS_OK) {
+        raise_token_error(state, reason, NULL);
+    } else {
+        dict = json_object(state, text.ptr, scratch.members, count);
+    }
+    PyMem_Free(scratch.members);
+    PyMem_Free(scratch.heads);
+    return dict;
+}
+
+/* For penstock.jwt: (header, payload, signature) of a token, nothing
+ * verified. */
+static PyObject *
+token_verifier_read_unverified(PyObject *type, PyObject *object)
+{
+    core_state *state = state_of_type((PyTypeObject *)type);
+    ps_span text;
+    ps_jws jws;
+    if (read_token(object, &text) < 0) {
+        return NULL;
+    }
+    if (text.len > PS_TOKEN_MAX_BYTES_TOP) {
+        return raise_token_error(state, PS_TOO_LONG, NULL);
+    }
+    if (ps_jws_split(text, &jws) != PS_OK) {
+        return raise_token_error(state, PS_MALFORMED, NULL);
+    }
+    PyObject *header = segment_bytes(state, jws.header, text);
+    PyObject *payload =
+        header != NULL ? segment_bytes(state, jws.payload, text) : NULL;
+    PyObject *signature =
+        payload != NULL ? segment_bytes(state, jws.signature, text) : NULL;
+    PyObject *result = NULL;
+    if (signature != NULL) {
+        PyObject *dict = object_of(state, header, PS_HEADER);
+        if (dict != NULL) {
+            result = PyTuple_Pack(3, dict, payload, signature);
+            Py_DECREF(dict);
+        }
+    }
+    Py_XDECREF(header);
+    Py_XDECREF(payload);
+    Py_XDECREF(signature);
+    return result;
+}
+
+/* For penstock.jwt: the dict of a JSON object in bytes. */
+static PyObject *
+token_verifier_read_object(PyObject *type, PyObject *object)
+{
+    if (!PyBytes_Check(object)) {
+        PyErr_SetString(PyExc_TypeError, "payload: bytes");
+        return NULL;
+    }
+    return object_of(state_of_type((PyTypeObject *)type), object, PS_PAYLOAD);
+}
+
+/* The engines that are built in, by name: the library's version. */
+static PyObject *
+token_verifier_engines(PyObject *Py_UNUSED(type), PyObject *Py_UNUSED(args))
+{
+    const ps_engine *engines[] = {ps_engine_openssl(), ps_engine_libjwt()};
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict != NULL && i < 2; i++) {
+        if (engines[i] == NULL) {
+            continue;
+        }
+        PyObject *version = PyUnicode_FromString(engines[i]->version());
+        if (version == NULL ||
+            PyDict_SetItemString(dict, engines[i]->name, version) < 0) {
+            Py_CLEAR(dict);
+        }
+        Py_XDECREF(version);
+    }
+    return dict;
+}
+
 static PyObject *
 token_verifier_replace_keys(PyObject *op, PyObject *object)
 {
@@ -264,6 +390,34 @@ static PyMethodDef token_verifier_methods[] = {
         .ml_doc = PyDoc_STR("verify_jws($self, text, /)\n--\n\n"
                             "The payload of any JWS: signature and header "
                             "rules only."),
+    },
+    {
+        .ml_name = "_decode",
+        .ml_meth = token_verifier_decode,
+        .ml_flags = METH_O,
+        .ml_doc = PyDoc_STR("_decode($self, text, /)\n--\n\n"
+                            "The Token of `text`, its claims not judged."),
+    },
+    {
+        .ml_name = "_read_unverified",
+        .ml_meth = token_verifier_read_unverified,
+        .ml_flags = METH_O | METH_CLASS,
+        .ml_doc = PyDoc_STR("_read_unverified($type, text, /)\n--\n\n"
+                            "(header, payload, signature), not verified."),
+    },
+    {
+        .ml_name = "_read_object",
+        .ml_meth = token_verifier_read_object,
+        .ml_flags = METH_O | METH_CLASS,
+        .ml_doc = PyDoc_STR("_read_object($type, payload, /)\n--\n\n"
+                            "The dict of a JSON object, strictly read."),
+    },
+    {
+        .ml_name = "_engines",
+        .ml_meth = token_verifier_engines,
+        .ml_flags = METH_NOARGS | METH_CLASS,
+        .ml_doc = PyDoc_STR("_engines($type, /)\n--\n\n"
+                            "The engines built in: name to version."),
     },
     {
         .ml_name = "replace_keys",

@@ -83,6 +83,12 @@ PS_CHECKED ps_status ps_verifier_explain(ps_verifier *verifier, ps_span text,
                                          const ps_slow_section *slow,
                                          ps_token **token, ps_span *claim);
 
+/* Everything but the rules about claims, and without the cache: for callers
+ * with rules of their own. The token's times are not filled in. Any thread. */
+PS_CHECKED ps_status ps_verifier_decode(ps_verifier *verifier, ps_span text,
+                                        const ps_slow_section *slow,
+                                        ps_token **token);
+
 /* Verifies the signature and the header's rules of any JWS. OK: `*payload` is
  * a block of ps_malloc() with `*size` bytes, which may be none; the caller
  * frees it. Any thread. */

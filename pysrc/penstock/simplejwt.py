@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: MIT
+"""simplejwt's token backend over the C core: a drop-in for its ``TokenBackend``.
+
+All of ``SIMPLE_JWT`` is honoured: algorithm, signing and verifying key, audience, issuer, leeway
+and JWK_URL, whose key set PyJWT's client fetches. Only the check of a token is ours; tokens are
+still made by PyJWT, and blacklist, rotation and sliding tokens stay simplejwt's.
+
+``PENSTOCK = {"SIMPLEJWT": True}`` puts it in place.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.signals import setting_changed
+from django.utils.translation import gettext_lazy as _
+from rest_framework_simplejwt import state
+from rest_framework_simplejwt.backends import TokenBackend as SimpleTokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
+from rest_framework_simplejwt.settings import api_settings
+
+from penstock import jwt
+
+__all__ = ["TokenBackend", "install", "uninstall"]
+
+
+class TokenBackend(SimpleTokenBackend):
+    """``rest_framework_simplejwt.backends.TokenBackend`` with another ``decode``."""
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+        """Verify ``token`` and answer its payload.
+
+        Raises TokenBackendExpiredToken, or TokenBackendError where it is refused for any other
+        reason.
+        """
+        try:
+            return jwt.decode(
+                token,
+                self.get_verifying_key(token) if verify else "",
+                algorithms=[self.algorithm],
+                audience=self.audience,
+                issuer=self.issuer,
+                leeway=self.get_leeway(),
+                options={
+                    "verify_aud": self.audience is not None,
+                    "verify_signature": verify,
+                },
+            )
+        except jwt.InvalidAlgorithmError as error:
+            raise TokenBackendError(_("Invalid algorithm specified")) from error
+        except jwt.ExpiredSignatureError as error:
+            raise TokenBackendExpiredToken(_("Token is expired")) from error
+        except jwt.InvalidTokenError as error:
+            raise TokenBackendError(_("Token is invalid")) from error
+
+
+def _make(kind: type[SimpleTokenBackend]) -> SimpleTokenBackend:
+    return kind(
+        api_settings.ALGORITHM,
+        api_settings.SIGNING_KEY,
+        api_settings.VERIFYING_KEY,
+        api_settings.AUDIENCE,
+        api_settings.ISSUER,
+        api_settings.JWK_URL,
+        api_settings.LEEWAY,
+        api_settings.JSON_ENCODER,
+    )
+
+
+def _reload(*, setting: str, **_kwargs: Any) -> None:
+    if setting in ("SIMPLE_JWT", "SECRET_KEY"):
+        state.token_backend = _make(TokenBackend)
+
+
+def install() -> None:
+    """Make it simplejwt's own backend, and again whenever SIMPLE_JWT changes."""
+    state.token_backend = _make(TokenBackend)
+    setting_changed.connect(_reload, dispatch_uid="penstock.simplejwt")
+
+
+def uninstall() -> None:
+    """Give simplejwt its own backend back."""
+    setting_changed.disconnect(dispatch_uid="penstock.simplejwt")
+    state.token_backend = _make(SimpleTokenBackend)
