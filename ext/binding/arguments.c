@@ -58,3 +58,10 @@ read_arguments(const char *function, const char *const *names,
     }
     return 0;
 }
+
+PyObject *
+raise_wrong_type(const char *what, PyObject *got)
+{
+    return PyErr_Format(PyExc_TypeError, "%s, not %.100s", what,
+                        Py_TYPE(got)->tp_name);
+}

@@ -14,4 +14,7 @@ int read_arguments(const char *function, const char *const *names,
                    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                    PyObject **values);
 
+/* Sets TypeError "<what>, not <the type of got>". Always NULL. */
+PyObject *raise_wrong_type(const char *what, PyObject *got);
+
 #endif

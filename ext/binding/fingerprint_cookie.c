@@ -7,13 +7,6 @@
 
 #include "../core/clock.h"
 
-static PyObject *
-raise_type(const char *what, PyObject *got)
-{
-    return PyErr_Format(PyExc_TypeError, "%s, not %.100s", what,
-                        Py_TYPE(got)->tp_name);
-}
-
 /* A str or bytes that the caller keeps alive; a str must be UTF-8. */
 static int
 span_of(PyObject *text, const char *what, ps_span *span)
@@ -25,7 +18,7 @@ span_of(PyObject *text, const char *what, ps_span *span)
         return 0;
     }
     if (!PyUnicode_Check(text)) {
-        raise_type(what, text);
+        raise_wrong_type(what, text);
         return -1;
     }
     span->ptr = PyUnicode_AsUTF8AndSize(text, &size);
@@ -45,7 +38,7 @@ parse_now(PyObject *now, int64_t *seconds)
         return 0;
     }
     if (!PyLong_Check(now) && !PyFloat_Check(now)) {
-        raise_type("now: an int or float", now);
+        raise_wrong_type("now: an int or float", now);
         return -1;
     }
     double value = PyFloat_AsDouble(now);
@@ -153,7 +146,7 @@ cookie_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     }
     if (PyUnicode_Check(keys) || PyBytes_Check(keys)) {
         /* one key in place of a list of them: its letters are no keys */
-        return raise_type("keys: a list of str or bytes", keys);
+        return raise_wrong_type("keys: a list of str or bytes", keys);
     }
     PyObject *fast = PySequence_Fast(keys, "keys: a list of str or bytes");
     if (fast == NULL) {
@@ -201,7 +194,8 @@ add_header(header_list *list, PyObject *header)
         span = (ps_span){PyUnicode_DATA(header),
                          (size_t)PyUnicode_GET_LENGTH(header)};
     } else {
-        raise_type("header: str, bytes, a list of either, or None", header);
+        raise_wrong_type("header: str, bytes, a list of either, or None",
+                         header);
         return -1;
     }
     if (list->count == 0) {
@@ -292,7 +286,7 @@ cookie_header(PyObject *op, PyObject *const *args, Py_ssize_t given,
         return NULL;
     }
     if (!Py_IS_TYPE(out[0], state_of(op)->fingerprint_type)) {
-        return raise_type("fingerprint: a Fingerprint", out[0]);
+        return raise_wrong_type("fingerprint: a Fingerprint", out[0]);
     }
     ps_fingerprint fingerprint = ((FingerprintObject *)out[0])->fingerprint;
     if (fingerprint.value_len == 0) {

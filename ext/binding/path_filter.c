@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* PathFilter: rules by label in, the label of a path out. */
+#include "arguments.h"
 #include "types.h"
 
 /* The rules while they are taken over. The spans point into `bytes`. */
@@ -32,13 +33,6 @@ rule_list_fini(rule_list *list)
     Py_XDECREF(list->bytes);
 }
 
-static PyObject *
-raise_type(const char *what, PyObject *got)
-{
-    return PyErr_Format(PyExc_TypeError, "%s, not %.100s", what,
-                        Py_TYPE(got)->tp_name);
-}
-
 /* The bytes of a str, lone surrogates and all, kept alive by the list. */
 static int
 encode(rule_list *list, PyObject *text, ps_span *span)
@@ -59,7 +53,7 @@ static int
 add_rule(rule_list *list, PyObject *label, ps_span label_span, PyObject *rule)
 {
     if (!PyUnicode_Check(rule)) {
-        raise_type("rules: a rule is a str", rule);
+        raise_wrong_type("rules: a rule is a str", rule);
         return -1;
     }
     if (list->count == list->room) {
@@ -90,12 +84,13 @@ add_label(rule_list *list, PyObject *label, PyObject *rules)
 {
     ps_span span;
     if (!PyUnicode_Check(label)) {
-        raise_type("rules: a label is a str", label);
+        raise_wrong_type("rules: a label is a str", label);
         return -1;
     }
     if (PyUnicode_Check(rules) || PyBytes_Check(rules)) {
         /* one rule in place of a list of them: its letters are no rules */
-        raise_type("rules: a label's rules are an iterable of str", rules);
+        raise_wrong_type("rules: a label's rules are an iterable of str",
+                         rules);
         return -1;
     }
     if (encode(list, label, &span) < 0) {
@@ -122,7 +117,7 @@ static int
 add_mapping(rule_list *list, PyObject *mapping)
 {
     if (!PyDict_Check(mapping) && !PyObject_HasAttrString(mapping, "items")) {
-        raise_type("rules: a mapping of labels to rules", mapping);
+        raise_wrong_type("rules: a mapping of labels to rules", mapping);
         return -1;
     }
     PyObject *items = PyMapping_Items(mapping);
@@ -133,7 +128,7 @@ add_mapping(rule_list *list, PyObject *mapping)
     for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(items); i++) {
         PyObject *item = PyList_GET_ITEM(items, i);
         if (!PyTuple_Check(item) || PyTuple_GET_SIZE(item) != 2) {
-            raise_type("rules: items() gives pairs", item);
+            raise_wrong_type("rules: items() gives pairs", item);
             result = -1;
         } else {
             result = add_label(list, PyTuple_GET_ITEM(item, 0),
@@ -287,7 +282,7 @@ path_filter_label(PyObject *op, PyObject *path)
     const char *text;
     Py_ssize_t size;
     if (!PyUnicode_Check(path)) {
-        return raise_type("path: a str", path);
+        return raise_wrong_type("path: a str", path);
     }
     if (PyUnicode_IS_COMPACT_ASCII(path)) {
         text = PyUnicode_DATA(path);

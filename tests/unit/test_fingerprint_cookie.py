@@ -283,7 +283,8 @@ def test_fingerprints_compare_and_hash_by_content(cookie: FingerprintCookie) -> 
     assert same is not minted
     assert {minted: 1}[same] == 1  # type: ignore[index]
     assert minted != cookie.mint(now=NOW)
-    assert minted != minted.id
+    other: object = minted.id
+    assert minted != other
 
 
 def test_types_are_final_and_fingerprints_are_not_made_by_hand() -> None:

@@ -179,7 +179,7 @@ def test_is_immutable_and_final(site: PathFilter) -> None:
     with pytest.raises(AttributeError):
         site.labels = ()  # type: ignore[misc]
     with pytest.raises(TypeError):
-        type("Sub", (PathFilter,), {})  # type: ignore[misc]
+        type("Sub", (PathFilter,), {})
     with pytest.raises(TypeError):
         PathFilter.label = None  # type: ignore[method-assign, assignment]
 
