@@ -14,10 +14,9 @@ from typing import Any
 
 from django.core.signals import setting_changed
 from django.utils.translation import gettext_lazy as _
-from rest_framework_simplejwt import state
+from rest_framework_simplejwt import settings, state
 from rest_framework_simplejwt.backends import TokenBackend as SimpleTokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
-from rest_framework_simplejwt.settings import api_settings
 
 from penstock import jwt
 
@@ -55,6 +54,7 @@ class TokenBackend(SimpleTokenBackend):
 
 
 def _make(kind: type[SimpleTokenBackend]) -> SimpleTokenBackend:
+    api_settings = settings.api_settings  # another object after each change
     return kind(
         api_settings.ALGORITHM,
         api_settings.SIGNING_KEY,

@@ -14,6 +14,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
+    "rest_framework_simplejwt.token_blacklist",
     "penstock.django",
 ]
 MIDDLEWARE = [
