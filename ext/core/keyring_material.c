@@ -50,8 +50,9 @@ has_armour(ps_span text)
     return false;
 }
 
-/* One DER SEQUENCE that fills `bytes` and begins with a SEQUENCE (a
- * SubjectPublicKeyInfo, a certificate) or an INTEGER (PKCS#1, PKCS#8). */
+/* One DER SEQUENCE, with nothing but space behind it, that begins with a
+ * SEQUENCE (a SubjectPublicKeyInfo, a certificate) or an INTEGER (PKCS#1,
+ * PKCS#8). Its own last byte may look like space. */
 static bool
 is_der(ps_span bytes)
 {
@@ -71,7 +72,9 @@ is_der(ps_span bytes)
         }
         head += count;
     }
-    return bytes.len == head + size && (p[head] == 0x30 || p[head] == 0x02);
+    return bytes.len >= head + size &&
+           without_mark_and_space(ps_span_from(bytes, head + size)).len == 0 &&
+           (p[head] == 0x30 || p[head] == 0x02);
 }
 
 /* Base64 of either alphabet, with or without line breaks and padding, of
@@ -133,6 +136,7 @@ ps_key_is_material(ps_span bytes)
         return false;
     }
     ps_span text = without_mark_and_space(bytes);
-    return has_armour(text) || is_der(bytes) || is_der(text) ||
-           is_base64_of_key(text) || is_jwk(text);
+    ps_span to_end = {text.ptr, bytes.len - (size_t)(text.ptr - bytes.ptr)};
+    return has_armour(text) || is_der(to_end) || is_base64_of_key(text) ||
+           is_jwk(text);
 }

@@ -156,6 +156,22 @@ def test_pem_is_no_secret(what: str, how: str) -> None:
         assert reason_of(lambda a=algorithm: Key.secret(secret, algorithm=a)) == "key_not_secret"
 
 
+@pytest.mark.parametrize("last", [b" ", b"\n", b"\0"])
+def test_der_that_ends_like_space_is_no_secret(last: bytes) -> None:
+    while True:
+        der = (
+            ec.generate_private_key(ec.SECP256R1())
+            .public_key()
+            .public_bytes(
+                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        )
+        if der.endswith(last):
+            break
+    for secret in (der, der + b"\n", b" " + der, b" " + der + b"\r\n"):
+        assert reason_of(lambda s=secret: Key.secret(s, algorithm="HS256")) == "key_not_secret"
+
+
 @pytest.mark.parametrize("algorithm", ["RS256", *ECS, "EdDSA"])
 def test_other_encodings_of_a_key_are_no_secrets(algorithm: str) -> None:
     der = public_der(algorithm)
