@@ -9,10 +9,29 @@
 bool
 event_field_is_reserved(ps_span name)
 {
-    return ps_span_equal(name, PS_SPAN("id")) ||
-           ps_span_equal(name, PS_SPAN("kind")) ||
-           ps_span_equal(name, PS_SPAN("time")) ||
-           ps_span_equal(name, PS_SPAN("altered"));
+    switch (name.len) {
+    case 2:
+        return memcmp(name.ptr, "id", 2) == 0;
+    case 4:
+        return memcmp(name.ptr, "kind", 4) == 0 ||
+               memcmp(name.ptr, "time", 4) == 0;
+    case 7:
+        return memcmp(name.ptr, "altered", 7) == 0;
+    default:
+        return false;
+    }
+}
+
+/* The UTF-8 of a str; that of an ASCII one is where its characters are. NULL
+ * with UnicodeEncodeError set. */
+static inline const char *
+utf8_of(PyObject *text, Py_ssize_t *size)
+{
+    if (PyUnicode_IS_COMPACT_ASCII(text)) {
+        *size = PyUnicode_GET_LENGTH(text);
+        return (const char *)PyUnicode_1BYTE_DATA(text);
+    }
+    return PyUnicode_AsUTF8AndSize(text, size);
 }
 
 static int
@@ -25,7 +44,7 @@ read_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
         return -1;
     }
     Py_ssize_t size;
-    const char *bytes = PyUnicode_AsUTF8AndSize(name, &size);
+    const char *bytes = utf8_of(name, &size);
     if (bytes == NULL) {
         return -1; /* UnicodeEncodeError is a ValueError */
     }
@@ -69,7 +88,7 @@ static int
 read_text(event_fields *out, PyObject *value, ps_field *field)
 {
     Py_ssize_t size;
-    const char *bytes = PyUnicode_AsUTF8AndSize(value, &size);
+    const char *bytes = utf8_of(value, &size);
     if (bytes != NULL) {
         field->value = (ps_span){bytes, (size_t)size};
         return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* stats() as a dict. `accepted` is read after what became of the events, so
  * that pending is never below 0. */
-#include "types.h"
+#include "event_sink.h"
 
 /* Steals `value`; NULL is an error already set. */
 static int

@@ -55,9 +55,6 @@ typedef struct EventSinkObject {
  * fails. To be called after an event, where it costs one load. */
 void event_sink_log(EventSinkObject *sink);
 
-/* Target, counters and latencies as a new dict. */
-PyObject *event_sink_stats(EventSinkObject *sink);
-
 /* New Token around `token`, whose reference it takes over, on failure too. */
 PyObject *token_from_core_steal(core_state *state, ps_token *token);
 

@@ -75,13 +75,30 @@ ps_event_measure(ps_span kind, const ps_field *fields, size_t count,
     return PS_OK;
 }
 
+/* Names and values are mostly short: for these a call of memcpy costs more
+ * than the copy, which is two overlapping moves of a fixed size. */
 static inline char *
 put(char *at, ps_span bytes)
 {
-    if (bytes.len != 0) {
-        memcpy(at, bytes.ptr, bytes.len);
+    const char *from = bytes.ptr;
+    size_t len = bytes.len;
+    if (len > 32) {
+        memcpy(at, from, len);
+    } else if (len >= 16) {
+        memcpy(at, from, 16);
+        memcpy(at + len - 16, from + len - 16, 16);
+    } else if (len >= 8) {
+        memcpy(at, from, 8);
+        memcpy(at + len - 8, from + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(at, from, 4);
+        memcpy(at + len - 4, from + len - 4, 4);
+    } else {
+        for (size_t i = 0; i < len; i++) {
+            at[i] = from[i];
+        }
     }
-    return at + bytes.len;
+    return at + len;
 }
 
 static inline char *

@@ -176,7 +176,7 @@ parse(ps_span text, ps_redis_url *url, const char **why)
         text = ps_span_from(text, 7);
         local = true;
     } else {
-        *why = "it begins with redis://, rediss:// or unix://";
+        *why = "begins with redis://, rediss://, unix://, file: or memory:";
         return PS_URL;
     }
     if (text.len > PS_URL_MAX) {

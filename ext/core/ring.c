@@ -68,12 +68,10 @@ ps_ring_reserve(ps_ring *ring, size_t size, uint64_t limit, uint64_t *position,
 uint32_t
 ps_ring_checksum(const ps_ring *ring, uint64_t position, ps_span record)
 {
-    struct {
-        uint64_t secret;
-        uint64_t position;
-        uint64_t size;
-    } head = {ring->header->label.secret, position, record.len};
-    uint32_t crc = ps_crc32c(0, &head, sizeof(head));
+    /* The secret is the seed; position and size are below 2^48 and 2^16. */
+    uint64_t secret = ring->header->label.secret;
+    uint64_t head = (position ^ (uint64_t)record.len << 48) ^ secret;
+    uint32_t crc = ps_crc32c((uint32_t)(secret >> 32), &head, sizeof(head));
     return ps_crc32c(crc, record.ptr + 16, record.len - 16);
 }
 

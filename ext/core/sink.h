@@ -38,7 +38,7 @@ typedef struct ps_sink_settings {
     double sample;                   /* the part of events that is kept */
     const ps_sink_reserve *reserves; /* copied */
     size_t reserve_count;
-    const char *greeting; /* a log line at the first event; static or NULL */
+    ps_span greeting; /* a log line at the first event, or absent; copied */
 } ps_sink_settings;
 
 /* A sink that has no ring, thread, socket or file yet: the first event brings

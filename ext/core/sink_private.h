@@ -50,6 +50,7 @@ struct ps_sink {
     size_t ring_bytes;     /* fixed */
     char *ring_dir;        /* fixed; owned; NULL: the default */
     char *identity;        /* fixed; owned */
+    char *greeting;        /* fixed; owned; NULL: none */
     char target_name[PS_PRODUCER_SIZE]; /* fixed: hash of identity */
     ps_sink_settings settings;          /* fixed; its spans are not used */
     ps_target *target;                  /* fixed; owned; used by "thread" */

@@ -4,6 +4,7 @@
 import builtins
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from os import PathLike
 from typing import Any, Literal, NamedTuple, Self, final, overload
 
 # --- errors -----------------------------------------------------------------------------------
@@ -466,3 +467,68 @@ class Visit:
         logged in. The answer holds pairs of str after `Gate.enter`, of bytes (lower-case names)
         after `Gate.enter_scope`. A second call answers [] and records nothing.
         """
+
+# --- event_sink -------------------------------------------------------------------------------
+
+_FieldValue = str | bytes | int | float | bool | None
+
+@final
+class EventSink:
+    """Takes events without ever blocking and brings them to ``url``, exactly once.
+
+    ``redis:// rediss:// unix:// file: memory:``. Nothing is opened and no thread is started before
+    the first event of a process; a forked child starts anew. Times are in seconds, sizes in
+    bytes. Raises TypeError, or ValueError naming the setting.
+    """
+
+    def __new__(
+        cls,
+        url: str,
+        *,
+        stream: str = "events",
+        ring_bytes: int = 4194304,
+        linger: float = 0.010,
+        batch: int = 256,
+        max_length: int | None = 100_000,
+        ring_dir: str | PathLike[str] | None = None,
+        reconnect: tuple[float, float] = (0.1, 10.0),
+        connect_timeout: float = 2.0,
+        command_timeout: float = 5.0,
+        exit_timeout: float = 2.0,
+        delivery: Literal["auto", "exactly-once", "script", "at-least-once"] = "auto",
+        reserve: dict[str, float] | None = None,
+        max_age: float | None = None,
+        sample: float = 1.0,
+        ca_file: str | PathLike[str] | None = None,
+        certificate: str | PathLike[str] | None = None,
+        private_key: str | PathLike[str] | None = None,
+        client_name: str | None = None,
+    ) -> Self: ...
+    def emit(self, kind: str, fields: dict[str, _FieldValue] | None = None) -> bool:
+        """Hands one event over; False when it was refused, which is counted. Never blocks.
+
+        TypeError for other types; ValueError for an empty or reserved name (``id kind time
+        altered``), a name or kind over 64 bytes, more than 64 fields.
+        """
+    def flush(self, timeout: float | None = None) -> int:
+        """Waits until what was emitted before is settled, by default 2 s at most.
+
+        Answers how many events are still pending.
+        """
+    def close(self, timeout: float | None = None) -> int:
+        """Takes no more events, flushes (2 s by default) and stops the thread.
+
+        What is left stays in the ring file, from where the next process delivers it; answers
+        how many those are. Twice is fine.
+        """
+    def stats(self) -> dict[str, Any]:
+        """The ledger of this sink in this process, and how it is. Latencies in seconds."""
+    def captured(self) -> list[dict[str, str]]:
+        """What a sink with the target ``memory:`` has taken, as Redis would hold it.
+
+        ValueError for other targets.
+        """
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def exit_timeout(self) -> float: ...
