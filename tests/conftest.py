@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.oracle.vectors import FOLDER
+
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI") == "true"
 
@@ -53,6 +55,7 @@ def pytest_report_header() -> list[str]:
         f"hiredis {pkg_config('hiredis')}, libjwt {pkg_config('libjwt')}"
     )
     lines.append(f"extension {core.__file__}")
+    lines.append(f"published vectors: {FOLDER or 'not found, their tests are left out'}")
     return lines
 
 
