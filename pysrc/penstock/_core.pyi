@@ -495,7 +495,7 @@ class EventSink:
         connect_timeout: float = 2.0,
         command_timeout: float = 5.0,
         exit_timeout: float = 2.0,
-        delivery: Literal["auto", "exactly-once", "script", "at-least-once"] = "auto",
+        delivery: str = "auto",
         reserve: dict[str, float] | None = None,
         max_age: float | None = None,
         sample: float = 1.0,

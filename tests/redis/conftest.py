@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -73,6 +74,9 @@ class Server:
     def resume(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
+
+    def command(self, *words: str, **options: bool) -> Any:
+        return self.client.execute_command(*words, **options)  # type: ignore[no-untyped-call]
 
     def events(self, stream: str = "events") -> list[dict[str, str]]:
         entries: list[tuple[str, dict[str, str]]] = self.client.xrange(stream)  # type: ignore[assignment]

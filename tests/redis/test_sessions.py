@@ -112,9 +112,7 @@ def test_a_failed_session_does_not_hold_up_its_event(server: Server, ring_dir: s
 
 
 def test_without_eval_plain_commands_do(server: Server, ring_dir: str) -> None:
-    server.client.execute_command(
-        "ACL", "SETUSER", "plain", "on", ">secret", "~*", "+@all", "-eval"
-    )
+    server.command("ACL", "SETUSER", "plain", "on", ">secret", "~*", "+@all", "-eval")
     sink = EventSink(f"unix://plain:secret@{server.socket}", ring_dir=ring_dir)
     fingerprint = COOKIE.mint()
     front = gate(sink)
@@ -128,9 +126,7 @@ def test_without_eval_plain_commands_do(server: Server, ring_dir: str) -> None:
 
 
 def test_without_any_session_command_events_still_arrive(server: Server, ring_dir: str) -> None:
-    server.client.execute_command(
-        "ACL", "SETUSER", "few", "on", ">secret", "~events", "~penstock:*", "+@all"
-    )
+    server.command("ACL", "SETUSER", "few", "on", ">secret", "~events", "~penstock:*", "+@all")
     sink = EventSink(f"unix://few:secret@{server.socket}", ring_dir=ring_dir)
     visit(gate(sink), "/", COOKIE.mint().value)
     assert sink.flush(5) == 0

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: MIT
+"""rediss://: verified, or not at all."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from penstock import EventSink
+from tests.redis.conftest import Server
+
+
+def openssl(*words: str) -> None:
+    subprocess.run(["openssl", *words], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An authority, and certificates of it: for a server of two names, and for a client."""
+    folder = tmp_path_factory.mktemp("keys")
+    ca = ("-CA", f"{folder}/ca.pem", "-CAkey", f"{folder}/ca.key")
+    new = ("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl(*new, "-subj", "/CN=ca", "-keyout", f"{folder}/ca.key", "-out", f"{folder}/ca.pem")
+    for name, names in (
+        ("server", "DNS:localhost,IP:127.0.0.1"),
+        ("other", "DNS:other.example"),
+        ("client", "DNS:client"),
+    ):
+        openssl(
+            *new,
+            *ca,
+            *("-subj", f"/CN={name}", "-addext", f"subjectAltName={names}"),
+            *("-addext", "basicConstraints=CA:FALSE"),
+            *("-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem"),
+        )
+    return folder
+
+
+class Tunnel:
+    """TLS in front of a server on a Unix socket."""
+
+    def __init__(self, target: Path, context: ssl.SSLContext) -> None:
+        self.target = target
+        self.context = context
+        self.plain: list[bytes] = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                raw, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(raw,), daemon=True).start()
+
+    def _serve(self, raw: socket.socket) -> None:
+        with suppress(OSError), raw:
+            self.plain.append(raw.recv(1, socket.MSG_PEEK))
+            with (
+                self.context.wrap_socket(raw, server_side=True) as client,
+                socket.socket(socket.AF_UNIX) as server,
+            ):
+                server.connect(str(self.target))
+                client.settimeout(0.005)
+                server.settimeout(0.005)
+                while True:
+                    for source, sink in ((client, server), (server, client)):
+                        with suppress(TimeoutError):
+                            data = source.recv(65536)
+                            if not data:
+                                return
+                            sink.sendall(data)
+
+
+@pytest.fixture
+def context(keys: Path) -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(keys / "server.pem", keys / "server.key")
+    return made
+
+
+@pytest.fixture
+def tunnel(server: Server, context: ssl.SSLContext) -> Iterator[Tunnel]:
+    made = Tunnel(server.socket, context)
+    yield made
+    made.close()
+
+
+def deliver(port: int, ring_dir: str, host: str = "localhost", **options: Any) -> dict[str, Any]:
+    """The connection's state after one event was tried for a while."""
+    sink = EventSink(
+        f"rediss://{host}:{port}", ring_dir=ring_dir, reconnect=(0.01, 0.02), **options
+    )
+    sink.emit("visit", {"n": 0})
+    deadline = time.monotonic() + 5
+    while sink.flush(0.1) != 0 and time.monotonic() < deadline:
+        if sink.stats()["connection"]["error"] is not None:
+            break
+    state: dict[str, Any] = sink.stats()["connection"]
+    sink.close(0)
+    return state
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_verified_server_is_used(
+    server: Server, tunnel: Tunnel, keys: Path, ring_dir: str, host: str
+) -> None:
+    state = deliver(tunnel.port, ring_dir, host, ca_file=keys / "ca.pem")
+    assert (state["state"], state["error"]) == ("connected", None)
+    assert [event["n"] for event in server.events()] == ["0"]
+    assert tunnel.plain[0] == b"\x16", "the first byte is TLS"
+
+
+def test_an_unknown_authority_is_refused(server: Server, tunnel: Tunnel, ring_dir: str) -> None:
+    state = deliver(tunnel.port, ring_dir)
+    assert state["error"] == "tls"
+    assert "certificate" in state["detail"] or "self-signed" in state["detail"]
+    assert server.events() == []
+
+
+def test_another_name_is_refused(
+    server: Server, context: ssl.SSLContext, keys: Path, ring_dir: str
+) -> None:
+    context.load_cert_chain(keys / "other.pem", keys / "other.key")
+    tunnel = Tunnel(server.socket, context)
+    state = deliver(tunnel.port, ring_dir, ca_file=keys / "ca.pem")
+    assert state["error"] == "tls"
+    assert "mismatch" in state["detail"]
+    assert server.events() == []
+    tunnel.close()
+
+
+def test_a_client_certificate_is_shown(
+    server: Server, context: ssl.SSLContext, keys: Path, ring_dir: str
+) -> None:
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(keys / "ca.pem")
+    tunnel = Tunnel(server.socket, context)
+    state = deliver(
+        tunnel.port,
+        ring_dir,
+        ca_file=keys / "ca.pem",
+        certificate=keys / "client.pem",
+        private_key=keys / "client.key",
+    )
+    assert state["error"] is None
+    assert [event["n"] for event in server.events()] == ["0"]
+    tunnel.close()
+
+
+def test_a_file_that_is_not_there_is_told(tunnel: Tunnel, ring_dir: str) -> None:
+    state = deliver(tunnel.port, ring_dir, ca_file="/nowhere/ca.pem")
+    assert state["error"] == "tls"
+    assert "ca_file" in state["detail"]
+
+
+def test_a_server_without_tls_is_refused(server: Server, ring_dir: str) -> None:
+    server.client.config_set("port", "0")
+    listener = socket.create_server(("127.0.0.1", 0))
+    seen: list[bytes] = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            client, _ = listener.accept()
+            with client:
+                seen.append(client.recv(1000))
+                client.sendall(b"+OK\r\n")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    state = deliver(listener.getsockname()[1], ring_dir)
+    listener.close()
+    assert state["error"] in ("tls", "connect")
+    assert all(data.startswith(b"\x16") for data in seen), "nothing in plain text"
