@@ -28,12 +28,10 @@ ps_base64url_encoded_size(size_t len)
  * bytes and does not overlap it. BASE64: a character outside the alphabet
  * (padding, white space and NUL too), a length that no text has, or unused
  * bits that are not zero; then what `out` holds is undefined. Any thread. */
-PS_CHECKED ps_status
-ps_base64url_decode(ps_span text, void *out);
+PS_CHECKED ps_status ps_base64url_decode(ps_span text, void *out);
 
 /* Encodes `len` bytes into `out`, which has room for
  * ps_base64url_encoded_size characters; no NUL. Any thread. */
-void
-ps_base64url_encode(const void *bytes, size_t len, char *out);
+void ps_base64url_encode(const void *bytes, size_t len, char *out);
 
 #endif

@@ -261,7 +261,7 @@ ps_key_from_der(ps_span der, ps_algorithm algorithm, ps_span key_id,
     if (ps_algorithm_family(algorithm) == PS_FAMILY_HMAC) {
         return PS_KEY_ALGORITHM;
     }
-    size_t size;
+    size_t size = 0;
     ps_status status = check_der(der, algorithm, &size);
     if (status != PS_OK) {
         return status;

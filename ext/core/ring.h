@@ -27,10 +27,11 @@
 #define PS_RING_FORMAT 1U
 #define PS_RING_HEADER_BYTES 16384U
 #define PS_RING_MIRROR 12288U /* at least PS_RECORD_MAX, whole pages */
-#define PS_RING_SEALED (UINT64_C(1) << 63) /* in head: nothing more goes in \
-                                            */
-#define PS_PRODUCER_SIZE 16                /* hex digits, no NUL */
-#define PS_RUN_ID_SIZE 40                  /* a Redis server's run_id */
+#define PS_RING_SEALED                                       \
+    (UINT64_C(1) << 63)     /* in head: nothing more goes in \
+                             */
+#define PS_PRODUCER_SIZE 16 /* hex digits, no NUL */
+#define PS_RUN_ID_SIZE 40   /* a Redis server's run_id */
 
 /* What the header says about itself. Written before the file gets its name,
  * never after; `checksum` covers the fields above it. */

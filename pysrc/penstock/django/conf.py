@@ -20,7 +20,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from penstock._defaults import PATHS
-from penstock._front import MODES
+from penstock._front import MODES, Mode
 
 MASK_PATHS = ("password_reset_confirm", "admin:password_reset_confirm")
 
@@ -49,8 +49,8 @@ class Conf:
     jwt: dict[str, Any] | None
     token_from: tuple[str, ...]
     fingerprint: dict[str, Any] | None
-    mode: str
-    gpc: str
+    mode: Mode
+    gpc: Mode
     consent: Callable[[Any], Any] | None
     require_token: tuple[str, ...]
     user_claims: tuple[str, ...]
@@ -403,11 +403,11 @@ def _fingerprint_setting(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return given
 
 
-def _mode(given: Mapping[str, Any] | None, key: str, default: str) -> str:
-    mode = "off" if given is None else given.get(key, default)
+def _mode(given: Mapping[str, Any] | None, key: str, default: Mode) -> Mode:
+    mode: Mode = "off" if given is None else given.get(key, default)
     if mode not in MODES:
         raise SettingError(_name("FINGERPRINT"), f"{key} must be one of {MODES}, not {mode!r}")
-    return str(mode)
+    return mode
 
 
 def _cookie(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -433,4 +433,4 @@ def _consent(given: Mapping[str, Any] | None) -> Callable[[Any], Any] | None:
         raise SettingError(
             _name("FINGERPRINT"), f"consent must be callable or a dotted path, not {consent!r}"
         )
-    return consent  # type: ignore[no-any-return]
+    return consent

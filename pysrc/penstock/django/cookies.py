@@ -31,4 +31,4 @@ def add_set_cookie(response: HttpResponseBase, header: str) -> None:
         key, _, setting = attribute.partition("=")
         if key.lower() in morsel:
             dict.__setitem__(morsel, key.lower(), setting or True)
-    response.cookies[name] = morsel  # type: ignore[assignment]
+    response.cookies[name] = morsel
