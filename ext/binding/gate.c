@@ -63,6 +63,8 @@ gate_dealloc(PyObject *op)
     Py_CLEAR(self->sink);
     Py_CLEAR(self->words);
     Py_CLEAR(self->token_from);
+    Py_CLEAR(self->token_header);
+    Py_CLEAR(self->token_key);
     Py_CLEAR(self->require_token);
     Py_CLEAR(self->user_claims);
     Py_CLEAR(self->event_fields);
@@ -175,7 +177,8 @@ gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     }
     request_source source;
     ps_request request;
-    request_from_environ(state, values[0], &source, &request);
+    request_from_environ(state, values[0], gate_token_header(self), &source,
+                         &request);
     VisitObject *visit = visit_new(state, self, values[0]);
     if (visit == NULL) {
         return NULL;
@@ -219,7 +222,8 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     }
     request_source source;
     ps_request request;
-    request_from_scope(state, values[0], &source, &request);
+    request_from_scope(state, values[0], gate_token_header(self), &source,
+                       &request);
     VisitObject *visit = visit_new(state, self, values[0]);
     if (visit == NULL) {
         request_source_fini(&source);
@@ -283,6 +287,8 @@ static PyMemberDef gate_members[] = {
      "Claims that name the user, the first present one counts."},
     {"token_from", T_OBJECT, offsetof(GateObject, token_from), READONLY,
      "Where a token is looked for."},
+    {"token_header", T_OBJECT, offsetof(GateObject, token_header), READONLY,
+     "The header that carries it."},
     {"event_fields", T_OBJECT, offsetof(GateObject, event_fields), READONLY,
      "Further fields of `request` events."},
     {"hash_ids", T_BOOL, offsetof(GateObject, hash_ids), READONLY,

@@ -9,6 +9,7 @@
 
 #define TOKEN_SOURCES_MAX 8
 #define USER_CLAIMS_MAX 16
+#define TOKEN_HEADER_MAX 64
 
 /* A tuple of str from any iterable of str but a str itself; NULL with an
  * exception that names the setting. */
@@ -288,6 +289,73 @@ read_sources(GateObject *self, PyObject *names, ps_token_source *sources)
     return 0;
 }
 
+/* The key that PEP 3333 gives a header: "HTTP_X_TOKEN" for "X-Token". NULL
+ * with MemoryError. */
+static PyObject *
+environ_key(PyObject *name)
+{
+    PyObject *key = PyUnicode_New(PyUnicode_GET_LENGTH(name) + 5, 127);
+    if (key == NULL) {
+        return NULL;
+    }
+    char *out = (char *)PyUnicode_1BYTE_DATA(key);
+    memcpy(out, "HTTP_", 5);
+    for (Py_ssize_t i = 0; i < PyUnicode_GET_LENGTH(name); i++) {
+        char c = (char)PyUnicode_READ_CHAR(name, i);
+        out[5 + i] = (char)(c == '-' ? '_' : Py_TOUPPER(c));
+    }
+    PyUnicode_InternInPlace(&key);
+    return key;
+}
+
+static bool
+is_header_name(PyObject *name)
+{
+    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
+    for (Py_ssize_t i = 0; i < length; i++) {
+        Py_UCS4 c = PyUnicode_READ_CHAR(name, i);
+        if (c > 127 || (c != '-' && !Py_ISALNUM(c))) {
+            return false;
+        }
+    }
+    return length > 0 && length <= TOKEN_HEADER_MAX;
+}
+
+static int
+read_token_header(GateObject *self, PyObject *name)
+{
+    if (name == NULL || name == Py_None) {
+        self->token_header = PyUnicode_FromString("Authorization");
+        return self->token_header != NULL ? 0 : -1;
+    }
+    if (!PyUnicode_Check(name)) {
+        PyErr_Format(PyExc_TypeError,
+                     "token_header: a str is meant, not %.100s",
+                     Py_TYPE(name)->tp_name);
+        return -1;
+    }
+    if (!is_header_name(name)) {
+        PyErr_Format(PyExc_ValueError,
+                     "token_header: %R is not the name of a header", name);
+        return -1;
+    }
+    self->token_header = Py_NewRef(name);
+    if (ps_span_equal_nocase(text_bytes(name), PS_SPAN("authorization"))) {
+        return 0;
+    }
+    self->token_key = environ_key(name);
+    return self->token_key != NULL ? 0 : -1;
+}
+
+header_name
+gate_token_header(const GateObject *self)
+{
+    if (self->token_key == NULL) {
+        return (header_name){NULL, PS_NO_SPAN};
+    }
+    return (header_name){self->token_key, text_bytes(self->token_header)};
+}
+
 static int
 read_user_claims(GateObject *self, PyObject *names, ps_span *claims)
 {
@@ -331,10 +399,10 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
                PyObject *kwargs)
 {
     static char *keywords[] = {
-        "verifier",        "paths",       "fingerprint", "sink",
-        "require_token",   "user_claims", "token_from",  "treat_as",
-        "event_fields",    "hash_ids",    "mode",        "gpc",
-        "trusted_proxies", NULL};
+        "verifier",        "paths",        "fingerprint", "sink",
+        "require_token",   "user_claims",  "token_from",  "treat_as",
+        "event_fields",    "hash_ids",     "mode",        "gpc",
+        "trusted_proxies", "token_header", NULL};
     PyObject *verifier = NULL;
     PyObject *paths = NULL;
     PyObject *fingerprint = NULL;
@@ -348,11 +416,12 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
     PyObject *mode = NULL;
     PyObject *gpc = NULL;
     int trusted_proxies = 0;
+    PyObject *token_header = NULL;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$OOOOOOOOOpOOi:Gate", keywords, &verifier, &paths,
+            args, kwargs, "|$OOOOOOOOOpOOiO:Gate", keywords, &verifier, &paths,
             &fingerprint, &sink, &require_token, &user_claims, &token_from,
-            &treat_as, &event_fields, &hash_ids, &mode, &gpc,
-            &trusted_proxies)) {
+            &treat_as, &event_fields, &hash_ids, &mode, &gpc, &trusted_proxies,
+            &token_header)) {
         return -1;
     }
     ps_token_source sources[TOKEN_SOURCES_MAX];
@@ -376,6 +445,7 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
     if (self->words == NULL || read_rows(self, treat_as, rows) < 0 ||
         read_require_token(self, require_token, rows) < 0 ||
         read_sources(self, token_from, sources) < 0 ||
+        read_token_header(self, token_header) < 0 ||
         read_user_claims(self, user_claims, claims) < 0 ||
         read_event_fields(self, event_fields, &settings.extra_fields) < 0 ||
         mode_from_object(mode, "mode", PS_MODE_COOKIE, &settings.mode) < 0 ||

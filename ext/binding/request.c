@@ -61,11 +61,12 @@ request_source_fini(request_source *source)
 /* --- WSGI -------------------------------------------------------------- */
 
 static PyObject *
-environ_name(core_state *state, ps_header which)
+environ_name(const request_source *source, ps_header which)
 {
+    core_state *state = source->state;
     switch (which) {
     case PS_HEADER_AUTHORIZATION:
-        return state->name_HTTP_AUTHORIZATION;
+        return source->token_key;
     case PS_HEADER_USER_AGENT:
         return state->name_HTTP_USER_AGENT;
     case PS_HEADER_ACCEPT:
@@ -103,7 +104,7 @@ environ_header(void *opaque, ps_header which, size_t *count)
 {
     request_source *source = opaque;
     PyObject *value =
-        request_lookup(source->environ, environ_name(source->state, which));
+        request_lookup(source->environ, environ_name(source, which));
     if (which == PS_HEADER_AUTHORIZATION) {
         hold(source, value);
     }
@@ -136,10 +137,12 @@ environ_detail(void *opaque, ps_detail which)
 }
 
 void
-request_from_environ(core_state *state, PyObject *environ,
+request_from_environ(core_state *state, PyObject *environ, header_name token,
                      request_source *source, ps_request *request)
 {
     source->state = state;
+    source->token_key =
+        token.key != NULL ? token.key : state->name_HTTP_AUTHORIZATION;
     source->environ = environ;
     source->held_count = 0;
     *request = (ps_request){
@@ -174,12 +177,29 @@ static const struct {
     {{"traceparent", 11}, PS_HEADER_TRACEPARENT},
 };
 
+static void
+see_first(request_source *source, ps_header which, ps_span value,
+          PyObject *object)
+{
+    if (source->counts[which]++ == 0) {
+        source->first[which] = value;
+        if (which == PS_HEADER_AUTHORIZATION) {
+            hold(source, object);
+        }
+    }
+}
+
 /* A name with "_" in it equals none of ours, so that no client can pass
  * "sec_gpc" for "sec-gpc" where WSGI would make them one. */
 static void
 see_scope_header(request_source *source, ps_span name, PyObject *object)
 {
     ps_span value = text_bytes(object);
+    if (source->token_name.ptr != NULL &&
+        ps_span_equal_nocase(name, source->token_name)) {
+        see_first(source, PS_HEADER_AUTHORIZATION, value, object);
+        return;
+    }
     if (ps_span_equal_nocase(name, PS_SPAN("cookie"))) {
         if (source->cookie_count < PS_COOKIE_HEADERS_MAX) {
             source->cookies[source->cookie_count++] = value;
@@ -190,11 +210,9 @@ see_scope_header(request_source *source, ps_span name, PyObject *object)
     for (size_t i = 0; i < Py_ARRAY_LENGTH(SCOPE_NAMES); i++) {
         if (ps_span_equal_nocase(name, SCOPE_NAMES[i].name)) {
             ps_header which = SCOPE_NAMES[i].which;
-            if (source->counts[which]++ == 0) {
-                source->first[which] = value;
-                if (which == PS_HEADER_AUTHORIZATION) {
-                    hold(source, object);
-                }
+            if (which != PS_HEADER_AUTHORIZATION ||
+                source->token_name.ptr == NULL) {
+                see_first(source, which, value, object);
             }
             return;
         }
@@ -265,10 +283,11 @@ scope_detail(void *opaque, ps_detail which)
 }
 
 void
-request_from_scope(core_state *state, PyObject *scope, request_source *source,
-                   ps_request *request)
+request_from_scope(core_state *state, PyObject *scope, header_name token,
+                   request_source *source, ps_request *request)
 {
     source->state = state;
+    source->token_name = token.name;
     source->environ = NULL;
     source->scope = scope;
     source->held_count = 0;

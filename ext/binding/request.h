@@ -14,8 +14,10 @@
  * a signature is verified. */
 typedef struct request_source {
     core_state *state;
-    PyObject *environ;              /* borrowed: for WSGI */
-    PyObject *scope;                /* borrowed: for ASGI */
+    PyObject *environ;   /* borrowed: for WSGI */
+    PyObject *token_key; /* borrowed: the token's header in an environ */
+    ps_span token_name;  /* and in a scope; absent: Authorization */
+    PyObject *scope;     /* borrowed: for ASGI */
     ps_span first[PS_HEADER_COUNT]; /* ASGI: first header of the name */
     size_t counts[PS_HEADER_COUNT]; /* ASGI: how many of that name */
     size_t cookie_count;
@@ -27,13 +29,20 @@ typedef struct request_source {
 /* Gives back what is held; once a source, after its last use. */
 void request_source_fini(request_source *source);
 
+/* Which header stands for PS_HEADER_AUTHORIZATION. */
+typedef struct header_name {
+    PyObject *key; /* borrowed: its key in an environ ("HTTP_X_TOKEN") */
+    ps_span name;  /* its name in a scope; absent: "authorization" */
+} header_name;
+
 /* Fills in `source` and `request` from a PEP 3333 environ (or Django's
  * META). Never fails: what is not there or not text is absent. */
 void request_from_environ(core_state *state, PyObject *environ,
-                          request_source *source, ps_request *request);
+                          header_name token, request_source *source,
+                          ps_request *request);
 
 /* The same from an ASGI scope (a dict). */
-void request_from_scope(core_state *state, PyObject *scope,
+void request_from_scope(core_state *state, PyObject *scope, header_name token,
                         request_source *source, ps_request *request);
 
 /* The value of an interned `name`, borrowed; NULL without an exception when it

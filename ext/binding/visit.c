@@ -224,9 +224,11 @@ finish(VisitObject *self, int status, PyObject *headers, PyObject *user)
     request_source source;
     ps_request request;
     if (self->is_scope) {
-        request_from_scope(state, self->source, &source, &request);
+        request_from_scope(state, self->source, gate_token_header(self->gate),
+                           &source, &request);
     } else {
-        request_from_environ(state, self->source, &source, &request);
+        request_from_environ(state, self->source,
+                             gate_token_header(self->gate), &source, &request);
     }
     request.request_id = utf8_of(self->request_id);
     char set_cookie[PS_SET_COOKIE_MAX];

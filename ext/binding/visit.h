@@ -3,6 +3,7 @@
 #ifndef PS_BINDING_VISIT_H
 #define PS_BINDING_VISIT_H
 
+#include "request.h"
 #include "types.h"
 
 #include "../core/gate.h"
@@ -20,6 +21,8 @@ typedef struct GateObject {
     PyObject *sink;          /* EventSink or None */
     PyObject *words;         /* tuple of str: the label of each number */
     PyObject *token_from;    /* tuple of str: the name of each source */
+    PyObject *token_header;  /* str: the header that carries it */
+    PyObject *token_key;     /* its key in an environ; NULL: the usual one */
     PyObject *require_token; /* tuple of str */
     PyObject *user_claims;   /* tuple of str */
     PyObject *event_fields;  /* tuple of str */
@@ -51,6 +54,9 @@ typedef struct VisitObject {
 /* A new visit with nothing in it but `gate` and `source`; the caller lets
  * ps_gate_enter fill in `visit` at once. NULL with MemoryError. */
 VisitObject *visit_new(core_state *state, GateObject *gate, PyObject *source);
+
+/* Which header the gate looks for a token in. */
+header_name gate_token_header(const GateObject *self);
 
 /* Names that Visit.add refuses: those of every event and of `request` events.
  */

@@ -362,6 +362,7 @@ class Gate:
         mode: _Mode | None = "cookie",
         gpc: _Mode | None = "derived",
         trusted_proxies: int = 0,
+        token_header: str | None = None,
     ) -> Self: ...
     @property
     def verifier(self) -> TokenVerifier | None: ...
@@ -377,6 +378,10 @@ class Gate:
     def user_claims(self) -> tuple[str, ...]: ...
     @property
     def token_from(self) -> tuple[str, ...]: ...
+    @property
+    def token_header(self) -> str:
+        """The header that carries a token: ``Authorization`` where not said."""
+
     @property
     def event_fields(self) -> tuple[str, ...]: ...
     @property
@@ -523,6 +528,11 @@ class EventSink:
         """
     def stats(self) -> dict[str, Any]:
         """The ledger of this sink in this process, and how it is. Latencies in seconds."""
+    def totals(self) -> dict[str, Any]:
+        """The ledger of all processes of this host and user with the same target.
+
+        The ended ones are included. OSError where there is no folder for rings.
+        """
     def captured(self) -> list[dict[str, str]]:
         """What a sink with the target ``memory:`` has taken, as Redis would hold it.
 

@@ -808,3 +808,34 @@ def test_visit_in_its_own_environ_is_collected(make_gate: Any) -> None:
     del environ, canary
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize("name", ["X-Access-Token", "x-access-token"])
+def test_token_in_a_header_of_another_name(name: str, verifier: TokenVerifier) -> None:
+    gate = Gate(verifier=verifier, token_header=name)
+    text = "Bearer " + make_token(user_id=7)
+    for enter, make in ((gate.enter, make_environ), (gate.enter_scope, make_scope)):
+        visit = enter(make(headers={"X-Access-Token": text}))  # type: ignore[operator]
+        assert visit.user == "7"
+        visit = enter(make(headers={"Authorization": text}))  # type: ignore[operator]
+        assert (visit.token, visit.reason) == (None, None)
+    assert gate.token_header == name
+
+
+def test_authorization_by_its_name_is_the_usual_header(verifier: TokenVerifier) -> None:
+    gate = Gate(verifier=verifier, token_header="authorization")
+    headers = {"Authorization": "Bearer " + make_token(user_id=7)}
+    assert gate.enter(make_environ(headers=headers)).user == "7"
+    assert gate.enter_scope(make_scope(headers=headers)).user == "7"
+    assert Gate().token_header == "Authorization"
+
+
+@pytest.mark.parametrize("name", ["", "X Token", "X_Token", "T\u00e9", "x" * 65])
+def test_wrong_name_of_the_token_header(name: str) -> None:
+    with pytest.raises(ValueError, match="token_header"):
+        Gate(token_header=name)
+
+
+def test_token_header_is_a_str() -> None:
+    with pytest.raises(TypeError, match="token_header"):
+        Gate(token_header=7)  # type: ignore[arg-type]
