@@ -175,11 +175,10 @@ json_name(core_state *state, const char *text, const ps_json_member *member)
 #endif
 }
 
-PyObject *
-json_object(core_state *state, const char *text, const ps_json_member *members,
-            size_t count)
+static PyObject *
+fill(core_state *state, PyObject *dict, const char *text,
+     const ps_json_member *members, size_t count)
 {
-    PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < count; i++) {
         PyObject *name = json_name(state, text, &members[i]);
         PyObject *value =
@@ -192,3 +191,86 @@ json_object(core_state *state, const char *text, const ps_json_member *members,
     }
     return dict;
 }
+
+#ifndef Py_GIL_DISABLED /* the shapes are guarded by the GIL */
+
+/* Objects with fewer members than these do not make a dict grow; larger ones
+ * are rare. */
+#define SHAPE_MIN 6
+#define SHAPE_MAX 64
+
+static uint64_t
+hash_names(const ps_json_member *members, size_t count)
+{
+    uint64_t hash = count;
+    for (size_t i = 0; i < count; i++) {
+        hash = (hash ^ members[i].hash) * 0x9e3779b97f4a7c15U;
+        hash ^= hash >> 32;
+    }
+    return hash;
+}
+
+/* A dict whose table is large enough, and whose keys, for a shape seen
+ * before, are in place already: then filling it costs no growth. New
+ * reference; `*shape` is where the finished dict's shape may be kept. */
+static PyObject *
+start_dict(core_state *state, const ps_json_member *members, size_t count,
+           dict_shape **shape)
+{
+    uint64_t hash = hash_names(members, count);
+    *shape = &state->shapes[hash & (DICT_SHAPES - 1)];
+    if ((*shape)->keys != NULL && (*shape)->hash == hash) {
+        return PyDict_Copy((*shape)->keys);
+    }
+    (*shape)->hash = hash;
+    Py_CLEAR((*shape)->keys);
+    return PyDict_New();
+}
+
+/* Keeps the keys of a dict, each with None. */
+static int
+keep_shape(dict_shape *shape, PyObject *dict)
+{
+    PyObject *keys = PyDict_Copy(dict);
+    PyObject *name, *value;
+    Py_ssize_t at = 0;
+    while (keys != NULL && PyDict_Next(dict, &at, &name, &value)) {
+        if (PyDict_SetItem(keys, name, Py_None) < 0) {
+            Py_CLEAR(keys);
+        }
+    }
+    Py_XSETREF(shape->keys, keys);
+    return keys != NULL ? 0 : -1;
+}
+
+PyObject *
+json_object(core_state *state, const char *text, const ps_json_member *members,
+            size_t count)
+{
+    if (count < SHAPE_MIN || count > SHAPE_MAX) {
+        return fill(state, PyDict_New(), text, members, count);
+    }
+    dict_shape *shape;
+    PyObject *dict = start_dict(state, members, count, &shape);
+    dict = fill(state, dict, text, members, count);
+    if (dict != NULL && (size_t)PyDict_GET_SIZE(dict) != count) {
+        /* other names of the same hash */
+        Py_DECREF(dict);
+        return fill(state, PyDict_New(), text, members, count);
+    }
+    if (dict != NULL && shape->keys == NULL && keep_shape(shape, dict) < 0) {
+        Py_CLEAR(dict);
+    }
+    return dict;
+}
+
+#else
+
+PyObject *
+json_object(core_state *state, const char *text, const ps_json_member *members,
+            size_t count)
+{
+    return fill(state, PyDict_New(), text, members, count);
+}
+
+#endif

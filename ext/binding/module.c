@@ -79,6 +79,9 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     for (size_t i = 0; i < MEMBER_NAMES; i++) {
         Py_VISIT(state->member_names[i]);
     }
+    for (size_t i = 0; i < DICT_SHAPES; i++) {
+        Py_VISIT(state->shapes[i].keys);
+    }
     for (size_t i = 0; i < PS_STATUS_SLOTS; i++) {
         Py_VISIT(state->by_reason[i]);
         Py_VISIT(state->words[i]);
@@ -96,6 +99,9 @@ module_clear(PyObject *module)
     VISIT_STATE(Py_CLEAR);
     for (size_t i = 0; i < MEMBER_NAMES; i++) {
         Py_CLEAR(state->member_names[i]);
+    }
+    for (size_t i = 0; i < DICT_SHAPES; i++) {
+        Py_CLEAR(state->shapes[i].keys);
     }
     for (size_t i = 0; i < PS_STATUS_SLOTS; i++) {
         Py_CLEAR(state->by_reason[i]);

@@ -40,8 +40,16 @@
     X(scheme)               \
     X(method)
 
-/* Places for names of JSON members; a power of two. */
+/* Places for names of JSON members, and for the keys of whole objects; powers
+ * of two. */
 #define MEMBER_NAMES 256
+#define DICT_SHAPES 16
+
+/* The keys of an object seen lately, to begin the next one with. */
+typedef struct dict_shape {
+    uint64_t hash;  /* of the names, in order */
+    PyObject *keys; /* dict: each name with None; NULL where none */
+} dict_shape;
 
 typedef struct core_state {
     /* types, in the order of module_exec */
@@ -61,6 +69,7 @@ typedef struct core_state {
     PyObject *by_reason[PS_STATUS_SLOTS]; /* strong, NULL where none */
     /* names of JSON members seen lately, by hash; any may be NULL */
     PyObject *member_names[MEMBER_NAMES];
+    dict_shape shapes[DICT_SHAPES];
     /* interned strings */
     PyObject *words[PS_STATUS_SLOTS]; /* the word of each status, or NULL */
     PyObject *name_wsgi_url_scheme;   /* "wsgi.url_scheme" */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Strict base64url. The decoder looks each character up in a table whose
- * entries for foreign characters have the top bit set, gathers all entries in
- * one word and looks at that word once, at the end: no branch depends on the
- * text before its last group. */
+/* Strict base64url. Where the processor can, sixteen characters at a time; the
+ * rest, or all of it, character by character: each is looked up in a table
+ * whose entries for foreign ones have the top bit set, and all entries are
+ * gathered in one word that is looked at once, at the end. No branch depends
+ * on the text before its last group. */
 #include "base64url.h"
 
 #include <stdint.h>
@@ -31,6 +32,81 @@ static const uint8_t VALUES[256] = {
     /* clang-format on */
 };
 
+#if defined(__x86_64__) && defined(__GNUC__)
+
+#include <tmmintrin.h>
+
+/* Room that one step writes beyond the bytes it gives. */
+#define STEP_IN 16
+#define STEP_OUT 12
+#define STEP_WRITES 16
+
+/* Sixteen characters at a time (after Mula and Lemire, "Faster Base64 Encoding
+ * and Decoding Using AVX2 Instructions", 2018): a character's two nibbles
+ * index two tables whose entries have a bit in common exactly for foreign
+ * characters; its high nibble says what to add to get its value. Answers how
+ * many characters were read; `*foreign` is set when one is no good. */
+__attribute__((target("ssse3"))) static size_t
+decode_wide(const uint8_t *in, size_t len, uint8_t *out, uint32_t *foreign)
+{
+    const __m128i low_rows =
+        _mm_setr_epi8(0x25, 0x21, 0x21, 0x21, 0x21, 0x21, 0x21, 0x21, 0x21,
+                      0x21, 0x23, 0x3b, 0x3b, 0x3a, 0x3b, 0x33);
+    const __m128i high_rows = _mm_setr_epi8(32, 32, 1, 2, 4, 8, 4, 16, 32, 32,
+                                            32, 32, 32, 32, 32, 32);
+    const __m128i shifts =
+        _mm_setr_epi8(0, 0, 17, 4, -65, -65, -71, -71, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m128i order =
+        _mm_setr_epi8(2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1);
+    const __m128i nibble = _mm_set1_epi8(0x0f);
+    __m128i bad = _mm_setzero_si128();
+    size_t at = 0;
+    while (ps_base64url_decoded_size(len - at) >= STEP_WRITES) {
+        __m128i text = _mm_loadu_si128((const __m128i *)(const void *)&in[at]);
+        __m128i low = _mm_and_si128(text, nibble);
+        __m128i high = _mm_and_si128(_mm_srli_epi16(text, 4), nibble);
+        bad = _mm_or_si128(bad,
+                           _mm_and_si128(_mm_shuffle_epi8(low_rows, low),
+                                         _mm_shuffle_epi8(high_rows, high)));
+        /* '_' lies among the capitals, 33 off. */
+        __m128i underscore = _mm_cmpeq_epi8(text, _mm_set1_epi8('_'));
+        __m128i shift =
+            _mm_add_epi8(_mm_shuffle_epi8(shifts, high),
+                         _mm_and_si128(underscore, _mm_set1_epi8(33)));
+        __m128i values = _mm_add_epi8(text, shift);
+        __m128i pairs = _mm_maddubs_epi16(values, _mm_set1_epi32(0x01400140));
+        __m128i fours = _mm_madd_epi16(pairs, _mm_set1_epi32(0x00011000));
+        _mm_storeu_si128((__m128i *)(void *)out,
+                         _mm_shuffle_epi8(fours, order));
+        at += STEP_IN;
+        out += STEP_OUT;
+    }
+    if (_mm_movemask_epi8(_mm_cmpeq_epi8(bad, _mm_setzero_si128())) !=
+        0xffff) {
+        *foreign = BAD;
+    }
+    return at;
+}
+
+static inline size_t
+decode_start(const uint8_t *in, size_t len, uint8_t *out, uint32_t *foreign)
+{
+    return len >= 2 * STEP_IN && __builtin_cpu_supports("ssse3")
+               ? decode_wide(in, len, out, foreign)
+               : 0;
+}
+
+#else
+
+static inline size_t
+decode_start(const uint8_t *in, size_t len, uint8_t *out, uint32_t *foreign)
+{
+    (void)in, (void)len, (void)out, (void)foreign;
+    return 0;
+}
+
+#endif
+
 ps_status
 ps_base64url_decode(ps_span text, void *out)
 {
@@ -38,6 +114,10 @@ ps_base64url_decode(ps_span text, void *out)
     uint8_t *to = out;
     size_t left = text.len;
     uint32_t seen = 0;
+    size_t done = decode_start(in, left, to, &seen);
+    in += done;
+    to += done / 4 * 3;
+    left -= done;
     for (; left >= 4; left -= 4, in += 4, to += 3) {
         uint32_t a = VALUES[in[0]], b = VALUES[in[1]];
         uint32_t c = VALUES[in[2]], d = VALUES[in[3]];

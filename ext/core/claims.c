@@ -80,6 +80,9 @@ value_of(const char *text, const ps_json_member *member)
     return (ps_span){text + member->value, member->value_len};
 }
 
+/* Digits that fit 64 bits whatever they are. */
+#define PLAIN_DIGITS 18
+
 /* A time: absent, or a number in range. */
 static ps_status
 read_time(const char *text, const ps_json_member *member, bool *has,
@@ -94,6 +97,13 @@ read_time(const char *text, const ps_json_member *member, bool *has,
         return PS_CLAIM_TYPE;
     }
     ps_span number = value_of(text, member);
+    if (member->kind == PS_JSON_INTEGER && number.len <= PLAIN_DIGITS &&
+        number.ptr[0] != '-') {
+        for (size_t i = 0; i < number.len; i++) { /* as nearly always */
+            *seconds = *seconds * 10 + (number.ptr[i] - '0');
+        }
+        return PS_OK;
+    }
     if ((member->flags & PS_JSON_HUGE) != 0 ||
         !ps_json_whole(number, seconds) || *seconds < 0 ||
         (number.ptr[0] == '-' && !ps_json_same_number(number, PS_SPAN("0")))) {

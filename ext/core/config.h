@@ -15,7 +15,7 @@
 #define PS_JOSE_MEMBERS_MAX 64         /* members of a JOSE header */
 #define PS_KEY_ID_MAX 256              /* bytes of a `kid` */
 #define PS_JSON_DEPTH_MAX 32           /* nesting of arrays and objects */
-#define PS_JSON_MEMBERS_MAX 4096        /* members of one object */
+#define PS_JSON_MEMBERS_MAX 4096       /* members of one object */
 #define PS_JSON_DIGITS_MAX 4300        /* digits of an integer, as in Python */
 #define PS_SIGNATURE_MAX 1024          /* bytes: RSA up to 8192 bits */
 #define PS_KEYS_MAX 256                /* keys in one keyring */

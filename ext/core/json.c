@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The JSON reader is a pull parser: its whole state is the place in the text,
  * one bit a level (array or object) and what the grammar allows next, so that
- * depth costs no stack. Strings are scanned eight bytes at a time.
+ * depth costs no stack.
  *
  * Duplicate names are looked for when an object closes. The names of all
  * objects that are open lie on one stack (the scratch): at the close, the top
@@ -12,6 +12,10 @@
 #include "json.h"
 
 #include <assert.h>
+
+#ifdef __SSE2__ /* every x86-64 has it */
+#include <emmintrin.h>
+#endif
 
 #define FEW 16
 
@@ -150,22 +154,19 @@ utf8_length(const char *p, const char *end)
 static inline const char *
 find_special(const char *p, const char *end)
 {
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    const uint64_t ones = 0x0101010101010101U, tops = 0x8080808080808080U;
-    while (end - p >= 8) {
-        uint64_t word;
-        memcpy(&word, p, sizeof(word));
-        uint64_t quote = word ^ (ones * '"');
-        uint64_t slash = word ^ (ones * '\\');
-        /* The lowest marked byte is exact; those above it may not be. */
-        uint64_t marks =
-            (((quote - ones) & ~quote) | ((slash - ones) & ~slash) |
-             ((word - ones * 0x20) & ~word) | word) &
-            tops;
-        if (marks != 0) {
-            return p + (__builtin_ctzll(marks) >> 3);
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\');
+    const __m128i space = _mm_set1_epi8(' ');
+    for (; end - p >= 16; p += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i marks = _mm_or_si128(
+            _mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
+                         _mm_cmpeq_epi8(bytes, slash)),
+            _mm_cmplt_epi8(bytes, space)); /* over 127 counts as below 0 */
+        unsigned mask = (unsigned)_mm_movemask_epi8(marks);
+        if (mask != 0) {
+            return p + __builtin_ctz(mask);
         }
-        p += 8;
     }
 #endif
     while (p < end && *p != '"' && *p != '\\' && (signed char)*p >= 0x20) {
@@ -607,25 +608,38 @@ static inline uint64_t
 mix(uint64_t hash, uint64_t word)
 {
     hash = (hash ^ word) * 0x9e3779b97f4a7c15U;
-    return hash ^ hash >> 29;
+    return hash ^ hash >> 32;
 }
 
+static inline uint64_t
+load(const char *p, size_t size)
+{
+    uint64_t word = 0;
+    memcpy(&word, p, size);
+    return word;
+}
+
+/* The length, the first and the last eight bytes: names that agree in these
+ * are told apart by comparing them, and there are PS_JSON_MEMBERS_MAX at
+ * most. */
 uint32_t
 ps_json_hash(ps_span name)
 {
-    uint64_t hash = name.len, word;
-    const char *p = name.ptr;
-    size_t left = name.len;
-    for (; left >= 8; left -= 8, p += 8) {
-        memcpy(&word, p, 8);
-        hash = mix(hash, word);
+    uint64_t first = 0, last = 0;
+    size_t len = name.len;
+    if (len >= 8) {
+        first = load(name.ptr, 8);
+        last = load(name.ptr + len - 8, 8);
+    } else if (len >= 4) {
+        first = load(name.ptr, 4);
+        last = load(name.ptr + len - 4, 4);
+    } else if (len >= 2) {
+        first = load(name.ptr, 2);
+        last = load(name.ptr + len - 2, 2);
+    } else if (len == 1) {
+        first = (unsigned char)name.ptr[0];
     }
-    word = 0;
-    for (size_t i = 0; i < left; i++) {
-        word |= (uint64_t)(unsigned char)p[i] << (8 * i);
-    }
-    hash = mix(hash, word);
-    return (uint32_t)(hash ^ hash >> 32);
+    return (uint32_t)mix(mix(len, first), last);
 }
 
 /* The same for a name with escapes. */
@@ -633,27 +647,20 @@ static uint32_t
 hash_escaped(ps_span name)
 {
     walker w = {.at = name.ptr, .end = name.ptr + name.len};
-    uint64_t length = 0;
-    while (walk(&w) >= 0) {
-        length++;
-    }
-    w = (walker){.at = name.ptr, .end = name.ptr + name.len};
-    uint64_t hash = length;
-    for (; length >= 8; length -= 8) {
-        unsigned char bytes[8];
-        uint64_t word;
-        for (int i = 0; i < 8; i++) {
-            bytes[i] = (unsigned char)walk(&w);
+    char ends[16]; /* the first eight bytes, the last eight */
+    size_t len = 0;
+    for (int byte; (byte = walk(&w)) >= 0; len++) {
+        if (len < 16) {
+            ends[len] = (char)byte;
+        } else {
+            memmove(ends + 8, ends + 9, 7);
+            ends[15] = (char)byte;
         }
-        memcpy(&word, bytes, 8);
-        hash = mix(hash, word);
     }
-    uint64_t word = 0;
-    for (unsigned i = 0; i < length; i++) {
-        word |= (uint64_t)(unsigned)walk(&w) << (8 * i);
+    if (len <= 16) {
+        return ps_json_hash((ps_span){ends, len});
     }
-    hash = mix(hash, word);
-    return (uint32_t)(hash ^ hash >> 32);
+    return (uint32_t)mix(mix(len, load(ends, 8)), load(ends + 8, 8));
 }
 
 static bool
@@ -698,6 +705,9 @@ static inline bool
 any_twice(const char *text, const ps_json_member *members, size_t count,
           const ps_json_scratch *scratch)
 {
+    if (count > PS_JSON_MEMBERS_MAX) {
+        return true; /* too many to be told apart */
+    }
     if (count > FEW) {
         return many_twice(text, members, count, scratch);
     }
