@@ -229,6 +229,18 @@ sink_stats(EventSinkObject *self, PyObject *Py_UNUSED(ignored))
     return event_sink_stats(self);
 }
 
+PyDoc_STRVAR(totals_doc,
+             "totals($self)\n--\n\n"
+             "The ledger of all processes of this host and user that use the\n"
+             "same target, the ended ones included, as a dict. OSError where\n"
+             "there is no folder for rings.");
+
+static PyObject *
+sink_totals(EventSinkObject *self, PyObject *Py_UNUSED(ignored))
+{
+    return event_sink_totals(self);
+}
+
 static int
 set_text(PyObject *dict, ps_span name, ps_span value)
 {
@@ -339,6 +351,8 @@ static PyMethodDef sink_methods[] = {
     {"close", (PyCFunction)(void (*)(void))sink_close,
      METH_FASTCALL | METH_KEYWORDS, close_doc},
     {"stats", (PyCFunction)(void (*)(void))sink_stats, METH_NOARGS, stats_doc},
+    {"totals", (PyCFunction)(void (*)(void))sink_totals, METH_NOARGS,
+     totals_doc},
     {"captured", (PyCFunction)(void (*)(void))sink_captured, METH_NOARGS,
      captured_doc},
     {NULL, NULL, 0, NULL},

@@ -15,4 +15,7 @@ extern const char event_sink_doc[];
 /* Target, counters and latencies as a new dict. */
 PyObject *event_sink_stats(EventSinkObject *sink);
 
+/* The counters of all processes of the target as a new dict. */
+PyObject *event_sink_totals(EventSinkObject *sink);
+
 #endif

@@ -3,6 +3,8 @@
  * that pending is never below 0. */
 #include "event_sink.h"
 
+#include "errors.h"
+
 /* Steals `value`; NULL is an error already set. */
 static int
 set_steal(PyObject *dict, const char *key, PyObject *value)
@@ -161,29 +163,20 @@ make_printable(char *text)
     }
 }
 
-PyObject *
-event_sink_stats(EventSinkObject *self)
+/* The ledger and the other counters into `dict`. */
+static int
+set_counters(core_state *state, PyObject *dict, const ps_stats *stats)
 {
-    core_state *state = state_of((PyObject *)self);
-    const ps_stats *stats = ps_sink_stats(self->sink);
-    ps_sink_report report;
     uint64_t refused;
     uint64_t dropped;
     uint64_t ignored;
-    ps_sink_describe(self->sink, &report);
-    make_printable(report.target.detail);
-    make_printable(report.target.server);
-    PyObject *dict = PyDict_New();
-    if (dict == NULL) {
-        return NULL;
-    }
     uint64_t delivered =
         atomic_load_explicit(&stats->delivered, memory_order_acquire);
     if (set_steal(dict, "refused",
                   by_reason(state, stats->refused, &refused)) < 0 ||
         set_steal(dict, "dropped",
                   by_reason(state, stats->dropped, &dropped)) < 0) {
-        goto fail;
+        return -1;
     }
     atomic_thread_fence(memory_order_acquire);
     uint64_t accepted = ps_counted(&stats->accepted);
@@ -205,17 +198,57 @@ event_sink_stats(EventSinkObject *self)
             0 ||
         set_steal(dict, "cookies", by_reason(state, stats->cookie, &ignored)) <
             0 ||
-        set_steal(dict, "delivery",
-                  PyUnicode_FromString(report.target.delivery[0] != '\0'
-                                           ? report.target.delivery
-                                           : "unknown")) < 0 ||
-        set_steal(dict, "connection", describe_connection(&report)) < 0 ||
-        set_steal(dict, "ring", describe_ring(&report)) < 0 ||
         set_steal(dict, "latency", describe_latency(stats)) < 0) {
-        goto fail;
+        return -1;
+    }
+    return 0;
+}
+
+PyObject *
+event_sink_stats(EventSinkObject *self)
+{
+    core_state *state = state_of((PyObject *)self);
+    ps_sink_report report;
+    ps_sink_describe(self->sink, &report);
+    make_printable(report.target.detail);
+    make_printable(report.target.server);
+    const char *delivery =
+        report.target.delivery[0] != '\0' ? report.target.delivery : "unknown";
+    PyObject *dict = PyDict_New();
+    if (dict == NULL ||
+        set_counters(state, dict, ps_sink_stats(self->sink)) < 0 ||
+        set_steal(dict, "delivery", PyUnicode_FromString(delivery)) < 0 ||
+        set_steal(dict, "connection", describe_connection(&report)) < 0 ||
+        set_steal(dict, "ring", describe_ring(&report)) < 0) {
+        Py_CLEAR(dict);
     }
     return dict;
-fail:
-    Py_DECREF(dict);
-    return NULL;
+}
+
+PyObject *
+event_sink_totals(EventSinkObject *self)
+{
+    core_state *state = state_of((PyObject *)self);
+    const size_t align = _Alignof(ps_stats);
+    size_t rings = 0;
+    void *block = PyMem_Malloc(sizeof(ps_stats) + align);
+    if (block == NULL) {
+        return PyErr_NoMemory();
+    }
+    ps_stats *sum =
+        (ps_stats *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
+    ps_status status;
+    Py_BEGIN_ALLOW_THREADS status = ps_sink_totals(self->sink, sum, &rings);
+    Py_END_ALLOW_THREADS PyObject *dict = NULL;
+    if (status != PS_OK) {
+        raise_setting_error(state, status, "totals", NULL);
+    } else {
+        dict = PyDict_New();
+        if (dict != NULL && (set_counters(state, dict, sum) < 0 ||
+                             set_count(dict, "rings", rings) < 0)) {
+            Py_CLEAR(dict);
+        }
+    }
+    PyMem_Free(block);
+    return dict;
 }

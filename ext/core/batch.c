@@ -74,6 +74,14 @@ ps_batch_take(ps_batch *batch, ps_ring *ring, size_t limit, bool salvage)
 }
 
 void
+ps_batch_reset(ps_batch *batch)
+{
+    batch->count = 0;
+    batch->waiting = 0;
+    batch->bytes = 0;
+}
+
+void
 ps_batch_settle(ps_batch *batch, size_t index, ps_event_state state)
 {
     assert(batch->events[index].state == PS_EVENT_WAITING);

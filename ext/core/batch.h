@@ -46,6 +46,9 @@ void ps_batch_fini(ps_batch *batch);
  * producers are dead, what was never committed is skipped. */
 void ps_batch_take(ps_batch *batch, ps_ring *ring, size_t limit, bool salvage);
 
+/* Lets go of all events without settling them. */
+void ps_batch_reset(ps_batch *batch);
+
 /* Gives waiting events with a time before `oldest_ms` up as expired. */
 void ps_batch_expire(ps_batch *batch, int64_t oldest_ms);
 

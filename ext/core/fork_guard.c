@@ -6,13 +6,20 @@
  * lock before this one; this one is a leaf. */
 #include "fork_guard.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <unistd.h>
+
+/* Each thread has at most three of them at a time; past these, a child
+ * inherits one until it ends. */
+#define TRACKED_MAX 64
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int once_error;
-static ps_fork_entry *entries; /* under `lock` */
+static ps_fork_entry *entries;   /* under `lock` */
+static int tracked[TRACKED_MAX]; /* under `lock`; descriptor + 1, 0: free */
 
 static void
 before_fork(void)
@@ -31,6 +38,12 @@ in_child(void)
 {
     for (ps_fork_entry *entry = entries; entry != NULL; entry = entry->next) {
         entry->forget(entry->context);
+    }
+    for (size_t i = 0; i < TRACKED_MAX; i++) {
+        if (tracked[i] != 0) {
+            close(tracked[i] - 1);
+            tracked[i] = 0;
+        }
     }
     pthread_mutex_unlock(&lock);
 }
@@ -83,5 +96,49 @@ ps_fork_hold(void)
 void
 ps_fork_let_go(void)
 {
+    pthread_mutex_unlock(&lock);
+}
+
+int
+ps_fork_openat(int folder, const char *path, int flags, mode_t mode)
+{
+    pthread_once(&once, install);
+    pthread_mutex_lock(&lock);
+    int fd = openat(folder, path, flags | O_CLOEXEC, mode);
+    for (size_t i = 0; fd >= 0 && i < TRACKED_MAX; i++) {
+        if (tracked[i] == 0) {
+            tracked[i] = fd + 1;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return fd;
+}
+
+static void
+untrack_locked(int fd)
+{
+    for (size_t i = 0; i < TRACKED_MAX; i++) {
+        if (tracked[i] == fd + 1) {
+            tracked[i] = 0;
+            return;
+        }
+    }
+}
+
+void
+ps_fork_untrack(int fd)
+{
+    pthread_mutex_lock(&lock);
+    untrack_locked(fd);
+    pthread_mutex_unlock(&lock);
+}
+
+void
+ps_fork_close(int fd)
+{
+    pthread_mutex_lock(&lock);
+    untrack_locked(fd);
+    close(fd);
     pthread_mutex_unlock(&lock);
 }

@@ -4,6 +4,8 @@
 #ifndef PS_FORK_GUARD_H
 #define PS_FORK_GUARD_H
 
+#include <sys/types.h>
+
 #include "status.h"
 
 typedef struct ps_fork_entry {
@@ -20,6 +22,13 @@ PS_CHECKED ps_status ps_fork_register(ps_fork_entry *entry);
 
 /* Takes it out again. */
 void ps_fork_unregister(ps_fork_entry *entry);
+
+/* As openat, for a descriptor that is open for a short time only; a forked
+ * child closes it at once (it may hold a lock). Given back with
+ * ps_fork_close, or after ps_fork_untrack by whatever else closes it. */
+int ps_fork_openat(int folder, const char *path, int flags, mode_t mode);
+void ps_fork_close(int fd);
+void ps_fork_untrack(int fd);
 
 /* Around "open a descriptor and record where `forget` finds it": no fork
  * falls in between. Short, never around anything that waits. */

@@ -81,13 +81,14 @@ open_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
     if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
         return -1;
     }
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = ps_fork_openat(AT_FDCWD, folder,
+                            O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     struct stat found;
     if (fd < 0) {
         return -1;
     }
     if (fstat(fd, &found) != 0 || !is_private(&found, S_IFDIR, 0700)) {
-        close(fd);
+        ps_fork_close(fd);
         errno = EPERM;
         return -1;
     }
@@ -101,7 +102,7 @@ ps_ring_file_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
     if (fd < 0) {
         return PS_SYSTEM;
     }
-    close(fd);
+    ps_fork_close(fd);
     return PS_OK;
 }
 
@@ -256,11 +257,11 @@ ps_ring_file_create(ps_ring *ring, const char *ring_dir,
         if (status == PS_OK &&
             renameat(folder, temporary, folder, name) == 0) {
             set_path(ring, folder_path, name);
-            close(folder);
+            ps_fork_close(folder);
             return PS_OK;
         }
         unlinkat(folder, temporary, 0);
-        close(folder);
+        ps_fork_close(folder);
         drop_fd(ring);
         ps_ring_file_unmap(ring);
     }
@@ -373,11 +374,11 @@ static bool
 find_oldest(ps_ring *ring, int folder, const char target[PS_PRODUCER_SIZE],
             char oldest[NAME_SIZE], ps_ring_scan *scan)
 {
-    int copy = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int copy = ps_fork_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
     DIR *listing = copy >= 0 ? fdopendir(copy) : NULL;
     if (listing == NULL) {
         if (copy >= 0) {
-            close(copy);
+            ps_fork_close(copy);
         }
         return false;
     }
@@ -402,6 +403,7 @@ find_oldest(ps_ring *ring, int folder, const char target[PS_PRODUCER_SIZE],
             }
         }
     }
+    ps_fork_untrack(copy);
     closedir(listing);
     return scan->dead != 0;
 }
@@ -431,7 +433,7 @@ ps_ring_file_adopt(ps_ring *ring, const char *ring_dir,
             scan->left_alone++;
         }
     }
-    close(folder);
+    ps_fork_close(folder);
     if (status != PS_OK) {
         ps_ring_file_abandon(ring, false);
         ps_ring_file_unmap(ring);

@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "ring_file.h"
+#include "totals.h"
 
 #define NS_PER_MS 1000000
 
@@ -368,9 +369,10 @@ ps_sink_close(ps_sink *sink, int64_t deadline_ns)
         atomic_store(&sink->page->up, 0);
         /* A thread that would not stop keeps its ring: the lock goes when
          * the process does. */
-        if (parked) {
-            ps_ring_file_abandon(&sink->ring,
-                                 ps_ring_tail(&sink->ring) >= end);
+        if (parked && ps_ring_tail(&sink->ring) >= end) {
+            ps_totals_retire(sink->ring_dir, &sink->ring);
+        } else if (parked) {
+            ps_ring_file_abandon(&sink->ring, false);
         }
     }
     atomic_store(&sink->state, PS_SINK_CLOSED);
@@ -411,6 +413,12 @@ const char *
 ps_sink_ring_dir(const ps_sink *sink)
 {
     return sink->ring_dir;
+}
+
+ps_status
+ps_sink_totals(ps_sink *sink, ps_stats *sum, size_t *rings)
+{
+    return ps_totals_read(sink->ring_dir, sink->target_name, sum, rings);
 }
 
 ps_target *

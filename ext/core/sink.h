@@ -101,6 +101,13 @@ void ps_sink_describe(ps_sink *sink, ps_sink_report *report);
 /* The folder given for rings, NULL for the default one. Borrowed. */
 const char *ps_sink_ring_dir(const ps_sink *sink);
 
+/* The counters of all processes of this host and user that use the same
+ * target, the ended ones included; `*rings` of them are alive or not yet
+ * adopted. SYSTEM where there is no folder for rings. Any thread; reads
+ * files. */
+PS_CHECKED ps_status ps_sink_totals(ps_sink *sink, ps_stats *sum,
+                                    size_t *rings);
+
 /* The target, for what is particular to it. Borrowed. */
 ps_target *ps_sink_target(ps_sink *sink);
 

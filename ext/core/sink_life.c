@@ -39,9 +39,8 @@ forget(void *context)
     ps_ring_file_forget(&sink->adopted);
     sink->target->ops->forget(sink->target);
     ps_wake_forget(&sink->wake);
-    sink->batch.count = sink->batch.waiting = sink->batch.bytes = 0;
-    sink->adopted_batch.count = sink->adopted_batch.waiting = 0;
-    sink->adopted_batch.bytes = 0;
+    ps_batch_reset(&sink->batch);
+    ps_batch_reset(&sink->adopted_batch);
     if (sink->running) {
         atomic_fetch_sub(&sink->references, 1);
     }

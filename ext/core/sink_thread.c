@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "ring_file.h"
+#include "totals.h"
 
 #define NS_PER_MS INT64_C(1000000)
 
@@ -172,12 +173,47 @@ finish_adoption(loop *self)
     ps_stats *stats = &sink->ring.header->stats;
     ps_count(&stats->adopted_rings, 1);
     ps_count(&stats->adopted_torn, sink->adopted_batch.torn);
-    ps_ring_file_abandon(&sink->adopted, true);
+    /* All that it held is settled. What was counted as accepted but never
+     * committed was never answered either. */
+    ps_stats *theirs = &sink->adopted.header->stats;
+    atomic_store(&theirs->accepted, ps_counted(&theirs->delivered) +
+                                        ps_stats_sum(theirs->dropped));
+    ps_totals_retire(sink->ring_dir, &sink->adopted);
     ps_ring_file_unmap(&sink->adopted);
     sink->adopted_batch.torn = 0;
     sink->adopted_batch.ring = NULL;
     /* There may be more. */
     self->adopt_at_ns = 0;
+}
+
+/* A ring that nobody wrote to for six days (markers live for seven), and the
+ * oldest ones when there are too many, are not delivered any more. */
+static void
+drop_stale(ps_sink *sink, size_t dead)
+{
+    ps_ring_header *header = sink->adopted.header;
+    int64_t newest = atomic_load(&header->touched_ms);
+    ps_batch *batch = &sink->adopted_batch;
+    uint64_t found = 0;
+    uint64_t taken = sink->adopted.taken;
+    do {
+        ps_batch_take(batch, &sink->adopted, sink->settings.batch, true);
+        for (size_t i = 0; i < batch->count; i++) {
+            if (batch->events[i].event.time_ms > newest) {
+                newest = batch->events[i].event.time_ms;
+            }
+        }
+        found += batch->count;
+        ps_batch_reset(batch);
+    } while (sink->adopted.taken < ps_ring_head(&sink->adopted));
+    sink->adopted.taken = taken;
+    batch->torn = 0;
+    if (dead > PS_RINGS_MAX ||
+        newest < ps_clock_wall_ms() - (int64_t)PS_RING_STALE_MS) {
+        ps_stats_dropped(&header->stats, PS_STALE_RING, found);
+        sink->adopted.taken = ps_ring_head(&sink->adopted);
+        ps_ring_release(&sink->adopted, sink->adopted.taken);
+    }
 }
 
 /* Looks for a dead ring when it is time to; takes its next batch. False:
@@ -201,6 +237,7 @@ take_adopted(loop *self)
         if (status != PS_OK) {
             return false;
         }
+        drop_stale(sink, scan.dead);
     }
     ps_batch_take(&sink->adopted_batch, &sink->adopted, sink->settings.batch,
                   true);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* The file holds a magic, the size of ps_stats and a ps_stats. One lock, the
+ * file's, orders everything: a ring's counters are added and its name is
+ * taken away under it, and a reader holds it while it looks at the rings.
+ * Nothing here is on the request path. */
+#include "totals.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "fork_guard.h"
+#include "ring_file.h"
+
+typedef struct totals_file {
+    char magic[8];
+    uint64_t size;
+    _Alignas(64) ps_stats stats;
+} totals_file;
+
+static const char MAGIC[8] = {'p', 's', 't', 'o', 't', 'a', 'l', '1'};
+
+/* Whoever holds the lock does so for microseconds, unless it was stopped. */
+static bool
+lock_soon(int fd)
+{
+    const struct timespec pause = {0, 2000000};
+    for (int tries = 0; tries < 100; tries++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+            return true;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
+/* The file, open and locked; -1 when it cannot be had or is not ours. */
+static int
+lock_file(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
+          char folder[PS_RING_PATH_MAX])
+{
+    char path[PS_RING_PATH_MAX + 32];
+    struct stat found;
+    if (ps_ring_file_folder(ring_dir, folder) != PS_OK) {
+        return -1;
+    }
+    snprintf(path, sizeof(path), "%s/%.16s.totals", folder, target);
+    int fd =
+        ps_fork_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return -1;
+    }
+    if (!lock_soon(fd) || fstat(fd, &found) != 0 || !S_ISREG(found.st_mode) ||
+        found.st_uid != geteuid() || found.st_nlink != 1) {
+        ps_fork_close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/* What the file holds; zeroes when it is new or of another make. */
+static void
+load(int fd, totals_file *file)
+{
+    memset((void *)file, 0, sizeof(*file));
+    if (pread(fd, file, sizeof(*file), 0) != (ssize_t)sizeof(*file) ||
+        memcmp(file->magic, MAGIC, sizeof(MAGIC)) != 0 ||
+        file->size != sizeof(ps_stats)) {
+        memset((void *)file, 0, sizeof(*file));
+    }
+}
+
+static bool
+store(int fd, totals_file *file)
+{
+    memcpy(file->magic, MAGIC, sizeof(MAGIC));
+    file->size = sizeof(ps_stats);
+    return pwrite(fd, file, sizeof(*file), 0) == (ssize_t)sizeof(*file);
+}
+
+/* Static storage would be shared by threads: a block for each call. */
+static totals_file *
+make_block(void **block)
+{
+    const size_t align = _Alignof(totals_file);
+    *block = ps_calloc(1, sizeof(totals_file) + align);
+    uintptr_t at = (uintptr_t)*block;
+    return *block != NULL ? (totals_file *)((at + align - 1) & ~(align - 1))
+                          : NULL;
+}
+
+static bool
+add_locked(int fd, const ps_stats *stats)
+{
+    void *block;
+    totals_file *file = make_block(&block);
+    bool added = false;
+    if (file != NULL) {
+        load(fd, file);
+        ps_stats_add(&file->stats, stats);
+        added = store(fd, file);
+    }
+    ps_free(block);
+    return added;
+}
+
+ps_status
+ps_totals_add(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
+              const ps_stats *stats)
+{
+    char folder[PS_RING_PATH_MAX];
+    int fd = lock_file(ring_dir, target, folder);
+    if (fd < 0) {
+        return PS_SYSTEM;
+    }
+    bool added = add_locked(fd, stats);
+    ps_fork_close(fd);
+    return added ? PS_OK : PS_SYSTEM;
+}
+
+void
+ps_totals_retire(const char *ring_dir, ps_ring *ring)
+{
+    char folder[PS_RING_PATH_MAX];
+    if (ring->path[0] == '\0') {
+        ps_ring_file_abandon(ring, true);
+        return;
+    }
+    int fd = lock_file(ring_dir, ring->header->label.target, folder);
+    bool added = fd >= 0 && add_locked(fd, &ring->header->stats);
+    /* A ring whose counters found no place stays: an adopter tries again. */
+    ps_ring_file_abandon(ring, added);
+    if (fd >= 0) {
+        ps_fork_close(fd);
+    }
+}
+
+/* The counters of one ring file, whoever owns it. */
+static bool
+add_ring(const char *folder, const char *name,
+         const char target[PS_PRODUCER_SIZE], totals_file *scratch,
+         ps_stats *sum)
+{
+    char path[PS_RING_PATH_MAX + NAME_MAX + 2];
+    struct stat found;
+    ps_ring_label label;
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    int fd =
+        ps_fork_openat(AT_FDCWD, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0) {
+        return false;
+    }
+    bool good =
+        fstat(fd, &found) == 0 && S_ISREG(found.st_mode) &&
+        found.st_uid == geteuid() &&
+        pread(fd, &label, sizeof(label), 0) == (ssize_t)sizeof(label) &&
+        label.format == PS_RING_FORMAT &&
+        memcmp(label.target, target, PS_PRODUCER_SIZE) == 0 &&
+        pread(fd, (void *)&scratch->stats, sizeof(ps_stats),
+              offsetof(ps_ring_header, stats)) == (ssize_t)sizeof(ps_stats) &&
+        /* what was accepted, after what became of it */
+        pread(fd, (void *)&scratch->stats.accepted, sizeof(uint64_t),
+              offsetof(ps_ring_header, stats.accepted)) ==
+            (ssize_t)sizeof(uint64_t);
+    ps_fork_close(fd);
+    if (good) {
+        ps_stats_add(sum, &scratch->stats);
+    }
+    return good;
+}
+
+ps_status
+ps_totals_read(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
+               ps_stats *sum, size_t *rings)
+{
+    char folder[PS_RING_PATH_MAX];
+    void *block;
+    totals_file *file = make_block(&block);
+    if (file == NULL) {
+        return PS_NO_MEMORY;
+    }
+    int fd = lock_file(ring_dir, target, folder);
+    DIR *listing = fd >= 0 ? opendir(folder) : NULL;
+    if (listing == NULL) {
+        if (fd >= 0) {
+            ps_fork_close(fd);
+        }
+        ps_free(block);
+        return PS_SYSTEM;
+    }
+    memset((void *)sum, 0, sizeof(*sum));
+    *rings = 0;
+    load(fd, file);
+    ps_stats_add(sum, &file->stats);
+    struct dirent *entry;
+    while ((entry = readdir(listing)) != NULL) {
+        if (strncmp(entry->d_name, target, PS_PRODUCER_SIZE) == 0 &&
+            strlen(entry->d_name) > 5 &&
+            strcmp(entry->d_name + strlen(entry->d_name) - 5, ".ring") == 0) {
+            *rings += add_ring(folder, entry->d_name, target, file, sum);
+        }
+    }
+    closedir(listing);
+    ps_fork_close(fd);
+    ps_free(block);
+    return PS_OK;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What the processes of a target have counted, the ended ones included: a
+ * file beside the rings takes up the counters of every ring that goes. */
+#ifndef PS_TOTALS_H
+#define PS_TOTALS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "ring.h"
+#include "stats.h"
+#include "status.h"
+
+/* Adds `stats` to the totals of `target`, under the file's lock. SYSTEM where
+ * there is no usable folder or file: then they are not kept. */
+PS_CHECKED ps_status ps_totals_add(const char *ring_dir,
+                                   const char target[PS_PRODUCER_SIZE],
+                                   const ps_stats *stats);
+
+/* Sums the totals and the counters of every ring of `target` that is there
+ * into `sum` (zeroed first); `*rings` is how many those are. A ring that goes
+ * at the same time is counted once: the file's lock is held meanwhile.
+ * SYSTEM, NO_MEMORY. */
+PS_CHECKED ps_status ps_totals_read(const char *ring_dir,
+                                    const char target[PS_PRODUCER_SIZE],
+                                    ps_stats *sum, size_t *rings);
+
+/* Adds a ring's counters and gives its file up, under one lock, so that no
+ * reader sees both or neither. */
+void ps_totals_retire(const char *ring_dir, ps_ring *ring);
+
+#endif

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""The ledger over all processes: it adds up, also for those that were killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+from penstock import EventSink
+from tests.redis.conftest import Server
+
+CHILD = """
+    import os, signal, sys
+    from penstock import EventSink
+    sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
+    for n in range(int(sys.argv[3])):
+        sink.emit("visit", {"n": n})
+    if sys.argv[4] == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def child(server: Server, ring_dir: str, count: int, end: str) -> None:
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(CHILD), server.url, ring_dir, str(count), end],
+        check=end == "exit",
+    )
+
+
+def test_totals_add_up_over_exits_and_kills(server: Server, ring_dir: str) -> None:
+    for count, end in ((10, "exit"), (20, "kill"), (30, "exit"), (40, "kill")):
+        child(server, ring_dir, count, end)
+    sink = EventSink(server.url, ring_dir=ring_dir)
+    totals = sink.totals()
+    assert totals["accepted"] == 100
+    assert totals["rings"] <= 2, "the other one may have adopted the first"
+    last = 0
+    sink.emit("visit", {"n": -1})
+    deadline = time.monotonic() + 10
+    while len(list(Path(ring_dir).rglob("*.ring"))) > 1:
+        totals = sink.totals()
+        assert totals["accepted"] == totals["delivered"] + totals["pending"] == 101
+        assert totals["delivered"] >= last
+        last = totals["delivered"]
+        assert time.monotonic() < deadline
+    assert sink.flush(5) == 0
+    totals = sink.totals()
+    assert (totals["accepted"], totals["delivered"], totals["rings"]) == (101, 101, 1)
+    assert totals["adopted"]["rings"] == 2
+    assert totals["dropped"] == {}
+    assert len(server.events()) == 101
+    sink.close()
+    assert sink.totals()["delivered"] == 101
+    assert sink.totals()["rings"] == 0
+
+
+def test_another_target_counts_for_itself(server: Server, ring_dir: str) -> None:
+    one = EventSink(server.url, ring_dir=ring_dir)
+    other = EventSink(server.url, ring_dir=ring_dir, stream="other")
+    one.emit("visit")
+    assert one.flush(5) == 0
+    assert one.totals()["accepted"] == 1
+    assert other.totals()["accepted"] == 0
+    one.close()
+    other.close()
