@@ -221,7 +221,8 @@ build/tidy/%.ok: %.c .clang-tidy $(HEADERS) $(wildcard ext/binding/*.h)
 	    { cat build/tidy/log-$(*F); exit 1; }
 	@touch $@
 .PHONY: run-lint run-fmt lint-c lint-python lint-tidy
-run-lint: lint-c lint-python lint-tidy
+run-lint:
+	@$(MAKE) --no-print-directory -k lint-c lint-python lint-tidy
 lint-c:
 	$(CLANG_FORMAT) --dry-run --Werror $(C_FILES)
 lint-tidy: export PYTHON_INCLUDE = \
