@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* OpenSSL's memory is only ever touched on the sink thread, and never in a
+/* Calls into OpenSSL go through enter() and leave(): once the process has
+ * begun to exit none is begun any more, and exit waits for the one that is
+ * going on, since OpenSSL's own exit handler frees what it works with. These
+ * two words are the process's, as exit is.
+ *
+ * OpenSSL's memory is only ever touched on the sink thread, and never in a
  * forked child (its close_notify would go out on the parent's session), so
  * the session is dropped without a shutdown. The error queue is the thread's
  * own; it is emptied before each call, so that what is read is ours. */
@@ -11,18 +16,63 @@
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "alloc.h"
+#include "config.h"
 
 #define SLICE 65536 /* bytes given to SSL_write at a time */
+
+static atomic_bool exiting;
+static atomic_int inside; /* calls into OpenSSL that are going on */
 
 struct ps_redis_tls {
     SSL_CTX *context;
     SSL *session;
     char error[120];
 };
+
+static void
+on_exit_park(void)
+{
+    const struct timespec pause = {0, 1000000};
+    atomic_store(&exiting, true);
+    for (int ms = 0; ms < PS_SINK_PARK_MS && atomic_load(&inside) != 0; ms++) {
+        nanosleep(&pause, NULL);
+    }
+}
+
+/* Handlers run in reverse order: ours is entered after OpenSSL's. */
+static void
+prepare_exit(void)
+{
+    if (OPENSSL_init_ssl(0, NULL) != 1 || atexit(on_exit_park) != 0) {
+        /* then exit is as safe as it is without us */
+    }
+}
+
+/* False: the process is exiting, OpenSSL is not to be called. */
+static bool
+enter(void)
+{
+    atomic_fetch_add(&inside, 1);
+    if (atomic_load(&exiting)) {
+        atomic_fetch_sub(&inside, 1);
+        return false;
+    }
+    return true;
+}
+
+static void
+leave(void)
+{
+    atomic_fetch_sub(&inside, 1);
+}
 
 /* What went wrong, in OpenSSL's words. */
 static void
@@ -125,12 +175,16 @@ static ps_status
 shake_hands(ps_redis_tls *tls, int fd, ps_wake *wake, int64_t deadline_ns)
 {
     for (;;) {
+        if (!enter()) {
+            return PS_CLOSED;
+        }
         ERR_clear_error();
         int result = SSL_connect(tls->session);
+        short events = result == 1 ? 0 : wanted(tls, result);
+        leave();
         if (result == 1) {
             return PS_OK;
         }
-        short events = wanted(tls, result);
         if (events == 0) {
             return PS_TLS;
         }
@@ -151,12 +205,18 @@ ps_redis_tls_open(const ps_redis_tls_settings *settings, ps_wake *wake,
                   int64_t deadline_ns, ps_redis_tls **tls, char *detail,
                   size_t detail_size)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     ps_redis_tls *made = ps_calloc(1, sizeof(*made));
     if (made == NULL) {
         return PS_NO_MEMORY;
     }
+    pthread_once(&once, prepare_exit);
+    if (!enter()) {
+        ps_free(made);
+        return PS_CLOSED;
+    }
     ERR_clear_error();
-    ps_status status = PS_TLS;
+    ps_status status = PS_OK;
     const char *failed = prepare(made, settings);
     if (failed != NULL) {
         unsigned long code = ERR_peek_last_error();
@@ -164,7 +224,10 @@ ps_redis_tls_open(const ps_redis_tls_settings *settings, ps_wake *wake,
         snprintf(made->error, sizeof(made->error), "%s (%s)", failed,
                  reason != NULL ? reason : "no reason given");
         ERR_clear_error();
-    } else {
+        status = PS_TLS;
+    }
+    leave();
+    if (status == PS_OK) {
         status = shake_hands(made, settings->fd, wake, deadline_ns);
     }
     if (status != PS_OK) {
@@ -182,8 +245,11 @@ ps_redis_tls_free(ps_redis_tls *tls)
     if (tls == NULL) {
         return;
     }
-    SSL_free(tls->session);
-    SSL_CTX_free(tls->context);
+    if (enter()) {
+        SSL_free(tls->session);
+        SSL_CTX_free(tls->context);
+        leave();
+    }
     ps_free(tls);
 }
 
@@ -191,13 +257,17 @@ ssize_t
 ps_redis_tls_write(ps_redis_tls *tls, const char *bytes, size_t len,
                    short *events)
 {
+    if (!enter()) {
+        return -1;
+    }
     ERR_clear_error();
     int result =
         SSL_write(tls->session, bytes, (int)(len < SLICE ? len : SLICE));
+    short want = result > 0 ? 0 : wanted(tls, result);
+    leave();
     if (result > 0) {
         return result;
     }
-    short want = wanted(tls, result);
     *events |= want;
     return want != 0 ? 0 : -1;
 }
@@ -205,13 +275,17 @@ ps_redis_tls_write(ps_redis_tls *tls, const char *bytes, size_t len,
 ssize_t
 ps_redis_tls_read(ps_redis_tls *tls, char *bytes, size_t len, short *events)
 {
+    if (!enter()) {
+        return -1;
+    }
     ERR_clear_error();
     int result =
         SSL_read(tls->session, bytes, (int)(len < SLICE ? len : SLICE));
+    short want = result > 0 ? 0 : wanted(tls, result);
+    leave();
     if (result > 0) {
         return result;
     }
-    short want = wanted(tls, result);
     *events |= want;
     return want != 0 ? 0 : -1;
 }

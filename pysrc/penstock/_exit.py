@@ -50,6 +50,10 @@ def _install() -> None:
         os.register_at_fork(after_in_child=_install_in_child)
     _installed_in = os.getpid()
     _finalize_with_multiprocessing()
+    if "celery" in sys.modules:
+        from penstock.celery import flush_workers
+
+        flush_workers()
 
 
 def _install_in_child() -> None:
@@ -59,7 +63,13 @@ def _install_in_child() -> None:
 
 
 def _finalize_with_multiprocessing() -> None:
-    # A process of multiprocessing leaves by os._exit, after its own finalizers.
+    # A process of multiprocessing leaves by os._exit, after its own finalizers. A forked one
+    # begins by forgetting those that it inherited, then asks what to do after the fork.
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
-        util.Finalize(None, close_all, exitpriority=100)
+        _finalize()
+        util.register_after_fork(close_all, _finalize)
+
+
+def _finalize(_: object = None) -> None:
+    sys.modules["multiprocessing.util"].Finalize(None, close_all, exitpriority=100)

@@ -166,6 +166,71 @@ def test_multiprocessing_children_flush_at_their_end(server: Server, ring_dir: s
         server.client.delete("events")
 
 
+def test_a_sink_of_the_parent_is_flushed_by_forked_children(server: Server, ring_dir: str) -> None:
+    run(
+        """
+        import sys
+        from penstock import EventSink
+        sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], linger=0.5)
+        sink.emit("visit", {"n": 0})
+
+        import multiprocessing
+        context = multiprocessing.get_context("fork")
+        child = context.Process(target=sink.emit, args=("visit", {"n": 1}))
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+        """,
+        server.url,
+        ring_dir,
+    )
+    assert sorted(numbers(server)) == [0, 1]
+    assert list(Path(ring_dir).rglob("*.ring")) == []
+
+
+def test_celery_workers_flush_at_their_end(server: Server, ring_dir: str) -> None:
+    # what Celery's pool does: its signal, then os._exit
+    run(
+        """
+        import os, sys
+        import celery.signals
+        from penstock import EventSink
+        sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], linger=0.5)
+        child = os.fork()
+        if child == 0:
+            sink.emit("visit", {"n": 1})
+            celery.signals.worker_process_shutdown.send(sender=None, pid=os.getpid(), exitcode=0)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        """,
+        server.url,
+        ring_dir,
+    )
+    assert numbers(server) == [1]
+
+
+def test_exit_while_traffic_is_in_flight_never_crashes(server: Server, ring_dir: str) -> None:
+    for n in range(200 if SOAK else 20):
+        run(
+            """
+            import sys, threading, time
+            from penstock import EventSink
+            sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], ring_bytes=1 << 18, batch=8)
+            def load():
+                while True:
+                    sink.emit("visit", {"n": 1})
+            for _ in range(2):
+                threading.Thread(target=load, daemon=True).start()
+            time.sleep(int(sys.argv[3]) / 2000)
+            """,
+            server.url,
+            ring_dir,
+            str(n % 40),
+        )
+    seen = [event["id"] for event in server.events()]
+    assert len(seen) == len(set(seen))
+
+
 def test_a_killed_process_loses_nothing_that_was_accepted(server: Server, ring_dir: str) -> None:
     rounds = 100 if SOAK else 10
     code = """
