@@ -17,7 +17,8 @@ static int
 is_word(const char *word)
 {
     return word[0] != '\0' &&
-           strspn(word, "abcdefghijklmnopqrstuvwxyz_") == strlen(word);
+           strspn(word, "abcdefghijklmnopqrstuvwxyz0123456789_") ==
+               strlen(word);
 }
 
 int

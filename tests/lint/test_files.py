@@ -71,6 +71,7 @@ TESTED_BY = {
     "token": "tests/c/test_verifier.c",
     "token_cache": "tests/c/test_verifier.c",
     "keyring": "tests/unit/test_key.py",
+    "path_rule": "tests/c/test_path_filter.c",
     "request_event": "tests/c/test_gate.c",
     "batch": "tests/redis",
     "delivery": "tests/redis",

@@ -24,9 +24,10 @@ token token_cache
 verifier
 cookie request fingerprint agent client_address derived shared_cache
 path_rule path_tree path_filter
-event stats ring ring_file
+event stats ring ring_file totals batch
 redis_error redis_url redis_tls resolve redis_link redis_command redis_hello
-batch target delivery
+session_touch redis_batch
+target delivery
 target_file target_memory
 sink
 request_event
