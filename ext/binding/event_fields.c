@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "../core/buf.h"
+
 bool
 event_field_is_reserved(ps_span name)
 {
@@ -111,31 +113,47 @@ read_big_int(event_fields *out, PyObject *value, ps_field *field)
     return read_text(out, text, field);
 }
 
+/* Decimal digits; `buffer` has room for any long long. */
+static size_t
+print_int(char *buffer, long long number)
+{
+    size_t sign = 0;
+    unsigned long long rest = (unsigned long long)number;
+    if (number < 0) {
+        buffer[0] = '-';
+        sign = 1;
+        rest = 0ULL - rest;
+    }
+    return sign + ps_buf_format_number(buffer + sign, rest);
+}
+
 static int
 read_number(event_fields *out, PyObject *value, ps_field *field)
 {
     char *buffer = out->numbers[out->count];
     size_t room = sizeof(out->numbers[0]);
-    int length;
+    size_t length;
     if (PyBool_Check(value)) {
-        length = snprintf(buffer, room, "%d", value == Py_True);
-    } else if (PyLong_Check(value)) {
+        field->value = value == Py_True ? PS_SPAN("1") : PS_SPAN("0");
+        return 0;
+    }
+    if (PyLong_Check(value)) {
         int overflow;
         long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
         if (overflow != 0) {
             return read_big_int(out, value, field);
         }
-        length = snprintf(buffer, room, "%lld", number);
+        length = print_int(buffer, number);
     } else {
         char *text = PyOS_double_to_string(PyFloat_AS_DOUBLE(value), 'r', 0,
                                            Py_DTSF_ADD_DOT_0, NULL);
         if (text == NULL) {
             return -1;
         }
-        length = snprintf(buffer, room, "%s", text);
+        length = (size_t)snprintf(buffer, room, "%s", text);
         PyMem_Free(text);
     }
-    field->value = (ps_span){buffer, (size_t)length};
+    field->value = (ps_span){buffer, length};
     return 0;
 }
 
