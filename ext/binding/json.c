@@ -2,11 +2,13 @@
 /* The texts were accepted by the core's reader, so nothing here checks
  * grammar or encoding again. Names of top members are kept in the module's
  * state: the next token of the same kind finds its keys made, with their
- * hashes. */
+ * hashes; so are short values, of which many are the same in every token
+ * (`iss`, `aud`, `token_type`). */
 #include "json.h"
 
-/* Longer names are not kept. */
+/* Longer names, and longer values, are not kept. */
 #define NAME_KEPT_MAX 64
+#define VALUE_KEPT_MAX 20
 /* Longer numbers go through the heap. */
 #define NUMBER_ON_STACK 64
 /* Digits that fit a long long whatever they are. */
@@ -132,13 +134,36 @@ read_item(ps_json *json, ps_json_kind kind)
     }
 }
 
+/* A str of plain ASCII, the one of last time where the text is the same. */
+static PyObject *
+make_kept(PyObject **slot, ps_span text)
+{
+#ifndef Py_GIL_DISABLED /* the slots are guarded by the GIL */
+    if (*slot != NULL && (size_t)PyUnicode_GET_LENGTH(*slot) == text.len &&
+        memcmp(PyUnicode_1BYTE_DATA(*slot), text.ptr, text.len) == 0) {
+        return Py_NewRef(*slot);
+    }
+    PyObject *fresh = make_string(text, 0);
+    if (fresh != NULL) {
+        Py_XSETREF(*slot, Py_NewRef(fresh));
+    }
+    return fresh;
+#else
+    (void)slot;
+    return make_string(text, 0);
+#endif
+}
+
 PyObject *
 json_value(core_state *state, const char *text, const ps_json_member *member)
 {
-    (void)state;
     ps_span value = {text + member->value, member->value_len};
     switch ((ps_json_kind)member->kind) {
     case PS_JSON_STRING:
+        if (member->flags == 0 && value.len <= VALUE_KEPT_MAX) {
+            uint32_t slot = ps_json_hash(value) & (MEMBER_VALUES - 1);
+            return make_kept(&state->member_values[slot], value);
+        }
         return make_string(value, member->flags);
     case PS_JSON_INTEGER:
     case PS_JSON_FLOAT:
@@ -158,21 +183,8 @@ json_name(core_state *state, const char *text, const ps_json_member *member)
     if (member->name_flags != 0 || name.len > NAME_KEPT_MAX) {
         return make_string(name, member->name_flags);
     }
-#ifndef Py_GIL_DISABLED /* the table is guarded by the GIL */
-    PyObject **slot = &state->member_names[member->hash & (MEMBER_NAMES - 1)];
-    if (*slot != NULL && (size_t)PyUnicode_GET_LENGTH(*slot) == name.len &&
-        memcmp(PyUnicode_1BYTE_DATA(*slot), name.ptr, name.len) == 0) {
-        return Py_NewRef(*slot);
-    }
-    PyObject *fresh = make_string(name, 0);
-    if (fresh != NULL) {
-        Py_XSETREF(*slot, Py_NewRef(fresh));
-    }
-    return fresh;
-#else
-    (void)state;
-    return make_string(name, 0);
-#endif
+    return make_kept(&state->member_names[member->hash & (MEMBER_NAMES - 1)],
+                     name);
 }
 
 static PyObject *
@@ -194,9 +206,7 @@ fill(core_state *state, PyObject *dict, const char *text,
 
 #ifndef Py_GIL_DISABLED /* the shapes are guarded by the GIL */
 
-/* Objects with fewer members than these do not make a dict grow; larger ones
- * are rare. */
-#define SHAPE_MIN 6
+/* Objects with more members are rare. */
 #define SHAPE_MAX 64
 
 static uint64_t
@@ -210,55 +220,80 @@ hash_names(const ps_json_member *members, size_t count)
     return hash;
 }
 
-/* A dict whose table is large enough, and whose keys, for a shape seen
- * before, are in place already: then filling it costs no growth. New
- * reference; `*shape` is where the finished dict's shape may be kept. */
-static PyObject *
-start_dict(core_state *state, const ps_json_member *members, size_t count,
-           dict_shape **shape)
+static inline bool
+is_name(PyObject *name, const char *text, const ps_json_member *member)
 {
-    uint64_t hash = hash_names(members, count);
-    *shape = &state->shapes[hash & (DICT_SHAPES - 1)];
-    if ((*shape)->keys != NULL && (*shape)->hash == hash) {
-        return PyDict_Copy((*shape)->keys);
-    }
-    (*shape)->hash = hash;
-    Py_CLEAR((*shape)->keys);
-    return PyDict_New();
+    return PyUnicode_IS_COMPACT_ASCII(name) && member->name_flags == 0 &&
+           (size_t)PyUnicode_GET_LENGTH(name) == member->name_len &&
+           memcmp(PyUnicode_1BYTE_DATA(name), text + member->name,
+                  member->name_len) == 0;
 }
 
-/* Keeps the keys of a dict, each with None. */
+/* Fills a copy of a shape, whose keys are in place and whose values may be
+ * the right ones. `*fits` is false where the names are others after all. */
+static PyObject *
+fill_shape(core_state *state, PyObject *dict, const char *text,
+           const ps_json_member *members, size_t count, bool *fits)
+{
+    PyObject *name, *old;
+    Py_ssize_t at = 0;
+    *fits = true;
+    for (size_t i = 0; dict != NULL && i < count; i++) {
+        *fits = PyDict_Next(dict, &at, &name, &old) &&
+                is_name(name, text, &members[i]);
+        if (!*fits) {
+            Py_CLEAR(dict);
+            break;
+        }
+        PyObject *value = json_value(state, text, &members[i]);
+        if (value == NULL ||
+            (value != old && PyDict_SetItem(dict, name, value) < 0)) {
+            Py_CLEAR(dict);
+        }
+        Py_XDECREF(value);
+    }
+    return dict;
+}
+
+/* Keeps the keys of a dict, with the values that are kept anyway and None for
+ * the others. */
 static int
-keep_shape(dict_shape *shape, PyObject *dict)
+keep_shape(dict_shape *shape, uint64_t hash, PyObject *dict)
 {
     PyObject *keys = PyDict_Copy(dict);
     PyObject *name, *value;
     Py_ssize_t at = 0;
     while (keys != NULL && PyDict_Next(dict, &at, &name, &value)) {
-        if (PyDict_SetItem(keys, name, Py_None) < 0) {
+        bool kept = PyUnicode_CheckExact(value) &&
+                    PyUnicode_GET_LENGTH(value) <= VALUE_KEPT_MAX;
+        if (!kept && PyDict_SetItem(keys, name, Py_None) < 0) {
             Py_CLEAR(keys);
         }
     }
+    shape->hash = hash;
     Py_XSETREF(shape->keys, keys);
     return keys != NULL ? 0 : -1;
 }
 
+/* A dict of the same names in the same order as one made lately begins as a
+ * copy of that: the table is large enough and the keys are in place. */
 PyObject *
 json_object(core_state *state, const char *text, const ps_json_member *members,
             size_t count)
 {
-    if (count < SHAPE_MIN || count > SHAPE_MAX) {
-        return fill(state, PyDict_New(), text, members, count);
+    uint64_t hash = hash_names(members, count);
+    dict_shape *shape = &state->shapes[hash & (DICT_SHAPES - 1)];
+    if (shape->keys != NULL && shape->hash == hash) {
+        bool fits;
+        PyObject *dict = fill_shape(state, PyDict_Copy(shape->keys), text,
+                                    members, count, &fits);
+        if (dict != NULL || fits) {
+            return dict;
+        }
     }
-    dict_shape *shape;
-    PyObject *dict = start_dict(state, members, count, &shape);
-    dict = fill(state, dict, text, members, count);
-    if (dict != NULL && (size_t)PyDict_GET_SIZE(dict) != count) {
-        /* other names of the same hash */
-        Py_DECREF(dict);
-        return fill(state, PyDict_New(), text, members, count);
-    }
-    if (dict != NULL && shape->keys == NULL && keep_shape(shape, dict) < 0) {
+    PyObject *dict = fill(state, PyDict_New(), text, members, count);
+    if (dict != NULL && count <= SHAPE_MAX &&
+        keep_shape(shape, hash, dict) < 0) {
         Py_CLEAR(dict);
     }
     return dict;

@@ -40,9 +40,10 @@
     X(scheme)               \
     X(method)
 
-/* Places for names of JSON members, and for the keys of whole objects; powers
- * of two. */
+/* Places for names and values of JSON members, and for the keys of whole
+ * objects; powers of two. */
 #define MEMBER_NAMES 256
+#define MEMBER_VALUES 256
 #define DICT_SHAPES 16
 
 /* The keys of an object seen lately, to begin the next one with. */
@@ -67,8 +68,10 @@ typedef struct core_state {
     PyObject *invalid_token_error;
     PyObject *invalid_key_error;
     PyObject *by_reason[PS_STATUS_SLOTS]; /* strong, NULL where none */
-    /* names of JSON members seen lately, by hash; any may be NULL */
+    /* names and short values of JSON members seen lately, by hash; any may be
+     * NULL */
     PyObject *member_names[MEMBER_NAMES];
+    PyObject *member_values[MEMBER_VALUES];
     dict_shape shapes[DICT_SHAPES];
     /* interned strings */
     PyObject *words[PS_STATUS_SLOTS]; /* the word of each status, or NULL */

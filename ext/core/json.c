@@ -428,7 +428,7 @@ read_name(ps_json *json)
     return PS_JSON_NAME;
 }
 
-static inline ps_json_kind
+static inline __attribute__((always_inline)) ps_json_kind
 next(ps_json *json)
 {
     skip_space(json);

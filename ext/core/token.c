@@ -3,8 +3,9 @@
  * payload, the key id. */
 #include "token.h"
 
+#include <string.h>
+
 #include "alloc.h"
-#include "signature.h"
 
 /* A copy of `bytes` at `*to`, which moves on; an absent span stays absent. */
 static ps_span
@@ -62,7 +63,7 @@ ps_token_release(ps_token *token)
                                   memory_order_acq_rel) != 1) {
         return;
     }
-    ps_wipe(token, token->size);
+    explicit_bzero(token, token->size); /* what it held is personal */
     ps_free(token);
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <time.h>
+
 #include "jwt.h"
 
 #include "../../ext/core/alloc.h"
@@ -232,6 +234,42 @@ cache_counts_and_forgets(void)
     ps_verifier_release(verifier);
 }
 
+/* With the clock: anew and from the cache, on both sides of now. */
+static void
+clock_is_read(void)
+{
+    ps_verifier *verifier = make_verifier(16);
+    long now = (long)time(NULL);
+    static const struct {
+        const char *claim;
+        long offset;
+        ps_status want;
+    } TIMES[] = {
+        {"exp", 600, PS_OK},     {"exp", -600, PS_EXPIRED},
+        {"exp", -1, PS_EXPIRED}, {"nbf", 600, PS_NOT_YET_VALID},
+        {"nbf", -1, PS_OK},      {"iat", 600, PS_ISSUED_IN_FUTURE},
+        {"iat", 0, PS_OK},
+    };
+    for (size_t i = 0; i < sizeof(TIMES) / sizeof(TIMES[0]); i++) {
+        char payload[128];
+        int exp_too = strcmp(TIMES[i].claim, "exp") != 0;
+        int len = snprintf(payload, sizeof(payload), "{\"%s\":%ld%s}",
+                           TIMES[i].claim, now + TIMES[i].offset,
+                           exp_too ? ",\"exp\":9999999999" : "");
+        ps_span text =
+            make_token(HS256, (ps_span){payload, (size_t)len}, SECRET);
+        for (int again = 0; again < 2; again++) {
+            ps_token *token = NULL;
+            ps_status got = ps_verifier_verify(verifier, text, PS_NOW_BY_CLOCK,
+                                               NULL, &token);
+            ok(got == TIMES[i].want, "clock: %s %+ld: %s", TIMES[i].claim,
+               TIMES[i].offset, ps_status_word(got));
+            ps_token_release(token);
+        }
+    }
+    ps_verifier_release(verifier);
+}
+
 static void
 one_bit_is_enough(void)
 {
@@ -339,6 +377,7 @@ main(void)
     claims_come_back();
     payload_is_not_looked_at_before_the_signature();
     cache_counts_and_forgets();
+    clock_is_read();
     one_bit_is_enough();
     large_tokens();
     any_jws();
