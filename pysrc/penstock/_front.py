@@ -17,6 +17,9 @@ Consent = Callable[[dict[str, Any]], Mode]
 
 MODES = ("cookie", "derived", "off")
 
+CHALLENGE = 'Bearer realm="api"'
+NOT_VALID = "Given token not valid for any token type"
+
 logger = logging.getLogger("penstock")
 
 
@@ -78,11 +81,11 @@ class Front:
             }
         else:
             document = {
-                "detail": "Given token not valid for any token type",
+                "detail": NOT_VALID,
                 "code": "token_not_valid",
                 "reason": visit.reason,
             }
-        challenge = ("WWW-Authenticate", 'Bearer realm="api"')
+        challenge = ("WWW-Authenticate", CHALLENGE)
         return _json_answer("401 Unauthorized", document, challenge)
 
 

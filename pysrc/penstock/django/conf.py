@@ -47,12 +47,15 @@ class Conf:
     paths: dict[str, list[str]]
     treat_as: dict[str, str]
     jwt: dict[str, Any] | None
+    simple_jwt: Mapping[str, Any]
     token_from: tuple[str, ...]
+    token_header: str
     fingerprint: dict[str, Any] | None
     mode: Mode
     gpc: Mode
     consent: Callable[[Any], Any] | None
     require_token: tuple[str, ...]
+    set_user: bool
     user_claims: tuple[str, ...]
     slow_request: float | None
     response_time_header: bool
@@ -72,6 +75,7 @@ def read() -> Conf:
     fingerprint = _fingerprint_setting(raw)
     mode, gpc = _mode(fingerprint, "mode", "cookie"), _mode(fingerprint, "gpc", "derived")
     simple_jwt = _simple_jwt()
+    request_id = _header_name(raw, "REQUEST_ID")
     return Conf(
         enabled=enabled,
         sink=sink,
@@ -79,18 +83,21 @@ def read() -> Conf:
         paths=_paths(raw),
         treat_as=_typed(raw, "TREAT_AS", dict, {}),
         jwt=_jwt(raw, simple_jwt),
+        simple_jwt=simple_jwt,
         token_from=_token_from(raw, simple_jwt),
+        token_header=_token_header(simple_jwt),
         fingerprint=_cookie(fingerprint),
         mode=mode,
         gpc=gpc,
         consent=_consent(fingerprint),
         require_token=_words(raw, "REQUIRE_TOKEN"),
+        set_user=_typed(raw, "SET_USER", bool, False),
         user_claims=_user_claims(simple_jwt),
         slow_request=_seconds(raw, "SLOW_REQUEST", 0.1),
         response_time_header=_typed(raw, "RESPONSE_TIME_HEADER", bool, False),
         server_timing=_typed(raw, "SERVER_TIMING", bool, False),
-        request_id=_header_name(raw, "REQUEST_ID"),
-        event_fields=_words(raw, "EVENT_FIELDS"),
+        request_id=request_id,
+        event_fields=_event_fields(raw, request_id),
         hash_ids=_typed(fingerprint or {}, "hash_ids", bool, False),
         mask_paths=frozenset(_words(raw, "MASK_PATHS", MASK_PATHS)),
         trusted_proxies=_typed(raw, "TRUSTED_PROXIES", int, 0),
@@ -106,6 +113,7 @@ KEYS = (
     "TOKEN_FROM",
     "FINGERPRINT",
     "REQUIRE_TOKEN",
+    "SET_USER",
     "SLOW_REQUEST",
     "RESPONSE_TIME_HEADER",
     "SERVER_TIMING",
@@ -231,6 +239,14 @@ def _header_name(raw: Mapping[str, Any], key: str) -> str | None:
             _name(key), f'must be a header name such as "X-Request-ID", not {value!r}'
         )
     return value
+
+
+def _event_fields(raw: Mapping[str, Any], request_id: str | None) -> tuple[str, ...]:
+    """EVENT_FIELDS; the id of a request is in its event where requests have one."""
+    fields = _words(raw, "EVENT_FIELDS")
+    if request_id is not None and "request_id" not in fields:
+        return (*fields, "request_id")
+    return fields
 
 
 def _enabled(raw: Mapping[str, Any]) -> bool:
@@ -379,6 +395,18 @@ def _token_from(raw: Mapping[str, Any], simple_jwt: Mapping[str, Any]) -> tuple[
     return tuple(
         word for source in sources for word in (schemes if source == "bearer" else [source])
     )
+
+
+def _token_header(simple_jwt: Mapping[str, Any]) -> str:
+    """AUTH_HEADER_NAME, which is the key in META, as the name of the header."""
+    key = simple_jwt.get("AUTH_HEADER_NAME", "HTTP_AUTHORIZATION")
+    name = key[5:].replace("_", "-").title() if isinstance(key, str) else ""
+    if not name or not key.startswith("HTTP_") or not name.replace("-", "").isalnum():
+        raise SettingError(
+            'SIMPLE_JWT["AUTH_HEADER_NAME"]',
+            f'must be a key of request.META such as "HTTP_X_ACCESS_TOKEN", not {key!r}',
+        )
+    return name
 
 
 def _derived_keys() -> list[bytes]:

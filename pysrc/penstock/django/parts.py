@@ -11,7 +11,15 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
-from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+from penstock import (
+    EventSink,
+    FingerprintCookie,
+    Gate,
+    Key,
+    PathFilter,
+    TokenVerifier,
+    Visit,
+)
 from penstock._front import Front
 from penstock.django.conf import Conf, SettingError, read
 
@@ -27,6 +35,11 @@ class Parts:
     verifier: TokenVerifier | None
     sink: EventSink | None
     front: Front
+    token_gate: Gate  # looks at the token of any path, and at nothing else
+
+    def is_skipped(self, visit: Visit) -> bool:
+        """Is the token not looked at where this visit's label is?"""
+        return self.conf.treat_as.get(visit.label, visit.label) == "skip"
 
 
 _lock = threading.Lock()
@@ -74,11 +87,15 @@ def build(conf: Conf) -> Parts:
             mode=conf.mode,
             gpc=conf.gpc,
             trusted_proxies=conf.trusted_proxies,
+            token_header=conf.token_header,
+        )
+        token_gate = Gate(
+            verifier=verifier, token_from=conf.token_from, token_header=conf.token_header
         )
     except (TypeError, ValueError) as error:
         setting, _, text = str(error).partition(": ")
         raise SettingError(f'PENSTOCK["{setting.upper()}"]', text) from error
-    return Parts(conf, gate, verifier, sink, Front(gate, conf.consent))
+    return Parts(conf, gate, verifier, sink, Front(gate, conf.consent), token_gate)
 
 
 def _key(value: Any) -> Key:

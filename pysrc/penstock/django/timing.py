@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How long a request took: response headers, and one log line for the slow ones."""
+"""How long a request took: response headers, the access log, a line for the slow ones."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from penstock import Visit
 
 logger = logging.getLogger("penstock.slow")
+
+# Off until a site gives this very logger a level: an access log nobody asked for is noise.
+access = logging.getLogger("penstock.access")
 
 LINES_PER_MINUTE = 60
 
@@ -48,7 +51,7 @@ _allowance = _Allowance(LINES_PER_MINUTE)
 
 
 def time_response(conf: Conf, visit: Visit, response: HttpResponseBase) -> None:
-    """Adds the timing headers that are turned on; logs a request over ``SLOW_REQUEST``."""
+    """Adds the timing headers that are turned on, and logs what there is to log."""
     seconds = visit.elapsed
     if conf.response_time_header:
         response.headers["X-Response-Time"] = str(round(seconds * 1000))
@@ -56,8 +59,22 @@ def time_response(conf: Conf, visit: Visit, response: HttpResponseBase) -> None:
         timing = f"total;dur={seconds * 1000:.1f}"
         already = response.headers.get("Server-Timing")
         response.headers["Server-Timing"] = f"{already}, {timing}" if already else timing
+    log_request(conf, visit, response.status_code, seconds)
+
+
+def log_request(conf: Conf, visit: Visit, status: int, seconds: float) -> None:
+    """A line for a request over ``SLOW_REQUEST``, and one for each where a site wants them."""
+    if access.level and access.isEnabledFor(logging.INFO):
+        access.info(
+            '%s "%s" %d %.1f ms',
+            visit.method,
+            _printable(visit.path),
+            status,
+            seconds * 1000,
+            extra=_fields(visit, status, seconds),
+        )
     if conf.slow_request is not None and seconds > conf.slow_request:
-        _log_slow(visit, response.status_code, seconds)
+        _log_slow(visit, status, seconds)
 
 
 def _log_slow(visit: Visit, status: int, seconds: float) -> None:
@@ -65,18 +82,27 @@ def _log_slow(visit: Visit, status: int, seconds: float) -> None:
     if kept_back is None:
         return
     logger.warning(
-        "slow request: %s %r took %.0f ms%s",
+        'slow request: %s "%s" took %.0f ms%s',
         visit.method,
-        visit.path,  # %r: a path is a client's text, and must not break the line
+        _printable(visit.path),
         seconds * 1000,
         f" ({kept_back} slow requests before it were not logged)" if kept_back else "",
-        extra={
-            "duration_ms": seconds * 1000,
-            "method": visit.method,
-            "path": visit.path,
-            "route": visit.route,
-            "status": status,
-            "request_id": visit.request_id,
-            "label": visit.label,
-        },
+        extra=_fields(visit, status, seconds),
     )
+
+
+def _printable(path: str) -> str:
+    """A path is a client's text, and must not break the line."""
+    return path.encode("unicode_escape").decode("ascii").replace('"', "%22")
+
+
+def _fields(visit: Visit, status: int, seconds: float) -> dict[str, object]:
+    return {
+        "duration_ms": seconds * 1000,
+        "method": visit.method,
+        "path": visit.path,
+        "route": visit.route,
+        "status": status,
+        "request_id": visit.request_id,
+        "label": visit.label,
+    }
