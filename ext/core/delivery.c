@@ -136,6 +136,11 @@ ps_delivery_refuse(delivery *self, ps_span text)
         return PS_AUTH;
     case PS_REDIS_PERMISSION:
         return PS_AUTH;
+    case PS_REDIS_CLUSTER:
+        snprintf(self->detail, sizeof(self->detail),
+                 "Redis Cluster is not supported: %.*s",
+                 (int)(text.len < 100 ? text.len : 100), text.ptr);
+        return PS_SERVER;
     default:
         return PS_SERVER;
     }

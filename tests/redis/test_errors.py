@@ -222,6 +222,36 @@ def test_the_level_is_the_best_that_is_allowed(
     sink.close()
 
 
+LEAST = (
+    "~events ~session:* ~penstock:marker:* +xadd +set +get +multi +exec +eval +hmget +hset "
+    "+hincrby +expire +client|id +client|kill +client|setname +info"
+)
+
+
+def test_the_documented_permissions_suffice(server: Server, ring_dir: str) -> None:
+    server.command("ACL", "SETUSER", "site", "on", ">pw", *LEAST.split())
+    text = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+    assert LEAST in text.replace("\\|", "|")
+    sink = sink_for(f"unix://site:pw@{server.socket}", ring_dir)
+    for n in range(20):
+        sink.emit("visit", {"n": n})
+        assert sink.flush(5) == 0
+        server.command("CLIENT", "KILL", "TYPE", "normal")
+    assert sink.stats()["delivery"] == "exactly-once"
+    assert numbers(server) == list(range(20))
+    sink.close()
+
+
+def test_a_cluster_is_told_to_people(server: Server, folder: Path, ring_dir: str) -> None:
+    moved = b"+OK\r\n-MOVED 1 127.0.0.1:1\r\n-MOVED 1 127.0.0.1:1\r\n-EXECABORT x\r\n"
+    proxy = Proxy(folder, server.socket, lambda: Rewrite(lambda _: moved))
+    sink = sink_for(proxy.url, ring_dir)
+    sink.emit("visit", {"n": 0})
+    wait_for(lambda: "Cluster" in detail_of(sink))
+    sink.close(0)
+    proxy.close()
+
+
 def test_a_marker_that_may_not_be_written_lowers_the_level(server: Server, ring_dir: str) -> None:
     server.command("ACL", "SETUSER", "site", "on", ">pw", "~events", "%R~penstock:*", "+@all")
     sink = sink_for(f"unix://site:pw@{server.socket}", ring_dir)
