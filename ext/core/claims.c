@@ -246,19 +246,21 @@ check_lifetime(const ps_claim_rules *rules, const ps_times *times, double now,
     return times->has_issued ? PS_OK : PS_MISSING_CLAIM;
 }
 
+/* Worded so that a `now` which is no number refuses. */
 ps_status
 ps_claims_check_times(const ps_times *times, double leeway, double now,
                       ps_span *claim)
 {
-    if (times->has_issued && (double)times->issued > now + leeway) {
+    double latest = now + leeway, earliest = now - leeway;
+    if (times->has_issued && !((double)times->issued <= latest)) {
         *claim = PS_SPAN("iat");
         return PS_ISSUED_IN_FUTURE;
     }
-    if (times->has_not_before && (double)times->not_before > now + leeway) {
+    if (times->has_not_before && !((double)times->not_before <= latest)) {
         *claim = PS_SPAN("nbf");
         return PS_NOT_YET_VALID;
     }
-    if (times->has_expires && (double)times->expires <= now - leeway) {
+    if (times->has_expires && !((double)times->expires > earliest)) {
         *claim = PS_SPAN("exp");
         return PS_EXPIRED;
     }
