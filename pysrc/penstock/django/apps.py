@@ -13,6 +13,7 @@ class PenstockConfig(AppConfig):
     verbose_name = "penstock"
 
     def ready(self) -> None:
-        from penstock.django.checks import check_settings
+        from penstock.django.checks import check_deployment, check_settings
 
         checks.register(check_settings, checks.Tags.security)
+        checks.register(check_deployment, checks.Tags.security, deploy=True)

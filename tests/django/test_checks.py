@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""Each system check: the settings that it is for, and the nearest ones that it leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from django.core import checks
+from django.test import override_settings
+from django.urls import URLPattern, include, path
+from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
+
+from penstock import Key
+from penstock.django.checks import CORS, CSRF, MIDDLEWARE, UPDATE_CACHE
+from penstock.django.middleware import PenstockMiddleware
+from tests.oracle.tokens import public_pem
+
+SECRET = "a secret of the tests, long enough for HS256"
+AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
+
+
+class OurMiddleware(PenstockMiddleware):
+    pass
+
+
+class TokenPatterns:
+    urlpatterns: ClassVar[list[URLPattern]] = [
+        path("auth/", include([path("token/", TokenObtainPairView.as_view())])),
+        path("api/<slug:tenant>/refresh/", TokenRefreshView.as_view()),
+    ]
+
+
+def found(deploy: bool = False, **changed: Any) -> set[str]:
+    penstock = changed.pop("PENSTOCK", {})
+    defaults = {"PENSTOCK": {"SINK": None, **penstock}, "MIDDLEWARE": [MIDDLEWARE]}
+    with override_settings(**{**defaults, **changed}):
+        messages = checks.run_checks(include_deployment_checks=deploy)
+    ours = [message for message in messages if str(message.id).startswith("penstock.")]
+    for message in ours:
+        assert message.hint or message.id == "penstock.E001"  # its text says what to do
+    return {str(message.id).partition(".")[2] for message in ours}
+
+
+MEMORY = {"SINK": "memory:"}
+REQUIRED = {"REQUIRE_TOKEN": ["api"]}
+FROM_COOKIE = {"TOKEN_FROM": ["bearer", "cookie:jwt"]}
+PRIVATE = {"FINGERPRINT": {"mode": "off", "gpc": "off"}}
+
+
+@pytest.mark.parametrize(
+    ("number", "wrong", "right"),
+    [
+        ("E001", {"PENSTOCK": {"SINK": "redsi://x"}}, {"PENSTOCK": {"SINK": "redis://x"}}),
+        ("E001", {"PENSTOCK": {"SNIK": None}}, {}),
+        ("E001", {"SECRET_KEY": "short"}, {"SECRET_KEY": SECRET}),
+        (
+            "E001",
+            {"PENSTOCK": {"FINGERPRINT": {"name": "__Host-v", "domain": "a.example"}}},
+            {"PENSTOCK": {"FINGERPRINT": {"name": "__Host-v"}}},
+        ),
+        ("E002", {"MIDDLEWARE": [MIDDLEWARE, AUTH, MIDDLEWARE]}, {"MIDDLEWARE": [MIDDLEWARE]}),
+        ("W001", {"PENSTOCK": {"SINK": ...}}, {}),
+        (
+            "W002",
+            {"MIDDLEWARE": [UPDATE_CACHE, MIDDLEWARE]},
+            {"MIDDLEWARE": [MIDDLEWARE, UPDATE_CACHE]},
+        ),
+        (
+            "W005",
+            {
+                "ASGI_APPLICATION": "x.asgi.application",
+                "MIDDLEWARE": [MIDDLEWARE, "tests.django.test_middleware.SyncOnly"],
+            },
+            {"MIDDLEWARE": [MIDDLEWARE, "tests.django.test_middleware.SyncOnly"]},
+        ),
+        (
+            "W005",
+            {
+                "ASGI_APPLICATION": "x.asgi.application",
+                "MIDDLEWARE": ["tests.django.test_middleware.SyncOnly", MIDDLEWARE],
+            },
+            {"ASGI_APPLICATION": "x.asgi.application", "MIDDLEWARE": [MIDDLEWARE, AUTH]},
+        ),
+        ("W006", {"MIDDLEWARE": [AUTH]}, {}),
+        (
+            "W007",
+            {"PENSTOCK": REQUIRED, "MIDDLEWARE": [MIDDLEWARE, CORS]},
+            {"PENSTOCK": REQUIRED, "MIDDLEWARE": [CORS, MIDDLEWARE]},
+        ),
+        (
+            "W007",
+            {"PENSTOCK": REQUIRED, "MIDDLEWARE": [MIDDLEWARE, CORS]},
+            {"MIDDLEWARE": [MIDDLEWARE, CORS]},
+        ),
+        (
+            "W008",
+            {"PENSTOCK": REQUIRED, "LOGIN_URL": "/api/login/"},
+            {"PENSTOCK": REQUIRED, "LOGIN_URL": "/login/"},
+        ),
+        (
+            "W009",
+            {"PENSTOCK": REQUIRED, "ROOT_URLCONF": TokenPatterns},
+            {"ROOT_URLCONF": TokenPatterns},
+        ),
+        (
+            "W009",
+            {
+                "PENSTOCK": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/auth/"]}},
+                "ROOT_URLCONF": TokenPatterns,
+            },
+            {
+                "PENSTOCK": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/account/"]}},
+                "ROOT_URLCONF": TokenPatterns,
+            },
+        ),
+        (
+            "W014",
+            {"PENSTOCK": FROM_COOKIE},
+            {"PENSTOCK": FROM_COOKIE, "MIDDLEWARE": [MIDDLEWARE, CSRF]},
+        ),
+    ],
+)
+def test_check(number: str, wrong: dict[str, Any], right: dict[str, Any]) -> None:
+    if wrong.get("PENSTOCK", {}).get("SINK") is ...:
+        with override_settings(PENSTOCK={}, MIDDLEWARE=[MIDDLEWARE], DEBUG=False):
+            ids = {message.id for message in checks.run_checks()}
+        assert f"penstock.{number}" in ids
+    else:
+        assert number in found(**wrong)
+    assert number not in found(**right)
+
+
+def test_set_user_needs_the_app_of_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = {"PENSTOCK": {"SET_USER": True}}
+    assert "E003" not in found(**setting)
+    monkeypatch.setattr("penstock.django.checks.apps.is_installed", lambda name: False)
+    assert "E003" in found(**setting)
+
+
+def test_secrets_and_public_keys_together() -> None:
+    secret = {"secret": SECRET, "algorithm": "HS256"}
+    public = Key.pem(public_pem("RS256"), algorithm="RS256")
+    assert "W010" in found(PENSTOCK={"JWT": {"keys": [secret, public]}})
+    assert "W010" not in found(PENSTOCK={"JWT": {"keys": [secret]}})
+    assert "W010" not in found(PENSTOCK={"JWT": {"keys": [public]}})
+
+
+@pytest.mark.parametrize(
+    ("number", "wrong", "right"),
+    [
+        ("W003", {}, {"SECURE_SSL_REDIRECT": True}),
+        ("W003", {}, {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}),
+        ("W003", {}, {"PENSTOCK": {"FINGERPRINT": None}}),
+        ("W004", {}, {"PENSTOCK": PRIVATE}),
+        ("W004", {}, {"PENSTOCK": {"FINGERPRINT": {"consent": lambda request: "cookie"}}}),
+        ("W011", {"PENSTOCK": MEMORY}, {"PENSTOCK": {"SINK": "redis://localhost"}}),
+        (
+            "W012",
+            {"PENSTOCK": {"FINGERPRINT": {"samesite": "None"}}},
+            {"PENSTOCK": {"FINGERPRINT": {"samesite": "None"}}, "SECURE_SSL_REDIRECT": True},
+        ),
+        (
+            "W013",
+            {"PENSTOCK": {"EVENT_FIELDS": ["ip"], **PRIVATE}, "USE_X_FORWARDED_HOST": True},
+            {
+                "PENSTOCK": {"EVENT_FIELDS": ["ip"], **PRIVATE, "TRUSTED_PROXIES": 1},
+                "USE_X_FORWARDED_HOST": True,
+            },
+        ),
+        (
+            "W013",
+            {"USE_X_FORWARDED_HOST": True},
+            {"PENSTOCK": PRIVATE, "USE_X_FORWARDED_HOST": True},
+        ),
+    ],
+)
+def test_check_of_a_deployment(number: str, wrong: dict[str, Any], right: dict[str, Any]) -> None:
+    assert number in found(deploy=True, **wrong)
+    assert number not in found(**wrong)
+    assert number not in found(deploy=True, **right)
+
+
+def test_nothing_is_said_where_penstock_is_off() -> None:
+    assert found(PENSTOCK={"ENABLED": False}, deploy=True, MIDDLEWARE=[]) == set()
+
+
+def test_subclass_of_the_middleware_counts() -> None:
+    assert "W006" not in found(MIDDLEWARE=["tests.django.test_checks.OurMiddleware"])
+
+
+def test_middleware_that_cannot_be_imported_is_djangos_business() -> None:
+    assert found(MIDDLEWARE=[MIDDLEWARE, "no.such.Middleware"], ASGI_APPLICATION="x") == set()
+    assert "W006" in found(MIDDLEWARE=["no.such.Middleware"])
+
+
+def test_every_check_is_documented(root: Path) -> None:
+    source = (root / "pysrc/penstock/django/checks.py").read_text()
+    documented = (root / "docs/checks.md").read_text()
+    numbers = {f"W{n:03}" for n in range(1, 15)} | {"E001", "E002", "E003"}
+    for number in numbers:
+        assert f"penstock.{number}" in documented
+    assert source.count("_warning(\n") == 14
