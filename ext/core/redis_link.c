@@ -565,6 +565,9 @@ ps_redis_link_replies(const ps_redis_link *link, size_t *nodes)
 ps_span
 ps_redis_link_text(const ps_redis_link *link, const ps_reply *reply)
 {
+    if (reply->text_len == 0) {
+        return PS_SPAN("");
+    }
     return (ps_span){link->text.ptr + reply->text, reply->text_len};
 }
 

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Any bytes as a URL: parsed and named, or refused with a reason. */
+#include <assert.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../ext/core/redis_url.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    char *copy = malloc(size != 0 ? size : 1);
+    if (copy == NULL) {
+        return 0;
+    }
+    memcpy(copy, data, size);
+    ps_redis_url url;
+    const char *why = NULL;
+    ps_status status = ps_redis_url_parse((ps_span){copy, size}, &url, &why);
+    if (status == PS_OK) {
+        ps_buf identity;
+        ps_buf_init(&identity, 8192);
+        assert((url.host != NULL) != (url.path != NULL));
+        assert(url.path == NULL || strlen(url.path) < 108);
+        assert(url.host == NULL || (url.port != 0 && url.host[0] != '\0'));
+        assert(ps_redis_url_identity(&url, &identity) == PS_OK);
+        ps_buf_fini(&identity);
+        ps_redis_url_fini(&url);
+    } else {
+        assert(status == PS_URL && why != NULL);
+    }
+    free(copy);
+    return 0;
+}
