@@ -220,19 +220,22 @@ build/tidy/%.ok: %.c .clang-tidy $(HEADERS) $(wildcard ext/binding/*.h)
 	    $(PYTHON_INCLUDE) 2>build/tidy/log-$(*F) || \
 	    { cat build/tidy/log-$(*F); exit 1; }
 	@touch $@
-.PHONY: run-lint run-fmt lint-c lint-python lint-tidy
+.PHONY: run-lint run-fmt lint-c lint-ruff lint-mypy lint-habits lint-tidy
 run-lint:
-	@$(MAKE) --no-print-directory -k lint-c lint-python lint-tidy
+	@$(MAKE) --no-print-directory -k lint-c lint-ruff lint-mypy \
+	    lint-habits lint-tidy
 lint-c:
-	$(CLANG_FORMAT) --dry-run --Werror $(C_FILES)
+	@$(CLANG_FORMAT) --dry-run --Werror $(C_FILES)
 lint-tidy: export PYTHON_INCLUDE = \
     -isystem $(shell $(PY) -c "import sysconfig; print(sysconfig.get_path('include'))")
 lint-tidy:
 	@$(MAKE) --no-print-directory -k -j$(JOBS) $(TIDY)
-lint-python: $(VENV)/.installed
+lint-ruff:
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+lint-mypy:
 	$(PY) -m mypy
+lint-habits: $(VENV)/.installed
 	$(PYTEST) -q tests/lint
 run-fmt:
 	$(CLANG_FORMAT) -i $(C_FILES)
