@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""penstock.jwt beside PyJWT: the same answers and the same exceptions, but where it is stricter."""
+"""penstock.jwt beside PyJWT: same answers, same exceptions, but where it is stricter."""
 
 from __future__ import annotations
 
