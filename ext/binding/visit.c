@@ -238,6 +238,9 @@ finish(VisitObject *self, int status, PyObject *headers, PyObject *user)
     event_fields_clear(&fields);
     Py_XDECREF(user_str);
     Py_CLEAR(self->source);
+    if (self->gate->sink != Py_None) {
+        event_sink_log((EventSinkObject *)self->gate->sink);
+    }
     return length == 0 ? PyList_New(0)
                        : set_cookie_list(self, set_cookie, length);
 }
