@@ -20,6 +20,7 @@
 #include "alloc.h"
 #include "base64url.h"
 #include "clock.h"
+#include "verifier_settings.h"
 
 /* Payloads up to this many bytes are decoded and indexed on the stack. */
 #define PAYLOAD_ON_STACK 2048
@@ -124,115 +125,6 @@ current_keyset(ps_verifier *verifier)
     return set;
 }
 
-/* Copies of a verifier's rules, all in one block: measured first with `base`
- * NULL, then filled. */
-typedef struct arena {
-    char *base;
-    size_t used;
-} arena;
-
-static void *
-arena_take(arena *a, size_t size, size_t align)
-{
-    a->used = (a->used + align - 1) / align * align;
-    void *at = a->base != NULL ? a->base + a->used : NULL;
-    a->used += size;
-    return at;
-}
-
-static ps_span
-arena_span(arena *a, ps_span text)
-{
-    if (text.ptr == NULL) {
-        return PS_NO_SPAN;
-    }
-    char *copy = arena_take(a, text.len + 1, 1); /* never of no size */
-    if (copy != NULL && text.len != 0) {
-        memcpy(copy, text.ptr, text.len);
-    }
-    return (ps_span){copy, text.len};
-}
-
-static const ps_span *
-arena_list(arena *a, const ps_span *list, size_t count)
-{
-    ps_span *copy = arena_take(a, count * sizeof(*copy), _Alignof(ps_span));
-    for (size_t i = 0; i < count; i++) {
-        ps_span text = arena_span(a, list[i]);
-        if (copy != NULL) {
-            copy[i] = text;
-        }
-    }
-    return copy;
-}
-
-static const ps_expected_value *
-arena_values(arena *a, const ps_expected *expect)
-{
-    ps_expected_value *copy = arena_take(a, expect->count * sizeof(*copy),
-                                         _Alignof(ps_expected_value));
-    for (size_t i = 0; i < expect->count; i++) {
-        ps_span text = arena_span(a, expect->values[i].text);
-        if (copy != NULL) {
-            copy[i] = (ps_expected_value){expect->values[i].kind, text};
-        }
-    }
-    return copy;
-}
-
-static void
-copy_rules(arena *a, const ps_verifier_settings *settings,
-           ps_claim_rules *rules, ps_span *type)
-{
-    *rules = settings->claims;
-    rules->audience = arena_list(a, rules->audience, rules->audience_count);
-    rules->issuer = arena_list(a, rules->issuer, rules->issuer_count);
-    rules->require = arena_list(a, rules->require, rules->require_count);
-    rules->subject = arena_span(a, rules->subject);
-    *type = arena_span(a, settings->type);
-    ps_expected *expect = arena_take(a, rules->expect_count * sizeof(*expect),
-                                     _Alignof(ps_expected));
-    for (size_t i = 0; i < rules->expect_count; i++) {
-        const ps_expected *from = &settings->claims.expect[i];
-        ps_span name = arena_span(a, from->name);
-        const ps_expected_value *values = arena_values(a, from);
-        if (expect != NULL) {
-            expect[i] = (ps_expected){name, values, from->count};
-        }
-    }
-    rules->expect = expect;
-}
-
-static ps_status
-check_settings(const ps_verifier_settings *settings, ps_verifier_error *error)
-{
-    const struct {
-        const char *setting;
-        bool good;
-        const char *why;
-    } checks[] = {
-        {"leeway",
-         isfinite(settings->claims.leeway) && settings->claims.leeway >= 0,
-         "must be a finite number of seconds, 0 or more"},
-        {"max_lifetime", isfinite(settings->claims.max_lifetime),
-         "must be a finite number of seconds above 0"},
-        {"max_bytes",
-         settings->max_bytes >= 1 &&
-             settings->max_bytes <= PS_TOKEN_MAX_BYTES_TOP,
-         "must be from 1 to 1048576"},
-        {"cache_size", settings->cache_size <= PS_TOKEN_CACHE_TOP,
-         "must be from 0 to 1048576"},
-        {"engine", settings->engine != NULL, "is not built in"},
-    };
-    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-        if (!checks[i].good) {
-            *error = (ps_verifier_error){checks[i].setting, checks[i].why, 0};
-            return PS_SETTING;
-        }
-    }
-    return PS_OK;
-}
-
 /* The page of the lock. Where the kernel cannot wipe it on fork, a child
  * might inherit it locked; the binding's GIL forbids that, since a thread
  * that forks is not inside. */
@@ -253,7 +145,7 @@ ps_verifier_new(const ps_verifier_settings *settings, ps_verifier **verifier,
                 ps_verifier_error *error)
 {
     *error = (ps_verifier_error){0};
-    ps_status status = check_settings(settings, error);
+    ps_status status = ps_verifier_check_settings(settings, error);
     if (status != PS_OK) {
         return status;
     }
@@ -264,16 +156,13 @@ ps_verifier_new(const ps_verifier_settings *settings, ps_verifier **verifier,
     atomic_init(&fresh->references, 1);
     fresh->engine = settings->engine;
     fresh->max_bytes = settings->max_bytes;
-    arena a = {0};
-    copy_rules(&a, settings, &fresh->claims, &fresh->type);
-    fresh->arena = ps_malloc(a.used);
+    fresh->arena =
+        ps_verifier_copy_rules(settings, &fresh->claims, &fresh->type);
     fresh->lock = new_lock_page();
     if (fresh->arena == NULL || fresh->lock == NULL) {
         status = fresh->arena == NULL ? PS_NO_MEMORY : PS_SYSTEM;
         goto fail;
     }
-    a = (arena){.base = fresh->arena};
-    copy_rules(&a, settings, &fresh->claims, &fresh->type);
     if (settings->cache_size != 0) {
         error->setting = "cache_size";
         status = ps_token_cache_new(settings->cache_size, &fresh->cache);
@@ -594,13 +483,24 @@ verify_anew(ps_verifier *verifier, ps_span text, double now,
     if (status == PS_OK) {
         status = check_signature(&w);
     }
-    if (status == PS_OK) {
-        status = w.payload == w.buffer
-                     ? check_small_payload(&w, now, hash, token, claim)
-                     : check_large_payload(&w, now, hash, token, claim);
+    if (status != PS_OK && status != PS_ENGINE) {
+        return work_fini(&w, status);
     }
-    if (status == PS_OK && hash != 0) {
-        ps_token_cache_add(verifier->cache, *token);
+    /* The signature is good, also where the engine refuses the token: then
+     * our own reason, if we have one, says more. */
+    bool engine_refuses = status == PS_ENGINE;
+    ps_token *made = NULL;
+    status = w.payload == w.buffer
+                 ? check_small_payload(&w, now, hash, &made, claim)
+                 : check_large_payload(&w, now, hash, &made, claim);
+    if (status == PS_OK && engine_refuses) {
+        ps_token_release(made);
+        status = PS_ENGINE;
+    } else if (status == PS_OK) {
+        *token = made;
+        if (hash != 0) {
+            ps_token_cache_add(verifier->cache, made);
+        }
     }
     return work_fini(&w, status);
 }
