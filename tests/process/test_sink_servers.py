@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+"""Under the servers that sites run: what was answered is in Redis after the server has gone."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from penstock import EventSink
+from tests.redis.conftest import SOAK, Server, folder, ring_dir, server, start_server
+
+__all__ = ["folder", "ring_dir", "server", "start_server"]
+
+ROUNDS = 50 if SOAK else 2
+
+SITE = """
+    import os
+    from penstock import EventSink
+
+    sink = EventSink(os.environ["URL"], ring_dir=os.environ["RINGS"], linger=0.05)
+    if os.environ.get("EARLY"):
+        sink.emit("master", {"n": -1})      # before any worker is forked
+
+    def application(environ, start_response):
+        assert sink.emit("visit", {"n": environ["PATH_INFO"][1:]})
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    async def asgi(scope, receive, send):
+        if scope["type"] != "http":
+            raise ValueError("only http")
+        assert sink.emit("visit", {"n": scope["path"][1:]})
+        headers = [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"ok"})
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def get(port: int, n: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", f"/{n}")
+    assert connection.getresponse().read() == b"ok"
+    connection.close()
+
+
+def wait_until_it_listens(port: int) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline, "the server did not come up"
+            time.sleep(0.02)
+
+
+def numbers(server: Server) -> list[int]:
+    return [int(event["n"]) for event in server.events() if event["kind"] == "visit"]
+
+
+def adopt_the_rest(server: Server, ring_dir: str) -> None:
+    """What the next start of a site does with rings that were left."""
+    sink = EventSink(server.url, ring_dir=ring_dir)
+    sink.emit("next")
+    deadline = time.monotonic() + 10
+    while len(list(Path(ring_dir).rglob("*.ring"))) > 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    sink.close()
+
+
+GUNICORN = {
+    "sync": ["-w2"],
+    "gthread": ["-w2", "-k", "gthread", "--threads", "4"],
+    "preload": ["-w2", "--preload"],
+    "preload, used before": ["-w2", "--preload", "--env", "EARLY=1"],
+}
+
+
+def serve(command: list[str], site: Path, server: Server, ring_dir: str, early: bool) -> None:
+    expected = 0
+    for _ in range(ROUNDS):
+        port = free_port()
+        process = subprocess.Popen(
+            [sys.executable, "-m", *(word.format(port=port) for word in command)],
+            cwd=site.parent,
+            env={
+                **os.environ,
+                "URL": server.url,
+                "RINGS": ring_dir,
+                **({"EARLY": "1"} if early else {}),
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until_it_listens(port)
+        for _ in range(40):
+            get(port, expected)
+            expected += 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+    adopt_the_rest(server, ring_dir)
+    assert sorted(numbers(server)) == list(range(expected))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    path = tmp_path / "a_site.py"
+    path.write_text(textwrap.dedent(SITE))
+    return path
+
+
+@pytest.mark.parametrize("options", GUNICORN.values(), ids=GUNICORN)
+def test_gunicorn(site: Path, server: Server, ring_dir: str, options: list[str]) -> None:
+    early = "EARLY=1" in options
+    words = [word for word in options if word not in ("--env", "EARLY=1")]
+    command = ["gunicorn", "a_site:application", "-b", "127.0.0.1:{port}", *words]
+    serve(command, site, server, ring_dir, early)
+
+
+def test_uvicorn(site: Path, server: Server, ring_dir: str) -> None:
+    command = ["uvicorn", "a_site:asgi", "--port", "{port}", "--lifespan", "off"]
+    serve(command, site, server, ring_dir, early=False)
