@@ -13,6 +13,8 @@
 
 #include <assert.h>
 
+#include "json_text.h"
+
 #ifdef __SSE2__ /* every x86-64 has it */
 #include <emmintrin.h>
 #endif
@@ -55,34 +57,6 @@ skip_space(ps_json *json)
     }
 }
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The four hex digits at `p`, or -1. */
-static int32_t
-hex4(const char *p, const char *end)
-{
-    int32_t value = 0;
-    if (end - p < 4) {
-        return -1;
-    }
-    for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(p[i]);
-        if (digit < 0) {
-            return -1;
-        }
-        value = value << 4 | digit;
-    }
-    return value;
-}
-
 /* The length of the escape at `p` (a backslash), 0 when it is none. A pair of
  * surrogates is one escape; half a pair is none. */
 static size_t
@@ -106,7 +80,7 @@ escape_length(const char *p, const char *end)
     default:
         return 0;
     }
-    int32_t unit = hex4(p + 2, end);
+    int32_t unit = ps_json_hex4(p + 2, end);
     if (unit < 0 || (unit >= 0xdc00 && unit <= 0xdfff)) {
         return 0;
     }
@@ -116,7 +90,7 @@ escape_length(const char *p, const char *end)
     if (end - p < 12 || p[6] != '\\' || p[7] != 'u') {
         return 0;
     }
-    int32_t low = hex4(p + 8, end);
+    int32_t low = ps_json_hex4(p + 8, end);
     return low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
 }
 
@@ -217,75 +191,6 @@ skip_digits(const char *p, const char *end)
     return p;
 }
 
-/* A number without its sign as digits and the place of the point: the value
- * is 0.d1d2d3... times ten to the power `point`; no digits: zero. The digits
- * are those of `text` from `first` on, the '.' left out. */
-typedef struct decimal {
-    const char *first; /* the first digit that is not 0 */
-    const char *end;   /* behind the last one that is not 0 */
-    int64_t point;
-    bool negative;
-} decimal;
-
-static decimal
-read_decimal(ps_span number)
-{
-    const char *p = number.ptr, *end = number.ptr + number.len;
-    decimal d = {.negative = *p == '-'};
-    bool fraction = false;
-    for (p += d.negative; p < end && (*p | 0x20) != 'e'; p++) {
-        if (*p == '.') {
-            fraction = true;
-            continue;
-        }
-        if (*p != '0') {
-            if (d.first == NULL) {
-                d.first = p;
-            }
-            d.end = p + 1;
-        }
-        if (d.first != NULL && !fraction) {
-            d.point++;
-        } else if (d.first == NULL && fraction) {
-            d.point--;
-        }
-    }
-    if (p < end) {
-        bool down = p[1] == '-';
-        int64_t exponent = 0;
-        for (p += 1 + (down || p[1] == '+'); p < end; p++) {
-            if (exponent < 1000000000) { /* far beyond any text's length */
-                exponent = exponent * 10 + (*p - '0');
-            }
-        }
-        d.point += down ? -exponent : exponent;
-    }
-    return d;
-}
-
-/* A float is too large for a double from 2^1024 - 2^970 on; the first twenty
- * of its digits decide here. */
-static bool
-is_huge(ps_span number)
-{
-    static const char LIMIT[] = "17976931348623158079";
-    decimal d = read_decimal(number);
-    if (d.first == NULL || d.point != 309) {
-        return d.first != NULL && d.point > 309;
-    }
-    size_t at = 0;
-    for (const char *p = d.first; p < d.end && LIMIT[at] != '\0'; p++) {
-        if (*p == '.') {
-            continue;
-        }
-        if (*p != LIMIT[at]) {
-            return *p > LIMIT[at];
-        }
-        at++;
-    }
-    return LIMIT[at] == '\0';
-}
-
 static inline ps_json_kind
 read_number(ps_json *json)
 {
@@ -319,7 +224,7 @@ read_number(ps_json *json)
     }
     json->text = (ps_span){start, (size_t)(p - start)};
     json->at = p;
-    if (kind == PS_JSON_FLOAT && is_huge(json->text)) {
+    if (kind == PS_JSON_FLOAT && ps_json_is_huge(json->text)) {
         json->flags = PS_JSON_HUGE;
     }
     return kind;
@@ -484,185 +389,6 @@ ps_json_skip(ps_json *json, ps_json_kind kind)
     return true;
 }
 
-static size_t
-put_utf8(uint32_t point, char *out)
-{
-    unsigned char *to = (unsigned char *)out;
-    if (point < 0x80) {
-        to[0] = (unsigned char)point;
-        return 1;
-    }
-    if (point < 0x800) {
-        to[0] = (unsigned char)(0xc0 | point >> 6);
-        to[1] = (unsigned char)(0x80 | (point & 0x3f));
-        return 2;
-    }
-    if (point < 0x10000) {
-        to[0] = (unsigned char)(0xe0 | point >> 12);
-        to[1] = (unsigned char)(0x80 | (point >> 6 & 0x3f));
-        to[2] = (unsigned char)(0x80 | (point & 0x3f));
-        return 3;
-    }
-    to[0] = (unsigned char)(0xf0 | point >> 18);
-    to[1] = (unsigned char)(0x80 | (point >> 12 & 0x3f));
-    to[2] = (unsigned char)(0x80 | (point >> 6 & 0x3f));
-    to[3] = (unsigned char)(0x80 | (point & 0x3f));
-    return 4;
-}
-
-/* One character, or one byte of a wide one, of an accepted string from `*p`
- * on, as UTF-8 in `out`; answers how many bytes. */
-static size_t
-step(const char **p, const char *end, char out[4])
-{
-    const char *at = *p;
-    if (*at != '\\') {
-        out[0] = *at;
-        *p = at + 1;
-        return 1;
-    }
-    static const char NAMES[] = "bfnrt", BYTES[] = "\b\f\n\r\t";
-    if (at[1] != 'u') {
-        const char *name = strchr(NAMES, at[1]);
-        out[0] = name != NULL ? BYTES[name - NAMES] : at[1];
-        *p = at + 2;
-        return 1;
-    }
-    uint32_t point = (uint32_t)hex4(at + 2, end);
-    *p = at + 6;
-    if (point >= 0xd800 && point <= 0xdbff) {
-        uint32_t low = (uint32_t)hex4(at + 8, end);
-        point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
-        *p = at + 12;
-    }
-    return put_utf8(point, out);
-}
-
-size_t
-ps_json_unescape(ps_span text, char *out)
-{
-    const char *p = text.ptr, *end = text.ptr + text.len;
-    char *to = out;
-    while (p < end) {
-        char bytes[4];
-        size_t count = step(&p, end, bytes);
-        memcpy(to, bytes, count);
-        to += count;
-    }
-    return (size_t)(to - out);
-}
-
-/* Walks an accepted string, escapes or not, as the bytes it stands for. */
-typedef struct walker {
-    const char *at;
-    const char *end;
-    char bytes[4];
-    size_t have;
-    size_t used;
-} walker;
-
-static int
-walk(walker *w)
-{
-    if (w->used == w->have) {
-        if (w->at == w->end) {
-            return -1;
-        }
-        w->have = step(&w->at, w->end, w->bytes);
-        w->used = 0;
-    }
-    return (unsigned char)w->bytes[w->used++];
-}
-
-static bool
-same_escaped(ps_span a, ps_span b)
-{
-    walker x = {.at = a.ptr, .end = a.ptr + a.len};
-    walker y = {.at = b.ptr, .end = b.ptr + b.len};
-    int byte;
-    do {
-        byte = walk(&x);
-        if (byte != walk(&y)) {
-            return false;
-        }
-    } while (byte >= 0);
-    return true;
-}
-
-bool
-ps_json_same_string(ps_span text, unsigned flags, ps_span plain)
-{
-    if ((flags & PS_JSON_ESCAPED) == 0) {
-        return ps_span_equal(text, plain);
-    }
-    walker x = {.at = text.ptr, .end = text.ptr + text.len};
-    for (size_t i = 0; i < plain.len; i++) {
-        if (walk(&x) != (unsigned char)plain.ptr[i]) {
-            return false;
-        }
-    }
-    return walk(&x) < 0;
-}
-
-static inline uint64_t
-mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15U;
-    return hash ^ hash >> 32;
-}
-
-static inline uint64_t
-load(const char *p, size_t size)
-{
-    uint64_t word = 0;
-    memcpy(&word, p, size);
-    return word;
-}
-
-/* The length, the first and the last eight bytes: names that agree in these
- * are told apart by comparing them, and there are PS_JSON_MEMBERS_MAX at
- * most. */
-uint32_t
-ps_json_hash(ps_span name)
-{
-    uint64_t first = 0, last = 0;
-    size_t len = name.len;
-    if (len >= 8) {
-        first = load(name.ptr, 8);
-        last = load(name.ptr + len - 8, 8);
-    } else if (len >= 4) {
-        first = load(name.ptr, 4);
-        last = load(name.ptr + len - 4, 4);
-    } else if (len >= 2) {
-        first = load(name.ptr, 2);
-        last = load(name.ptr + len - 2, 2);
-    } else if (len == 1) {
-        first = (unsigned char)name.ptr[0];
-    }
-    return (uint32_t)mix(mix(len, first), last);
-}
-
-/* The same for a name with escapes. */
-static uint32_t
-hash_escaped(ps_span name)
-{
-    walker w = {.at = name.ptr, .end = name.ptr + name.len};
-    char ends[16]; /* the first eight bytes, the last eight */
-    size_t len = 0;
-    for (int byte; (byte = walk(&w)) >= 0; len++) {
-        if (len < 16) {
-            ends[len] = (char)byte;
-        } else {
-            memmove(ends + 8, ends + 9, 7);
-            ends[15] = (char)byte;
-        }
-    }
-    if (len <= 16) {
-        return ps_json_hash((ps_span){ends, len});
-    }
-    return (uint32_t)mix(mix(len, load(ends, 8)), load(ends + 8, 8));
-}
-
 static bool
 same_name(const char *text, const ps_json_member *a, const ps_json_member *b)
 {
@@ -671,7 +397,7 @@ same_name(const char *text, const ps_json_member *a, const ps_json_member *b)
     if (((a->name_flags | b->name_flags) & PS_JSON_ESCAPED) == 0) {
         return ps_span_equal(x, y);
     }
-    return same_escaped(x, y);
+    return ps_json_same_escaped(x, y);
 }
 
 /* Does any name come twice among many? */
@@ -730,7 +456,7 @@ note_name(ps_json_member *member, const ps_json *json, const char *start)
     member->name_flags = json->flags;
     member->hash = (json->flags & PS_JSON_ESCAPED) == 0
                        ? ps_json_hash(json->text)
-                       : hash_escaped(json->text);
+                       : ps_json_hash_escaped(json->text);
 }
 
 static inline void
@@ -819,56 +545,4 @@ ps_json_find(const char *text, const ps_json_member *members, size_t count,
         }
     }
     return NULL;
-}
-
-bool
-ps_json_whole(ps_span number, int64_t *whole)
-{
-    decimal d = read_decimal(number);
-    uint64_t value = 0;
-    if (d.first != NULL && d.point > 19) {
-        return false;
-    }
-    const char *p = d.first;
-    for (int64_t place = 0; d.first != NULL && place < d.point; place++) {
-        if (p < d.end && *p == '.') {
-            p++;
-        }
-        uint64_t digit = p < d.end ? (uint64_t)(*p++ - '0') : 0;
-        if (value > (UINT64_MAX - digit) / 10) {
-            return false;
-        }
-        value = value * 10 + digit;
-    }
-    if (value > INT64_MAX) {
-        return false;
-    }
-    *whole = d.negative ? -(int64_t)value : (int64_t)value;
-    return true;
-}
-
-bool
-ps_json_same_number(ps_span a, ps_span b)
-{
-    decimal x = read_decimal(a), y = read_decimal(b);
-    if (x.first == NULL || y.first == NULL) {
-        return x.first == NULL && y.first == NULL;
-    }
-    if (x.negative != y.negative || x.point != y.point) {
-        return false;
-    }
-    for (;;) {
-        if (x.first < x.end && *x.first == '.') {
-            x.first++;
-        }
-        if (y.first < y.end && *y.first == '.') {
-            y.first++;
-        }
-        if (x.first == x.end || y.first == y.end) {
-            return x.first == x.end && y.first == y.end;
-        }
-        if (*x.first++ != *y.first++) {
-            return false;
-        }
-    }
 }

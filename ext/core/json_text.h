@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* For json.c: what it asks about text that it has accepted. */
+#ifndef PS_JSON_TEXT_H
+#define PS_JSON_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "span.h"
+
+/* The value of a hex digit, or -1. */
+static inline int
+ps_json_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The four hex digits at `p`, or -1. */
+static inline int32_t
+ps_json_hex4(const char *p, const char *end)
+{
+    int32_t value = 0;
+    if (end - p < 4) {
+        return -1;
+    }
+    for (int i = 0; i < 4; i++) {
+        int digit = ps_json_hex_digit(p[i]);
+        if (digit < 0) {
+            return -1;
+        }
+        value = value << 4 | digit;
+    }
+    return value;
+}
+
+/* Is a float beyond every double? */
+bool ps_json_is_huge(ps_span number);
+
+/* The same two strings, once the escapes of both are resolved? */
+bool ps_json_same_escaped(ps_span a, ps_span b);
+
+/* ps_json_hash() of a name with escapes, once they are resolved. */
+uint32_t ps_json_hash_escaped(ps_span name);
+
+#endif
