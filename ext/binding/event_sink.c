@@ -26,10 +26,7 @@ event_sink_log(EventSinkObject *self)
     if (!ps_sink_take_notice(self->sink, notice)) {
         return;
     }
-    PyObject *type;
-    PyObject *value;
-    PyObject *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
+    assert(!PyErr_Occurred());
     PyObject *module = PyImport_ImportModule("penstock._exit");
     PyObject *text =
         PyUnicode_DecodeUTF8(notice, (Py_ssize_t)strlen(notice), "replace");
@@ -43,7 +40,6 @@ event_sink_log(EventSinkObject *self)
     Py_XDECREF(done);
     Py_XDECREF(text);
     Py_XDECREF(module);
-    PyErr_Restore(type, value, traceback);
 }
 
 static int
@@ -163,10 +159,10 @@ flush_until(EventSinkObject *self, int64_t deadline, uint64_t *pending)
     for (;;) {
         int64_t slice = ps_clock_steady_ns() + SLICE_NS;
         bool last = slice >= deadline;
-        Py_BEGIN_ALLOW_THREADS *pending =
-            ps_sink_flush(self->sink, last ? deadline : slice);
-        Py_END_ALLOW_THREADS if (*pending == 0 || last)
-        {
+        PyThreadState *saved = PyEval_SaveThread();
+        *pending = ps_sink_flush(self->sink, last ? deadline : slice);
+        PyEval_RestoreThread(saved);
+        if (*pending == 0 || last) {
             return 0;
         }
         if (PyErr_CheckSignals() < 0) {
@@ -210,8 +206,10 @@ sink_close(EventSinkObject *self, PyObject *const *args, Py_ssize_t nargs,
         return NULL;
     }
     int64_t deadline = deadline_of(timeout);
-    Py_BEGIN_ALLOW_THREADS pending = ps_sink_close(self->sink, deadline);
-    Py_END_ALLOW_THREADS event_sink_log(self);
+    PyThreadState *saved = PyEval_SaveThread();
+    pending = ps_sink_close(self->sink, deadline);
+    PyEval_RestoreThread(saved);
+    event_sink_log(self);
     return PyLong_FromUnsignedLongLong(pending);
 }
 
@@ -283,6 +281,24 @@ kept_to_dict(const ps_kept_event *kept)
     return dict;
 }
 
+/* The events that were there at one moment; each stays where it is. */
+typedef struct kept_events {
+    const ps_kept_event **events; /* owned; NULL: no memory */
+    size_t count;
+} kept_events;
+
+/* Without the GIL, while nobody delivers. */
+static void
+list_kept(const ps_target *target, void *context)
+{
+    kept_events *kept = context;
+    kept->count = ps_target_memory_count(target);
+    kept->events = PyMem_RawMalloc((kept->count + 1) * sizeof(*kept->events));
+    for (size_t i = 0; kept->events != NULL && i < kept->count; i++) {
+        kept->events[i] = ps_target_memory_at(target, i);
+    }
+}
+
 PyDoc_STRVAR(
     captured_doc,
     "captured($self)\n--\n\n"
@@ -298,17 +314,23 @@ sink_captured(EventSinkObject *self, PyObject *Py_UNUSED(ignored))
                         "captured: only with the target \"memory:\"");
         return NULL;
     }
-    Py_BEGIN_ALLOW_THREADS(void) ps_sink_flush(self->sink, 0);
-    Py_END_ALLOW_THREADS const ps_target *target = ps_sink_target(self->sink);
+    kept_events kept = {NULL, 0};
+    PyThreadState *saved = PyEval_SaveThread();
+    (void)ps_sink_flush(self->sink, 0);
+    ps_sink_inspect(self->sink, list_kept, &kept);
+    PyEval_RestoreThread(saved);
+    if (kept.events == NULL) {
+        return PyErr_NoMemory();
+    }
     PyObject *list = PyList_New(0);
-    size_t count = ps_target_memory_count(target);
-    for (size_t i = 0; list != NULL && i < count; i++) {
-        PyObject *event = kept_to_dict(ps_target_memory_at(target, i));
+    for (size_t i = 0; list != NULL && i < kept.count; i++) {
+        PyObject *event = kept_to_dict(kept.events[i]);
         if (event == NULL || PyList_Append(list, event) < 0) {
             Py_CLEAR(list);
         }
         Py_XDECREF(event);
     }
+    PyMem_RawFree(kept.events);
     return list;
 }
 
@@ -327,10 +349,10 @@ sink_dealloc(EventSinkObject *self)
         PyObject_ClearWeakRefs((PyObject *)self);
     }
     if (self->sink != NULL) {
-        Py_BEGIN_ALLOW_THREADS(void)
-            ps_sink_close(self->sink, ps_clock_steady_ns() + LET_GO_NS);
+        PyThreadState *saved = PyEval_SaveThread();
+        (void)ps_sink_close(self->sink, ps_clock_steady_ns() + LET_GO_NS);
         ps_sink_release(self->sink);
-        Py_END_ALLOW_THREADS
+        PyEval_RestoreThread(saved);
     }
     type->tp_free(self);
     Py_DECREF(type);

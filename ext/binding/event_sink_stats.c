@@ -237,9 +237,10 @@ event_sink_totals(EventSinkObject *self)
     }
     ps_stats *sum =
         (ps_stats *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
-    ps_status status;
-    Py_BEGIN_ALLOW_THREADS status = ps_sink_totals(self->sink, sum, &rings);
-    Py_END_ALLOW_THREADS PyObject *dict = NULL;
+    PyThreadState *saved = PyEval_SaveThread();
+    ps_status status = ps_sink_totals(self->sink, sum, &rings);
+    PyEval_RestoreThread(saved);
+    PyObject *dict = NULL;
     if (status != PS_OK) {
         raise_setting_error(state, status, "totals", NULL);
     } else {

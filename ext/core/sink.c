@@ -178,9 +178,9 @@ rouse(ps_sink *sink, int state)
     }
 }
 
-/* Delivers on this thread; for sinks without one of their own. */
+/* Takes turns with other threads that deliver in the thread's place. */
 static void
-drain(ps_sink *sink)
+begin_turn(ps_sink *sink)
 {
     pthread_mutex_lock(&sink->lock);
     while (sink->delivering) {
@@ -190,11 +190,34 @@ drain(ps_sink *sink)
     }
     sink->delivering = true;
     pthread_mutex_unlock(&sink->lock);
-    ps_sink_drain(sink);
+}
+
+static void
+end_turn(ps_sink *sink)
+{
     pthread_mutex_lock(&sink->lock);
     sink->delivering = false;
     pthread_cond_broadcast(&sink->changed);
     pthread_mutex_unlock(&sink->lock);
+}
+
+/* Delivers on this thread; for sinks without one of their own. */
+static void
+drain(ps_sink *sink)
+{
+    begin_turn(sink);
+    ps_sink_drain(sink);
+    end_turn(sink);
+}
+
+void
+ps_sink_inspect(ps_sink *sink,
+                void (*look)(const ps_target *target, void *context),
+                void *context)
+{
+    begin_turn(sink);
+    look(sink->target, context);
+    end_turn(sink);
 }
 
 static ps_status

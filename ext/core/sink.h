@@ -111,6 +111,12 @@ PS_CHECKED ps_status ps_sink_totals(ps_sink *sink, ps_stats *sum,
 /* The target, for what is particular to it. Borrowed. */
 ps_target *ps_sink_target(ps_sink *sink);
 
+/* Calls `look` while nobody delivers; for sinks without a thread. It must
+ * need no lock of the caller's. */
+void ps_sink_inspect(ps_sink *sink,
+                     void (*look)(const ps_target *target, void *context),
+                     void *context);
+
 /* A line for the log: at most one a minute. False when there is none; true
  * hands it out once. One relaxed load in the common case. Any thread. */
 bool ps_sink_take_notice(ps_sink *sink, char notice[PS_NOTICE_MAX]);

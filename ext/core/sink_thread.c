@@ -28,6 +28,7 @@ typedef struct loop {
     int64_t adopt_at_ns;    /* next look for dead rings */
     int64_t wait_ns;        /* before the next attempt; 0: the last was good */
     bool failing;           /* a failure was told, its end was not */
+    bool warned;            /* that the server may evict was told */
 } loop;
 
 static ps_status
@@ -82,6 +83,15 @@ note_success(loop *self)
     learn(sink);
     atomic_store(&sink->error, PS_OK);
     atomic_store(&sink->state, PS_SINK_DELIVERING);
+    if (!self->warned && strstr(sink->report.delivery, "evict") != NULL) {
+        char text[PS_NOTICE_MAX];
+        snprintf(text, sizeof(text),
+                 "%.300s may throw events away when its memory is short: its "
+                 "maxmemory-policy is not noeviction",
+                 sink->identity);
+        ps_sink_notify(sink, text, true);
+        self->warned = true;
+    }
     if (self->failing) {
         char text[PS_NOTICE_MAX];
         snprintf(text, sizeof(text), "events reach %.300s again",

@@ -110,9 +110,9 @@ def test_a_server_killed_under_load_loses_and_doubles_nothing(
     )
     emitted = 0
     for _ in range(4):
-        until = time.monotonic() + 0.05
-        while time.monotonic() < until:
+        for _ in range(2000):
             emitted += sink.emit("visit", {"n": emitted})
+        time.sleep(0.02)
         server.kill()
         for _ in range(50):
             emitted += sink.emit("visit", {"n": emitted})

@@ -262,13 +262,16 @@ def test_a_marker_that_may_not_be_written_lowers_the_level(server: Server, ring_
     sink.close()
 
 
-def test_a_server_that_may_evict_lowers_the_level(server: Server, ring_dir: str) -> None:
+def test_a_server_that_may_evict_lowers_the_level(
+    server: Server, ring_dir: str, caplog: pytest.LogCaptureFixture
+) -> None:
     server.client.config_set("maxmemory", "100mb")
     server.client.config_set("maxmemory-policy", "allkeys-lru")
     sink = sink_for(server.url, ring_dir)
     sink.emit("visit", {"n": 0})
     assert sink.flush(5) == 0
     assert "evict" in sink.stats()["delivery"]
+    assert "noeviction" in caplog.text
     sink.close()
 
 

@@ -334,6 +334,23 @@ def test_captured_events_are_those_of_the_block() -> None:
         EventSink("redis://host").captured()
 
 
+def test_captured_while_other_threads_emit_and_flush() -> None:
+    sink = EventSink("memory:", ring_bytes=65536)
+    threads = [
+        threading.Thread(target=lambda: [sink.emit("visit", {"n": n}) for n in range(2000)]),
+        threading.Thread(target=lambda: [sink.flush(0) for _ in range(2000)]),
+    ]
+    for thread in threads:
+        thread.start()
+    last = 0
+    while any(thread.is_alive() for thread in threads):
+        seen = [int(event["n"]) for event in sink.captured()]
+        assert seen == list(range(len(seen)))
+        assert len(seen) >= last
+        last = len(seen)
+    assert len(sink.captured()) == 2000
+
+
 def test_flush_and_close_take_odd_timeouts() -> None:
     sink = EventSink("memory:")
     for timeout in (0, -1, 1e9, float("inf")):
