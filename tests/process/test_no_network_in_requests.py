@@ -23,8 +23,12 @@ sink = EventSink(sys.argv[1])
 gate = Gate(verifier=None, paths=PathFilter({"skip": ["/static/"]}),
             fingerprint=FingerprintCookie(keys=["k" * 32]), sink=sink)
 
+started = threading.Barrier(2)
+
 def requests():
-    print("request thread", threading.get_native_id(), flush=True)
+    # in one piece: what two threads print would mix otherwise
+    sys.stdout.write(f"request thread {threading.get_native_id()}\\n")
+    started.wait()
     for n in range(2000):
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/community/{n}/",
                    "HTTP_ACCEPT": "text/html", "REMOTE_ADDR": "127.0.0.1",
