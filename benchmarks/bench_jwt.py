@@ -10,8 +10,6 @@ PyJWT signs. What is not installed is left out. ``--quick`` runs for some second
 from __future__ import annotations
 
 import argparse
-import ctypes
-import ctypes.util
 import importlib.metadata
 import sys
 import threading
@@ -136,15 +134,6 @@ def compare(algorithm: str, key: Any, own: Key, text: str, rounds: int, seconds:
         times,
         "anew, claims",
     )
-
-
-def bare_verify(private: Any, algorithm: str, text: str) -> Call:
-    """The library's own verification of the same bytes, as cryptography reaches it."""
-    signed, _, signature = text.encode().rpartition(b".")
-    raw = pyjwt.utils.base64url_decode(signature)
-    handler = pyjwt.get_algorithm_by_name(algorithm)
-    public = private.public_key()
-    return lambda: handler.verify(signed, public, raw)
 
 
 def forged(rounds: int, seconds: float) -> None:
