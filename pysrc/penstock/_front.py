@@ -17,6 +17,8 @@ Consent = Callable[[dict[str, Any]], Mode]
 
 MODES = ("cookie", "derived", "off")
 
+NEARLY_FULL = 0.9  # of a ring: the next burst will not fit
+
 CHALLENGE = 'Bearer realm="api"'
 NOT_VALID = "Given token not valid for any token type"
 
@@ -129,6 +131,9 @@ class Health:
 
 def _sink_is_well(stats: dict[str, Any]) -> bool:
     """Connected, or not asked to connect yet; and the ring takes events."""
+    ring = stats.get("ring") or {}
+    if ring.get("used", 0) > NEARLY_FULL * ring.get("bytes", float("inf")):
+        return False
     connection = stats["connection"]
     state = connection.get("state") if isinstance(connection, dict) else connection
     return state in ("idle", "connected", "none")

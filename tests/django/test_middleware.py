@@ -18,6 +18,7 @@ from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
 import penstock.django
 from penstock import FingerprintCookie
 from penstock.django.middleware import PenstockMiddleware
+from tests.django import urls
 from tests.django.conftest import NAVIGATION, Events, Get
 from tests.oracle.jws import make_token
 
@@ -157,9 +158,11 @@ def test_async_streaming_body_is_intact(events: Events) -> None:
 
 def test_cancelled_request_is_recorded_as_499(events: Events) -> None:
     async def scenario() -> None:
+        urls.entered.clear()
         client = AsyncClient()
         task = asyncio.ensure_future(client.get("/forever/", headers=bearer()))
-        await asyncio.sleep(0.1)
+        while not urls.entered:
+            await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -80,7 +80,11 @@ def file(request: HttpRequest) -> FileResponse:
     return FileResponse(open(__file__, "rb"), as_attachment=True)
 
 
+entered: list[str] = []  # by requests that wait for ever
+
+
 async def forever(request: HttpRequest) -> HttpResponse:
+    entered.append(request.path)
     await asyncio.sleep(3600)
     return HttpResponse("never")
 

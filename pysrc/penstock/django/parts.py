@@ -46,6 +46,7 @@ _lock = threading.Lock()
 _parts: Parts | None = None
 # one sink for one set of arguments, so that changing another setting loses no ring
 _sinks: dict[str, EventSink] = {}
+_said_that_events_are_off = False
 
 
 def parts() -> Parts:
@@ -138,8 +139,10 @@ def _cookie(conf: Conf) -> FingerprintCookie | None:
 
 
 def _sink(conf: Conf) -> EventSink | None:
+    global _said_that_events_are_off
     if conf.sink is None:
-        if conf.sink_is_unset and conf.enabled:
+        if conf.sink_is_unset and conf.enabled and not _said_that_events_are_off:
+            _said_that_events_are_off = True
             logger.warning(
                 'penstock: no events are recorded: PENSTOCK["SINK"] is not set '
                 "(penstock.W001); None says that this is meant"
@@ -157,9 +160,10 @@ def _sink(conf: Conf) -> EventSink | None:
 
 def reset() -> None:
     """Closes the sinks and forgets the objects: between tests."""
-    global _parts
+    global _parts, _said_that_events_are_off
     with _lock:
         _parts = None
+        _said_that_events_are_off = False
         for configured in _sinks.values():
             configured.close(timeout=0)
         _sinks.clear()

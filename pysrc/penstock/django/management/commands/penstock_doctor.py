@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""``manage.py penstock_doctor``: what is in effect, and what it costs on this site."""
+
+from __future__ import annotations
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+import penstock
+from penstock.django import doctor
+from penstock.django.parts import parts
+
+_UNITS = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
+
+
+def nanoseconds(text: str) -> float:
+    """``10us`` and the like."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s)", text)
+    if match is None:
+        raise ArgumentTypeError(f"{text!r} is no time; 10us, 0.5ms and 900ns are")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+class Command(BaseCommand):
+    help = "Prints what penstock does on this site, and measures what it adds to a request."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--path", default="/", help="the path that is requested (/)")
+        parser.add_argument(
+            "--fail-over",
+            type=nanoseconds,
+            metavar="TIME",
+            help="end with 1 when a request costs more than this, such as 10us",
+        )
+        parser.add_argument(
+            "--rounds", type=int, default=doctor.ROUNDS, help=f"how many ({doctor.ROUNDS})"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write(f"penstock {penstock.__version__}")
+        if not parts().conf.enabled:
+            self.stdout.write("turned off: nothing is done, nothing is added")
+            return
+        for name, text in doctor.in_effect():
+            self.stdout.write(f"  {name:<22}{text}")
+        rounds = max(options["rounds"], 2)
+        path = options["path"]
+        with doctor.measuring():
+            found = doctor.measure(path, rounds)
+            status, whole = doctor.whole_request(path, rounds)
+        self._report(path, found, status, whole)
+        worst = max(found, key=lambda measured: measured.added.median)
+        limit = options["fail_over"]
+        if limit is not None and worst.added.median > limit:
+            raise CommandError(
+                f"{worst.kind} costs {worst.added.median / 1000:.2f} µs, more than "
+                f"{limit / 1000:g} µs"
+            )
+
+    def _report(
+        self, path: str, found: list[doctor.Measured], status: int, whole: doctor.Cost
+    ) -> None:
+        label = parts().gate.paths
+        named = f" (label {label.label(path)})" if label is not None else ""
+        self.stdout.write(f"\nGET {path}{named}, in this process, events kept to itself:")
+        for measured in found:
+            self.stdout.write(f"  {measured.kind}")
+            self.stdout.write(f"    before the view  {measured.enter}")
+            self.stdout.write(f"    after the view   {measured.leave}")
+            self.stdout.write(f"    added in all     {measured.added}")
+        self.stdout.write(f"  the whole request without penstock, answered {status}")
+        self.stdout.write(f"                     {whole}")
