@@ -54,7 +54,7 @@
 #define PS_RING_BYTES_TOP (1U << 30)
 #define PS_RING_RESERVES_MAX 8     /* kinds with headroom of their own */
 #define PS_RING_PATH_MAX 512       /* bytes of a ring file's path */
-#define PS_RINGS_MAX 64            /* dead rings kept for one target */
+#define PS_RINGS_MAX 256           /* dead rings kept for one target */
 #define PS_RING_STALE_MS 518400000 /* 6 days: then a dead ring is dropped */
 #define PS_ADOPT_EVERY_MS 5000     /* how often dead rings are looked for */
 
