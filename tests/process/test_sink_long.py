@@ -7,8 +7,12 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
+import pytest
+
+from penstock import EventSink
 from tests.redis.conftest import SOAK, Server, folder, ring_dir, server, start_server
 
 __all__ = ["folder", "ring_dir", "server", "start_server"]
@@ -78,13 +82,54 @@ def test_memory_stays_flat(server: Server, ring_dir: str) -> None:
     assert int(done.stdout) < 512 * 1024
 
 
-def test_a_clock_that_is_set_stops_nothing(server: Server, ring_dir: str, tmp_path: Path) -> None:
+@pytest.fixture
+def shim(tmp_path: Path) -> dict[str, str]:
+    """An environment in which the wall clock follows a file."""
     source = tmp_path / "shim.c"
-    shim = tmp_path / "shim.so"
+    library = tmp_path / "shim.so"
     source.write_text(textwrap.dedent(SHIM))
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, source, "-ldl"], check=True)
-    shift = tmp_path / "shift"
-    shift.write_text("0")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    (tmp_path / "shift").write_text("0")
+    return {**os.environ, "LD_PRELOAD": str(library), "SHIFT": str(tmp_path / "shift")}
+
+
+def test_a_ring_left_for_a_week_is_dropped_and_counted(
+    server: Server, ring_dir: str, shim: dict[str, str]
+) -> None:
+    Path(shim["SHIFT"]).write_text(str(-7 * 86400))
+    server.kill()
+    code = """
+        import os, signal, sys
+        from penstock import EventSink
+        sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
+        for n in range(5):
+            assert sink.emit("visit", {"n": n})
+        os.kill(os.getpid(), signal.SIGKILL)
+        """
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), server.url, ring_dir],
+        check=False,
+        timeout=60,
+        env=shim,
+    )
+    server.start()
+    sink = EventSink(server.url, ring_dir=ring_dir)
+    sink.emit("visit", {"n": 5})
+    deadline = time.monotonic() + 10
+    while sink.totals()["rings"] > 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert sink.flush(5) == 0
+    totals = sink.totals()
+    assert (totals["accepted"], totals["delivered"]) == (6, 1)
+    assert totals["dropped"] == {"stale_ring": 5}
+    assert [event["n"] for event in server.events()] == ["5"]
+    sink.close()
+
+
+def test_a_clock_that_is_set_stops_nothing(
+    server: Server, ring_dir: str, shim: dict[str, str]
+) -> None:
     code = """
         import os, sys
         from penstock import EventSink
@@ -98,12 +143,11 @@ def test_a_clock_that_is_set_stops_nothing(server: Server, ring_dir: str, tmp_pa
                 n += 1
             assert sink.flush(5) == 0, shift
         """
-    environment = {**os.environ, "LD_PRELOAD": str(shim), "SHIFT": str(shift)}
     subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code), server.url, ring_dir],
         check=True,
         timeout=60,
-        env=environment,
+        env=shim,
     )
     events = server.events()
     assert [int(event["n"]) for event in events] == list(range(60))
