@@ -181,6 +181,6 @@ def test_failure_of_ours_is_no_failure_of_the_request(
     def fail(*args: object) -> None:
         raise RuntimeError("a bug of ours")
 
-    monkeypatch.setattr("penstock.django.front.time_response", fail)
+    monkeypatch.setattr("penstock.django.front.session_user", fail)
     assert get("/page/").status_code == 200
     assert [r for r in caplog.records if "without what we had to add" in r.getMessage()]

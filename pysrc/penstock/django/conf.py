@@ -65,6 +65,8 @@ class Conf:
     hash_ids: bool
     mask_paths: frozenset[str]
     trusted_proxies: int
+    proxy_tells_scheme: bool  # SECURE_PROXY_SSL_HEADER is set
+    quiet_below: float  # seconds below which a response gets no header and no log line
 
 
 def read() -> Conf:
@@ -76,6 +78,9 @@ def read() -> Conf:
     mode, gpc = _mode(fingerprint, "mode", "cookie"), _mode(fingerprint, "gpc", "derived")
     simple_jwt = _simple_jwt()
     request_id = _header_name(raw, "REQUEST_ID")
+    slow_request = _seconds(raw, "SLOW_REQUEST", 0.1)
+    response_time_header = _typed(raw, "RESPONSE_TIME_HEADER", bool, False)
+    server_timing = _typed(raw, "SERVER_TIMING", bool, False)
     return Conf(
         enabled=enabled,
         sink=sink,
@@ -93,14 +98,16 @@ def read() -> Conf:
         require_token=_words(raw, "REQUIRE_TOKEN"),
         set_user=_typed(raw, "SET_USER", bool, False),
         user_claims=_user_claims(simple_jwt),
-        slow_request=_seconds(raw, "SLOW_REQUEST", 0.1),
-        response_time_header=_typed(raw, "RESPONSE_TIME_HEADER", bool, False),
-        server_timing=_typed(raw, "SERVER_TIMING", bool, False),
+        slow_request=slow_request,
+        response_time_header=response_time_header,
+        server_timing=server_timing,
         request_id=request_id,
         event_fields=_event_fields(raw, request_id),
         hash_ids=_typed(fingerprint or {}, "hash_ids", bool, False),
         mask_paths=frozenset(_words(raw, "MASK_PATHS", MASK_PATHS)),
         trusted_proxies=_typed(raw, "TRUSTED_PROXIES", int, 0),
+        quiet_below=_quiet_below(slow_request, response_time_header or server_timing),
+        proxy_tells_scheme=settings.SECURE_PROXY_SSL_HEADER is not None,
     )
 
 
@@ -228,6 +235,12 @@ def _seconds(raw: Mapping[str, Any], key: str, default: float) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise SettingError(_name(key), f"must be seconds (a number of 0 or more), not {value!r}")
     return float(value)
+
+
+def _quiet_below(slow_request: float | None, has_headers: bool) -> float:
+    if has_headers:
+        return -1.0
+    return float("inf") if slow_request is None else slow_request
 
 
 def _header_name(raw: Mapping[str, Any], key: str) -> str | None:

@@ -13,7 +13,7 @@ from penstock.django import request_id
 from penstock.django.auth import offer_user
 from penstock.django.cookies import add_set_cookie
 from penstock.django.parts import Parts
-from penstock.django.timing import log_request, time_response
+from penstock.django.timing import access, log_request, time_response
 
 if TYPE_CHECKING:
     from penstock import Visit
@@ -25,23 +25,25 @@ VISIT_KEY = "penstock.visit"
 
 def enter(now: Parts, request: HttpRequest) -> Visit:
     """The request's visit: an outer wrapper's, else a new one; also ``request.visit``."""
-    scope: dict[str, Any] | None = getattr(request, "scope", None)
-    source = request.META if scope is None else scope
+    conf = now.conf
+    known = request.__dict__
+    scope: dict[str, Any] | None = known.get("scope")
+    source = known["META"] if scope is None else scope
     visit: Visit | None = source.get(VISIT_KEY)
     if visit is None:
-        mode = now.front.mode(source)
+        # None: the scheme, which is all that request.is_secure() looks at without a proxy
+        secure = request.is_secure() if conf.proxy_tells_scheme else None
+        mode = None if conf.consent is None else now.front.mode(source)
         if scope is None:
-            visit = now.gate.enter(
-                source, path=request.path_info, secure=request.is_secure(), mode=mode
-            )
+            visit = now.gate.enter(source, request.path_info, secure, mode)
         else:
-            visit = now.gate.enter_scope(scope, secure=request.is_secure(), mode=mode)
-    request.visit = visit  # type: ignore[attr-defined]
-    if now.conf.request_id is not None:
+            visit = now.gate.enter_scope(scope, secure, mode)
+    known["visit"] = visit
+    if conf.request_id is not None:
         if visit.request_id is None:
-            visit.request_id = request_id.take_or_mint(request, now.conf.request_id)
+            visit.request_id = request_id.take_or_mint(request, conf.request_id)
         request_id.current.set(visit.request_id)
-    if now.conf.set_user:
+    if conf.set_user:
         offer_user(request)
     return visit
 
@@ -59,12 +61,27 @@ def leave(
     now: Parts, request: HttpRequest, visit: Visit, response: HttpResponseBase
 ) -> HttpResponseBase:
     """Finishes the visit, and puts what it asks for on the response."""
+    conf = now.conf
     try:
-        _finish(now, request, visit, response)
+        match = request.resolver_match
+        if match is not None:
+            visit.route = match.route
+            if match.view_name in conf.mask_paths:
+                visit.path = match.route
+        user = session_user(request) if visit.token is None else None
+        for _, value in visit.finish(response.status_code, response.headers, user):
+            # bytes after enter_scope
+            add_set_cookie(response, value if isinstance(value, str) else value.decode("ascii"))
+            request._cache_update_cache = False  # type: ignore[attr-defined]
+        if conf.request_id is not None and visit.request_id is not None:
+            response.headers[conf.request_id] = visit.request_id
+        seconds = visit.elapsed
+        if seconds > conf.quiet_below or access.level:
+            time_response(conf, visit, response, seconds)
     except Exception:
         logger.exception("penstock: the response goes out without what we had to add")
     finally:
-        if now.conf.request_id is not None:
+        if conf.request_id is not None:
             request_id.current.set(None)
     return response
 
@@ -77,25 +94,10 @@ def abort(now: Parts, visit: Visit, status: int) -> None:
         request_id.current.set(None)
 
 
-def _finish(now: Parts, request: HttpRequest, visit: Visit, response: HttpResponseBase) -> None:
-    match = request.resolver_match
-    if match is not None:
-        visit.route = match.route
-        if match.view_name in now.conf.mask_paths:
-            visit.path = match.route
-    if now.conf.request_id is not None and visit.request_id is not None:
-        response.headers[now.conf.request_id] = visit.request_id
-    user = None if visit.token is not None else session_user(request)
-    for _, value in visit.finish(response.status_code, response.headers, user=user):
-        # bytes after enter_scope
-        add_set_cookie(response, value if isinstance(value, str) else value.decode("ascii"))
-        request._cache_update_cache = False  # type: ignore[attr-defined]
-    time_response(now.conf, visit, response)
-
-
 def session_user(request: HttpRequest) -> object | None:
     """The key of a user whom somebody has loaded already; we never load one."""
-    user = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
+    known = request.__dict__
+    user = known.get("_cached_user") or known.get("_acached_user")
     if user is None or not getattr(user, "is_authenticated", False):
         return None
     return cast(object, user.pk)

@@ -177,6 +177,7 @@ WATCHED = {
     "STATIC_URL",
     "MEDIA_URL",
     "DEBUG",
+    "SECURE_PROXY_SSL_HEADER",
 }
 
 

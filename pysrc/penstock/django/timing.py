@@ -50,9 +50,8 @@ class _Allowance:
 _allowance = _Allowance(LINES_PER_MINUTE)
 
 
-def time_response(conf: Conf, visit: Visit, response: HttpResponseBase) -> None:
+def time_response(conf: Conf, visit: Visit, response: HttpResponseBase, seconds: float) -> None:
     """Adds the timing headers that are turned on, and logs what there is to log."""
-    seconds = visit.elapsed
     if conf.response_time_header:
         response.headers["X-Response-Time"] = str(round(seconds * 1000))
     if conf.server_timing:
