@@ -26,15 +26,24 @@ key_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* The bytes of a str (as UTF-8) or bytes. -1 with TypeError or ValueError. */
+/* The bytes of a str (as UTF-8) or bytes. -1 with TypeError, or
+ * InvalidKeyError for a lone surrogate: not UnicodeEncodeError, which would
+ * carry the secret into a traceback. */
 static int
-read_text(PyObject *object, const char *what, ps_span *text)
+read_text(core_state *state, PyObject *object, const char *what, ps_span *text)
 {
-    Py_ssize_t size;
     if (PyUnicode_Check(object)) {
+        Py_ssize_t size = 0;
         text->ptr = PyUnicode_AsUTF8AndSize(object, &size);
         text->len = (size_t)size;
-        return text->ptr != NULL ? 0 : -1;
+        if (text->ptr != NULL) {
+            return 0;
+        }
+        if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
+            PyErr_Clear();
+            raise_key_error(state, PS_KEY_FORMAT, what);
+        }
+        return -1;
     }
     if (PyBytes_Check(object)) {
         *text = (ps_span){PyBytes_AS_STRING(object),
@@ -83,7 +92,7 @@ read_arguments_of(core_state *state, PyObject *args, PyObject *kwargs,
                         "missing required keyword argument: 'algorithm'");
         return -1;
     }
-    if (read_text(data, "data", &read->data) < 0 ||
+    if (read_text(state, data, "data", &read->data) < 0 ||
         read_algorithm(state, algorithm, &read->algorithm) < 0) {
         return -1;
     }
@@ -96,7 +105,7 @@ read_arguments_of(core_state *state, PyObject *args, PyObject *kwargs,
                      Py_TYPE(key_id)->tp_name);
         return -1;
     }
-    return read_text(key_id, "key_id", &read->key_id);
+    return read_text(state, key_id, "key_id", &read->key_id);
 }
 
 static PyObject *
@@ -207,7 +216,7 @@ read_document(core_state *state, PyObject *args, PyObject *kwargs,
     if (*text == NULL) {
         return -1;
     }
-    if (read_text(*text, "document", span) < 0) {
+    if (read_text(state, *text, "document", span) < 0) {
         Py_CLEAR(*text);
         return -1;
     }

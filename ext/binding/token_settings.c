@@ -91,6 +91,12 @@ read_one_or_several(PyObject *alive, PyObject *object, const char *setting,
             return -1;
         }
         *count = 1;
+        if (PyUnicode_GET_LENGTH(object) == 0) {
+            PyErr_Format(PyExc_ValueError,
+                         "%s: empty; None says that none is expected",
+                         setting);
+            return -1;
+        }
         return read_str(alive, object, setting, WANT, *spans);
     }
     if (read_strs(alive, object, setting, WANT, spans, count) < 0) {
@@ -99,6 +105,13 @@ read_one_or_several(PyObject *alive, PyObject *object, const char *setting,
     if (*count == 0) {
         PyErr_Format(PyExc_ValueError, "%s: nothing to accept", setting);
         return -1;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        if ((*spans)[i].len == 0) {
+            PyErr_Format(PyExc_ValueError, "%s: one of them is empty",
+                         setting);
+            return -1;
+        }
     }
     return 0;
 }

@@ -113,7 +113,7 @@ read_token(PyObject *object, ps_span *text)
                               (size_t)PyUnicode_GET_LENGTH(object)};
             return 0;
         }
-        Py_ssize_t size;
+        Py_ssize_t size = 0;
         text->ptr = PyUnicode_AsUTF8AndSize(object, &size);
         text->len = (size_t)size;
         if (text->ptr == NULL) {
@@ -245,6 +245,9 @@ static PyObject *
 object_of(core_state *state, PyObject *bytes, ps_status reason)
 {
     ps_span text = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+    if (reason == PS_HEADER && text.len > PS_JOSE_HEADER_MAX) {
+        return raise_token_error(state, reason, NULL);
+    }
     size_t capacity = PS_JSON_SCRATCH_SIZE(text.len), count;
     unsigned flags;
     ps_json_scratch scratch = {
@@ -255,7 +258,8 @@ object_of(core_state *state, PyObject *bytes, ps_status reason)
     PyObject *dict = NULL;
     if (scratch.members == NULL || scratch.heads == NULL) {
         PyErr_NoMemory();
-    } else if (ps_json_index(text, &scratch, &count, &flags) != PS_OK) {
+    } else if (ps_json_index(text, &scratch, &count, &flags) != PS_OK ||
+               (reason == PS_HEADER && count > PS_JOSE_MEMBERS_MAX)) {
         raise_token_error(state, reason, NULL);
     } else {
         dict = json_object(state, text.ptr, scratch.members, count);

@@ -210,18 +210,22 @@ load(const char *p, size_t size)
     return word;
 }
 
-/* The length, the first and the last eight bytes: names that agree in these
- * are told apart by comparing them, and there are PS_JSON_MEMBERS_MAX at
- * most. */
+/* Words of eight bytes, the last one of which may overlap, and the length. Not
+ * a keyed hash: names that agree in it are told apart by comparing them, and
+ * there are PS_JSON_MEMBERS_MAX at most. */
 uint32_t
 ps_json_hash(ps_span name)
 {
     uint64_t first = 0, last = 0;
     size_t len = name.len;
     if (len >= 8) {
-        first = load(name.ptr, 8);
-        last = load(name.ptr + len - 8, 8);
-    } else if (len >= 4) {
+        uint64_t hash = 0;
+        for (size_t i = 0; i + 8 <= len; i += 8) {
+            hash = mix(hash, load(name.ptr + i, 8));
+        }
+        return (uint32_t)mix(mix(hash, load(name.ptr + len - 8, 8)), len);
+    }
+    if (len >= 4) {
         first = load(name.ptr, 4);
         last = load(name.ptr + len - 4, 4);
     } else if (len >= 2) {
@@ -238,20 +242,23 @@ uint32_t
 ps_json_hash_escaped(ps_span name)
 {
     walker w = {.at = name.ptr, .end = name.ptr + name.len};
-    char ends[16]; /* the first eight bytes, the last eight */
+    char last[8];
+    uint64_t hash = 0;
     size_t len = 0;
-    for (int byte; (byte = walk(&w)) >= 0; len++) {
-        if (len < 16) {
-            ends[len] = (char)byte;
-        } else {
-            memmove(ends + 8, ends + 9, 7);
-            ends[15] = (char)byte;
+    for (int byte; (byte = walk(&w)) >= 0;) {
+        if (len >= sizeof(last)) {
+            memmove(last, last + 1, sizeof(last) - 1);
+        }
+        last[len < sizeof(last) ? len : sizeof(last) - 1] = (char)byte;
+        len++;
+        if (len % sizeof(last) == 0) {
+            hash = mix(hash, load(last, sizeof(last)));
         }
     }
-    if (len <= 16) {
-        return ps_json_hash((ps_span){ends, len});
+    if (len < sizeof(last)) {
+        return ps_json_hash((ps_span){last, len});
     }
-    return (uint32_t)mix(mix(len, load(ends, 8)), load(ends + 8, 8));
+    return (uint32_t)mix(mix(hash, load(last, sizeof(last))), len);
 }
 
 bool

@@ -136,6 +136,28 @@ check_kind(const jwk *j, ps_algorithm wanted)
                                                        : PS_KEY_ALGORITHM;
 }
 
+/* A curve that none of our algorithms uses (secp256k1, X25519, Ed448, ...):
+ * such a key is for somebody else, whatever its `alg` says. */
+static bool
+has_foreign_curve(const jwk *j)
+{
+    static const ps_span OURS[] = {
+        {"P-256", 5}, {"P-384", 5}, {"P-521", 5}, {"Ed25519", 7}};
+    ps_span kty, crv;
+    if (!get_text(j, "kty", &kty) || !get_text(j, "crv", &crv) ||
+        crv.ptr == NULL ||
+        !(ps_span_equal(kty, PS_SPAN("EC")) ||
+          ps_span_equal(kty, PS_SPAN("OKP")))) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(OURS) / sizeof(OURS[0]); i++) {
+        if (ps_span_equal(crv, OURS[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The algorithm that the key is pinned to. */
 static ps_status
 pick_algorithm(const jwk *j, const ps_algorithm *fallback,
@@ -144,6 +166,10 @@ pick_algorithm(const jwk *j, const ps_algorithm *fallback,
     ps_span alg;
     if (!get_text(j, "alg", &alg)) {
         return PS_KEY_FORMAT;
+    }
+    if (has_foreign_curve(j)) {
+        *skip = true;
+        return PS_KEY_ALGORITHM;
     }
     if (alg.ptr == NULL) {
         if (fallback == NULL) {

@@ -7,6 +7,7 @@
  * is refused without asking whether it parses: a real secret is random and
  * does not look like any of these. */
 #include "keyring.h"
+#include "signature.h"
 
 #include "alloc.h"
 #include "base64url.h"
@@ -77,31 +78,6 @@ is_der(ps_span bytes)
            (p[head] == 0x30 || p[head] == 0x02);
 }
 
-/* Base64 of either alphabet, with or without line breaks and padding, of
- * DER or of an OpenSSH blob. */
-static bool
-is_base64_of_key(ps_span text)
-{
-    char plain[PS_SECRET_MAX];
-    char bytes[PS_SECRET_MAX];
-    size_t size = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '\r' || c == '\n' || c == ' ' || c == '\t' || c == '=') {
-            continue;
-        }
-        plain[size++] = (char)(c == '+' ? '-' : c == '/' ? '_' : c);
-    }
-    if (ps_base64url_decode((ps_span){plain, size}, bytes) != PS_OK) {
-        return false;
-    }
-    ps_span decoded = {bytes, ps_base64url_decoded_size(size)};
-    return is_der(decoded) ||
-           (decoded.len > 11 && memcmp(decoded.ptr, "\0\0\0", 3) == 0 &&
-            (memcmp(decoded.ptr + 4, "ssh-", 4) == 0 ||
-             memcmp(decoded.ptr + 4, "ecdsa-", 6) == 0));
-}
-
 /* A JWK or a JWK Set. */
 static bool
 is_jwk(ps_span text)
@@ -126,6 +102,35 @@ is_jwk(ps_span text)
     }
     ps_free(members);
     ps_free(heads);
+    return found;
+}
+
+/* Base64 of either alphabet, with or without line breaks and padding, of
+ * DER, PEM, a JWK or an OpenSSH blob. */
+static bool
+is_base64_of_key(ps_span text)
+{
+    char plain[PS_SECRET_MAX];
+    char bytes[PS_SECRET_MAX];
+    size_t size = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c == '\r' || c == '\n' || c == ' ' || c == '\t' || c == '=') {
+            continue;
+        }
+        plain[size++] = (char)(c == '+' ? '-' : c == '/' ? '_' : c);
+    }
+    bool found = false;
+    if (ps_base64url_decode((ps_span){plain, size}, bytes) == PS_OK) {
+        ps_span decoded = {bytes, ps_base64url_decoded_size(size)};
+        ps_span inside = without_mark_and_space(decoded);
+        found = is_der(decoded) || has_armour(inside) || is_jwk(inside) ||
+                (decoded.len > 11 && memcmp(decoded.ptr, "\0\0\0", 3) == 0 &&
+                 (memcmp(decoded.ptr + 4, "ssh-", 4) == 0 ||
+                  memcmp(decoded.ptr + 4, "ecdsa-", 6) == 0));
+    }
+    ps_wipe(plain, size); /* mostly it is a secret */
+    ps_wipe(bytes, ps_base64url_decoded_size(size));
     return found;
 }
 

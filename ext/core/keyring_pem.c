@@ -209,6 +209,18 @@ why_not_fit(ps_span identifier, ps_algorithm algorithm)
 }
 
 /* Judges a SubjectPublicKeyInfo; `*size` as in ps_key. */
+/* A point as SEC 1 writes it, whole or compressed. Not the single byte of the
+ * point at infinity, which d2i_PUBKEY() takes, and under which everybody can
+ * sign; nor the hybrid form, which nobody writes. */
+static bool
+is_point(ps_span bits, size_t size)
+{
+    unsigned char form = (unsigned char)bits.ptr[0];
+    return form == 0x04
+               ? bits.len == 1 + 2 * size
+               : (form == 0x02 || form == 0x03) && bits.len == 1 + size;
+}
+
 static ps_status
 check_der(ps_span der, ps_algorithm algorithm, size_t *size)
 {
@@ -241,7 +253,7 @@ check_der(ps_span der, ps_algorithm algorithm, size_t *size)
         return check_rsa(modulus, exponent);
     case PS_FAMILY_EC:
         *size = coordinate_size(algorithm);
-        return PS_OK;
+        return is_point(bits, *size) ? PS_OK : PS_KEY_CURVE;
     case PS_FAMILY_OKP:
         *size = ED25519_SIZE;
         if (bits.len != ED25519_SIZE) {

@@ -141,7 +141,10 @@ def decode_complete(
         raise DecodeError(f"Invalid token type. Token must be a {bytes}")
     if chosen["verify_signature"]:
         token = _verified(jwt, key, algorithms, chosen["enforce_minimum_key_length"])
-        header, payload = token.header, token.claims
+        try:
+            header, payload = token.header, token.claims
+        except ValueError as error:  # more digits than sys.set_int_max_str_digits() allows
+            raise DecodeError(f"Invalid payload string: {error}") from None
         signature = TokenVerifier._read_unverified(jwt)[2]
     else:
         header, payload, signature = _unverified(jwt)
@@ -195,7 +198,7 @@ def _verified(
     jwt: str | bytes, key: Any, algorithms: Sequence[str] | None, enforce: bool
 ) -> _core.Token:
     names = (algorithms,) if isinstance(algorithms, str) else tuple(algorithms or ())
-    if not names:
+    if algorithms is None or (not names and not _is_pinned(key)):
         pinned = getattr(key, "algorithm_name", None) or getattr(key, "algorithm", None)
         if not isinstance(pinned, str):
             raise DecodeError(
@@ -203,6 +206,7 @@ def _verified(
                 "calling decode()."
             )
         names = (pinned,)
+    names = tuple(name for name in names if isinstance(name, str))
     verifier, unfit = _verifier(_plain(key), names, bool(enforce))
     if verifier is None:
         raise _why_no_key(jwt, unfit)
@@ -213,6 +217,12 @@ def _verified(
     except _core.InvalidTokenError as error:
         kind = _ERRORS.get(error.reason, DecodeError)
         raise kind(_text(error)) from None
+
+
+def _is_pinned(key: Any) -> bool:
+    """Whether `key` names its algorithm: then no list is needed, but an empty one allows none."""
+    pinned = getattr(key, "algorithm_name", None) or getattr(key, "algorithm", None)
+    return isinstance(pinned, str)
 
 
 def _why_no_key(jwt: str | bytes, unfit: dict[str, Exception]) -> Exception:
@@ -252,7 +262,7 @@ def _plain(key: Any) -> Any:
     return None
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=128, typed=True)
 def _verifier(
     key: Any, algorithms: tuple[str, ...], enforce: bool
 ) -> tuple[TokenVerifier | None, dict[str, Exception]]:

@@ -10,15 +10,19 @@ still made by PyJWT, and blacklist, rotation and sliding tokens stay simplejwt's
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.translation import gettext_lazy as _
 from rest_framework_simplejwt import settings, state
 from rest_framework_simplejwt.backends import TokenBackend as SimpleTokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenBackendExpiredToken
 
-from penstock import jwt
+from penstock import Key, jwt
+
+logger = logging.getLogger("penstock")
 
 __all__ = ["TokenBackend", "install", "uninstall"]
 
@@ -51,10 +55,21 @@ class TokenBackend(SimpleTokenBackend):
             raise TokenBackendExpiredToken(_("Token is expired")) from error
         except jwt.InvalidTokenError as error:
             raise TokenBackendError(_("Token is invalid")) from error
+        except jwt.InvalidKeyError as error:
+            logger.error("SIMPLE_JWT: no token can be verified: %s", error)
+            raise TokenBackendError(_("Token is invalid")) from error
 
 
 def _make(kind: type[SimpleTokenBackend]) -> SimpleTokenBackend:
     api_settings = settings.api_settings  # another object after each change
+    if kind is TokenBackend and api_settings.ALGORITHM.startswith("HS"):
+        try:
+            Key.secret(api_settings.SIGNING_KEY, algorithm=api_settings.ALGORITHM)
+        except (TypeError, ValueError) as error:
+            raise ImproperlyConfigured(
+                f'SIMPLE_JWT["SIGNING_KEY"] (by default SECRET_KEY) is no key for '
+                f"{api_settings.ALGORITHM}: {error}"
+            ) from error
     return kind(
         api_settings.ALGORITHM,
         api_settings.SIGNING_KEY,

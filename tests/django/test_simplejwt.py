@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from rest_framework.test import APIRequestFactory
 from rest_framework_simplejwt import serializers, state
 from rest_framework_simplejwt.authentication import JWTAuthentication
+from rest_framework_simplejwt.backends import TokenBackend as SimpleTokenBackend
 from rest_framework_simplejwt.exceptions import (
     ExpiredTokenError,
     InvalidToken,
@@ -185,3 +187,15 @@ def test_uninstalled_is_simplejwts_backend_again() -> None:
     assert type(state.token_backend).__module__ == "rest_framework_simplejwt.backends"
     with override_settings(SIMPLE_JWT={"SIGNING_KEY": "x" * 40}):
         assert type(state.token_backend).__module__ == "rest_framework_simplejwt.backends"
+
+
+def test_short_secret_is_an_error_at_start_and_never_in_a_request() -> None:
+    simplejwt.uninstall()
+    with (
+        override_settings(SIMPLE_JWT={"ALGORITHM": "HS512", "SIGNING_KEY": "x" * 50}),
+        pytest.raises(ImproperlyConfigured, match="SIGNING_KEY"),
+    ):
+        simplejwt.install()
+    short = TokenBackend("HS512", "x" * 50)
+    with pytest.raises(TokenBackendError):
+        short.decode(token({"exp": NOW + 600}, secret="x" * 50))

@@ -337,3 +337,28 @@ def test_cost_table_names_engines_and_algorithms() -> None:
     assert "engine openssl: " in done.stdout
     for algorithm in ALGORITHMS:
         assert f"\n{algorithm} " in done.stdout
+
+
+@pytest.mark.parametrize("algorithms", [[], (), [None]])
+def test_empty_list_of_algorithms_allows_none(algorithms: Any) -> None:
+    """Not even the one that a key is pinned to."""
+    text = token({"exp": NOW + 3600})
+    with pytest.raises(pyjwt.InvalidAlgorithmError):
+        ours.decode(text, Key.secret(SECRET, algorithm="HS256"), algorithms=algorithms)
+
+
+def test_unverified_header_has_its_limits_too() -> None:
+    text = raw_token(b"{}", b'{"alg":"HS256","x":"%b"}' % (b"x" * 1024))
+    with pytest.raises(pyjwt.DecodeError):
+        ours.get_unverified_header(text)
+
+
+def test_more_digits_than_python_takes_are_a_decode_error() -> None:
+    text = raw_token(b'{"n":%b}' % (b"7" * 700))
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)
+    try:
+        with pytest.raises(pyjwt.DecodeError):
+            ours.decode(text, SECRET, algorithms=["HS256"])
+    finally:
+        sys.set_int_max_str_digits(before)

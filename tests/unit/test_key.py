@@ -469,3 +469,54 @@ def test_secp256k1_is_no_curve_of_ours() -> None:
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     assert reason_of(lambda: Key.pem(pem, algorithm="ES256")) == "key_curve"
+
+
+def spki(curve: str, point: bytes) -> bytes:
+    """A SubjectPublicKeyInfo of any bytes as the point, as PEM."""
+    oid = {"ES256": "06082a8648ce3d030107", "ES384": "06052b81040022", "ES512": "06052b81040023"}
+    algorithm = bytes.fromhex("06072a8648ce3d0201" + oid[curve])
+    bits = b"\0" + point
+    length = bytes([len(bits)]) if len(bits) < 0x80 else b"\x81" + bytes([len(bits)])
+    body = b"\x30" + bytes([len(algorithm)]) + algorithm + b"\x03" + length + bits
+    head = b"\x30" + (bytes([len(body)]) if len(body) < 0x80 else b"\x81" + bytes([len(body)]))
+    text = base64.b64encode(head + body).decode()
+    return f"-----BEGIN PUBLIC KEY-----\n{text}\n-----END PUBLIC KEY-----\n".encode()
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512"])
+@pytest.mark.parametrize("point", [b"\0", b"\0\0", b"\x04", b"\x02", b"\x06" + b"\1" * 64])
+def test_point_at_infinity_and_odd_points_are_refused(algorithm: str, point: bytes) -> None:
+    """Under the point at infinity everybody can sign."""
+    with pytest.raises(InvalidKeyError) as caught:
+        Key.pem(spki(algorithm, point), algorithm=algorithm)
+    assert caught.value.reason == "key_curve"
+
+
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        {"kty": "OKP", "crv": "Ed448", "alg": "EdDSA", "x": "AA"},
+        {"kty": "OKP", "crv": "X25519", "x": "AA"},
+        {"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA"},
+    ],
+)
+def test_set_passes_over_keys_of_foreign_curves(jwk: dict[str, str]) -> None:
+    secret = {"kty": "oct", "alg": "HS256", "k": "A" * 43, "kid": "ours"}
+    assert [key.key_id for key in Key.jwks({"keys": [jwk, secret]})] == ["ours"]
+
+
+def test_secret_with_a_lone_surrogate_is_not_carried_into_a_traceback() -> None:
+    with pytest.raises(InvalidKeyError) as caught:
+        Key.secret("\ud800" + "very secret" * 4, algorithm="HS256")
+    assert caught.value.reason == "key_format"
+    assert "very secret" not in repr(caught.value.__dict__) + repr(caught.value.args)
+    assert caught.value.__context__ is None
+
+
+def test_base64_of_a_pem_or_jwk_is_no_secret() -> None:
+    pem = spki("ES256", b"\x02" + b"\1" * 32)
+    jwk = b'{"kty":"EC","crv":"P-256","x":"AAAAAAAAAAAAAAAA","y":"AAAAAAAAAAAAAAAA"}'
+    for material in (pem, jwk):
+        with pytest.raises(InvalidKeyError) as caught:
+            Key.secret(base64.b64encode(material), algorithm="HS256")
+        assert caught.value.reason == "key_not_secret"
