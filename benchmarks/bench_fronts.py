@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+"""What is added to a request, and where does the gain show? Four views, WSGI and ASGI.
+
+Beside us in the same run: a no-op middleware, the same job in plain Python (naive.py) with its
+events in memory, in Redis synchronously, and through Celery. Redis is a private one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bench_middleware
+import django
+import naive
+from bench_middleware import HEADERS, aget, hops
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
+from django.urls import path
+from pairs import report
+
+US = "penstock.django.middleware.PenstockMiddleware"
+NO_OP = "bench_middleware.NoOp"
+NAIVE, REDIS, CELERY = "naive.NaiveMiddleware", "naive.SynchronousRedis", "naive.CeleryDelay"
+DEFAULTS = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+
+def slow(request: HttpRequest) -> HttpResponse:
+    time.sleep(0.01)
+    return HttpResponse("slow")
+
+
+def keep(event: dict[str, Any]) -> None:
+    """The task of Celery: no worker runs, only the sending is measured."""
+
+
+urlpatterns = [*bench_middleware.urlpatterns, path("slow/", slow)]
+
+
+def add_drf_views() -> None:
+    """Once Django is set up: DRF looks at the models when it is imported."""
+    from rest_framework.decorators import api_view, authentication_classes
+    from rest_framework.response import Response
+    from rest_framework_simplejwt.authentication import JWTAuthentication
+
+    from penstock.django.auth import PenstockAuthentication
+
+    def view(kind: type) -> Any:
+        @api_view(["GET"])
+        @authentication_classes([kind])
+        def who(request: Any) -> Response:
+            return Response({"user": request.user.pk})
+
+        return who
+
+    urlpatterns.append(path("simplejwt/", view(JWTAuthentication)))
+    urlpatterns.append(path("penstock/", view(PenstockAuthentication)))
+
+
+@contextlib.contextmanager
+def private_redis() -> Iterator[str]:
+    """The path of its Unix socket."""
+    with tempfile.TemporaryDirectory(prefix="ps-") as folder:
+        socket = f"{folder}/redis.sock"
+        options = ["--port", "0", "--unixsocket", socket, "--dir", folder, "--save", ""]
+        process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)
+        try:
+            while not Path(socket).exists():
+                time.sleep(0.01)
+            yield socket
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def set_up(socket: str) -> None:
+    settings.configure(
+        SECRET_KEY="a secret key of the benchmarks, of the length that Django asks for",
+        ROOT_URLCONF=__name__,
+        ALLOWED_HOSTS=["localhost"],
+        INSTALLED_APPS=[
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "django.contrib.sessions",
+            "django.contrib.messages",
+        ],
+        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        USE_TZ=True,
+        PENSTOCK={"SINK": {"url": f"unix://{socket}", "ring_bytes": 64 << 20}},
+    )
+    django.setup()
+    from celery import Celery
+    from django.core.management import call_command
+    from redis import Redis
+
+    call_command("migrate", verbosity=0)
+    naive.SynchronousRedis.client = Redis(unix_socket_path=socket)
+    app = Celery("bench", broker=f"redis+socket://{socket}")
+    app.conf.task_ignore_result = True
+    naive.CeleryDelay.task = app.task(keep)
+    add_drf_views()
+
+
+def request_of(url: str, **more: str) -> Callable[[], dict[str, Any]]:
+    environ = bench_middleware.environ("")
+    environ.update(PATH_INFO=url, **more)
+    return lambda: {**environ}
+
+
+def call(middleware: list[str], environ: Callable[[], dict[str, Any]]) -> Callable[[], object]:
+    with override_settings(MIDDLEWARE=middleware):
+        handler = WSGIHandler()
+
+    def once() -> Any:
+        response = handler(environ(), lambda line, headers: None)
+        response.close()
+        return response
+
+    assert once().status_code == 200, (middleware, once().content)
+    return once
+
+
+def compare(question: str, ours: str, calls: dict[str, Callable[[], object]]) -> None:
+    found = report(question, calls)
+    base = found["no-op"]
+    for name in calls:
+        if name != "no-op":
+            print(f"  added by {name:<35}{found[name] - base:12,.0f} ns")
+    print(f"  penstock beside {ours}: {found[ours] / found['penstock']:.2f} × as fast")
+
+
+def cookies(url: str) -> tuple[str, str]:
+    """Cookie headers of a returning visitor: ours and the naive one's."""
+    ours, theirs = "", ""
+    for middleware in (US, NAIVE):
+        with override_settings(MIDDLEWARE=[middleware]):
+            handler = WSGIHandler()
+        given: dict[str, str] = {}
+        environ = request_of(url)()
+        handler(environ, lambda line, headers, into=given: into.update(headers)).close()
+        value = given["Set-Cookie"].partition(";")[0]
+        ours, theirs = (value, theirs) if middleware == US else (ours, value)
+    return ours, theirs
+
+
+def page_views() -> None:
+    ours, theirs = cookies("/page/")
+    seen = {US: ours}
+    names = {"penstock": US, "no-op": NO_OP, "plain Python": NAIVE}
+    slower = {"synchronous Redis": REDIS, "Celery": CELERY}
+
+    def calls(which: dict[str, str], below: list[str], url: str) -> dict[str, Any]:
+        return {
+            name: call([entry, *below], request_of(url, HTTP_COOKIE=seen.get(entry, theirs)))
+            for name, entry in which.items()
+        }
+
+    compare("an empty view, WSGI", "plain Python", calls(names | slower, [], "/page/"))
+    compare("the seven defaults, WSGI", "plain Python", calls(names, DEFAULTS, "/page/"))
+    compare("a view of 10 ms, WSGI", "plain Python", calls(names, [], "/slow/"))
+
+
+def request_thread_alone() -> None:
+    """The calls of the middleware without a request around them: caches are warm, and no sink
+    thread and no Redis share the processor.
+    """
+    from penstock.django import doctor
+
+    print("\nthe middleware's calls alone, in a loop (manage.py penstock_doctor)")
+    with doctor.measuring():
+        for measured in doctor.measure("/page/"):
+            print(f"  {measured.kind:<22}{measured.added}")
+
+
+def api_view_of_a_user() -> None:
+    from django.contrib.auth.models import User
+    from rest_framework_simplejwt.tokens import AccessToken
+
+    token = f"Bearer {AccessToken.for_user(User.objects.create_user('ann'))}"
+    wanted = {"HTTP_AUTHORIZATION": token, "HTTP_ACCEPT": "application/json"}
+    theirs = request_of("/simplejwt/", **wanted)
+    ours = request_of("/penstock/", **wanted)
+    compare(
+        "DRF and a user's token, WSGI (simplejwt's class under all but penstock)",
+        "plain Python",
+        {
+            "penstock": call([US], ours),
+            "no-op": call([NO_OP], theirs),
+            "plain Python": call([NAIVE], theirs),
+        },
+    )
+
+
+def async_view() -> None:
+    ours, theirs = cookies("/page/")
+    loop = asyncio.new_event_loop()
+    calls: dict[str, Callable[[], object]] = {}
+    for name, entry in (("penstock", US), ("no-op", NO_OP), ("plain Python", NAIVE)):
+        with override_settings(MIDDLEWARE=[entry]):
+            handler = ASGIHandler()
+        cookie = ours if entry == US else theirs
+        calls[name] = lambda handler=handler, cookie=cookie: loop.run_until_complete(
+            aget(handler, cookie)
+        )
+    compare("an async view, ASGI", "plain Python", calls)
+    for name, once in calls.items():
+        before = threading.active_count()
+        count = hops(once)
+        added = threading.active_count() - before
+        print(f"  {name:<44}{count:5} sync_to_async, {added} threads")
+    loop.close()
+
+
+def main() -> None:
+    with private_redis() as socket:
+        set_up(socket)
+        print(f"  headers of a browser: {', '.join(HEADERS)}")
+        page_views()
+        request_thread_alone()
+        api_view_of_a_user()
+        async_view()
+        from penstock.django import sink
+
+        events = sink()
+        assert events is not None
+        left = events.flush(10)
+        stats = events.stats()
+        print(
+            f"\nthe ledger: accepted {stats['accepted']}, delivered {stats['delivered']}, "
+            f"left {left}, refused {stats['refused']}"
+        )
+        events.close()
+
+
+if __name__ == "__main__":
+    main()
