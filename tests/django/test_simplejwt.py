@@ -15,7 +15,6 @@ from django.test import override_settings
 from rest_framework.test import APIRequestFactory
 from rest_framework_simplejwt import serializers, state
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.backends import TokenBackend as SimpleTokenBackend
 from rest_framework_simplejwt.exceptions import (
     ExpiredTokenError,
     InvalidToken,
