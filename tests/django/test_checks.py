@@ -14,6 +14,7 @@ from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from penstock import Key
 from penstock.django.checks import CORS, CSRF, MIDDLEWARE, UPDATE_CACHE
+from penstock.django.conf import KEYS
 from penstock.django.middleware import PenstockMiddleware
 from tests.oracle.tokens import public_pem
 
@@ -202,3 +203,8 @@ def test_every_check_is_documented(root: Path) -> None:
     for number in numbers:
         assert f"penstock.{number}" in documented
     assert source.count("_warning(\n") == 14
+
+
+def test_every_setting_is_documented(root: Path) -> None:
+    documented = (root / "docs/settings.md").read_text()
+    assert [key for key in KEYS if f"\n### `{key}: " not in documented] == []
