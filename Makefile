@@ -92,7 +92,8 @@ help: ## this list
 READY_DEV := @tools/bootstrap dev && $(MAKE) --no-print-directory
 READY_DEMO := @tools/bootstrap demo && $(MAKE) --no-print-directory
 
-.PHONY: test soak asan tsan fuzz leaks bench lint fmt wheel demo install
+.PHONY: test soak asan tsan aws-lc fuzz leaks bench lint fmt wheel demo \
+        install
 test: ## every test and check, in under 10 minutes on 2 cores
 	$(READY_DEV) run-test
 soak: ## the long tests in full
@@ -101,6 +102,8 @@ asan: ## C tests and Python unit tests under ASan and UBSan
 	$(READY_DEV) run-asan
 tsan: ## the C thread tests under TSan
 	$(READY_DEV) run-tsan
+aws-lc: ## tokens, cookies, gate and TLS with AWS-LC linked (needs cmake)
+	$(READY_DEV) run-aws-lc
 fuzz: ## every fuzzer for FUZZ_SECONDS (60) seconds
 	$(READY_DEV) run-fuzz
 leaks: ## reference counts, blocks and bytes of every Python type
@@ -179,6 +182,28 @@ run-asan-python: $(VENV)/.installed $(ASAN_EXT)/built build/asan/canary_asan.so
 	@$(ASAN_PY) -c "import penstock._core as core; \
 	    assert '/python-asan' in core.__file__, core.__file__"
 	$(ASAN_PY) -m pytest -q -p no:cacheprovider --timeout=600 tests/unit
+
+# --- AWS-LC: the extension again, in a folder of its own ------------------
+# Not part of `test`: the first build downloads and compiles AWS-LC. The
+# tests are those of all that uses the crypto library, and of TLS beside it.
+AWS_LC_EXT := build/python-aws-lc$(VENV:.venv%=%)
+AWS_LC_PY := env PYTHONPATH=$(AWS_LC_EXT)/lib PYTHONDEVMODE=1 $(PY)
+AWS_LC_TESTS := $(sort $(wildcard tests/unit/test_*.py)) tests/vectors \
+        tests/property/test_cookie.py tests/property/test_token_claims.py \
+        tests/process/test_token_cache.py tests/django/test_simplejwt.py \
+        tests/redis/test_tls.py
+$(AWS_LC_EXT)/built: $(PACKAGE) tools/aws_lc.py
+	@rm -rf $(AWS_LC_EXT)/lib
+	PENSTOCK_CRYPTO=aws-lc PENSTOCK_WERROR=1 $(PY) setup.py -q \
+	    build --build-base $(AWS_LC_EXT) --build-lib $(AWS_LC_EXT)/lib \
+	    --build-temp $(AWS_LC_EXT)/temp
+	@touch $@
+.PHONY: run-aws-lc
+run-aws-lc: $(VENV)/.installed $(AWS_LC_EXT)/built
+	@$(AWS_LC_PY) -c "from penstock import TokenVerifier; \
+	    version = TokenVerifier._engines()['openssl']; \
+	    assert version.startswith('AWS-LC '), version"
+	$(AWS_LC_PY) -m pytest -q -p no:cacheprovider $(AWS_LC_TESTS)
 
 # A test of threads is named test_<module>_threads.c, or stands here. Tests
 # that make allocations fail need the seam of the asan build, whose counter

@@ -2,7 +2,9 @@
 """Builds penstock._core: finds the libraries with pkg-config, lists the sources.
 
 Environment: PENSTOCK_WERROR=1 turns on our warnings and makes them errors;
-PENSTOCK_SANITIZE=address,undefined (any list of gcc's) instruments the extension.
+PENSTOCK_SANITIZE=address,undefined (any list of gcc's) instruments the extension;
+PENSTOCK_CRYPTO=aws-lc verifies with a static AWS-LC (tools/aws_lc.py) in place of the system's
+OpenSSL, which TLS goes on using.
 """
 
 from __future__ import annotations
@@ -12,11 +14,15 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 import sysconfig
+from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import PlatformError
+
+HERE = Path(__file__).resolve().parent
 
 DEBIAN_PACKAGE = {
     "openssl": "libssl-dev",
@@ -81,7 +87,40 @@ class BuildExt(build_ext):
                 extension.sources = [
                     source for source in extension.sources if source != OPTIONAL_SOURCE
                 ]
+        crypto = os.environ.get("PENSTOCK_CRYPTO", "openssl")
+        if crypto == "aws-lc":
+            for extension in self.extensions:
+                self.take_aws_lc(extension)
+        elif crypto != "openssl":
+            raise PlatformError(f"PENSTOCK_CRYPTO: openssl or aws-lc, not {crypto}")
         super().build_extensions()
+
+    def take_aws_lc(self, extension: Extension) -> None:
+        """Compiles the crypto sources against AWS-LC, into one object beside the others."""
+        sys.path.insert(0, str(HERE / "tools"))
+        import aws_lc
+
+        try:
+            library = aws_lc.build_library(HERE / "build" / "aws-lc")
+        except (OSError, ValueError, RuntimeError) as error:
+            raise PlatformError(f"penstock cannot be built with AWS-LC: {error}") from error
+        sources = [source for source in extension.sources if source in aws_lc.SOURCES]
+        extension.sources = [source for source in extension.sources if source not in sources]
+        temporary = Path(self.build_temp) / "aws-lc"
+        objects = self.compiler.compile(
+            sources,
+            output_dir=str(temporary),
+            include_dirs=[str(library / "include")],
+            extra_postargs=extension.extra_compile_args,
+        )
+        combined = temporary / "crypto.o"
+        aws_lc.combine(objects, library, combined)
+        extension.extra_objects.append(str(combined))
+        extension.depends = [*extension.depends, str(combined)]
+        extension.extra_link_args.append("-Wl,--gc-sections")
+        licence = Path(self.build_lib) / "penstock" / "LICENSE.aws-lc"
+        licence.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library / "LICENSE", licence)
 
     def link_with(self, extension: Extension, library: str) -> bool:
         """Adds the library's flags to the extension; False where it is not installed."""

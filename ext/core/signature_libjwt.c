@@ -163,12 +163,12 @@ libjwt_version(void)
 const ps_engine *
 ps_engine_libjwt(void)
 {
-    static const ps_engine ENGINE = {
+    static const ps_engine ITSELF = {
         .name = "libjwt",
         .version = libjwt_version,
         .prepare = libjwt_prepare,
         .free = libjwt_free,
         .verify = libjwt_verify,
     };
-    return &ENGINE;
+    return &ITSELF;
 }

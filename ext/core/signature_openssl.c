@@ -463,20 +463,24 @@ openssl_verify(ps_prepared *prepared, ps_span text, const ps_jws *jws,
 static const char *
 openssl_version(void)
 {
+#ifdef OPENSSL_IS_AWSLC
+    return "AWS-LC " AWSLC_VERSION_NUMBER_STRING;
+#else
     return OpenSSL_version(OPENSSL_VERSION);
+#endif
 }
 
 const ps_engine *
 ps_engine_openssl(void)
 {
-    static const ps_engine ENGINE = {
+    static const ps_engine ITSELF = {
         .name = "openssl",
         .version = openssl_version,
         .prepare = openssl_prepare,
         .free = openssl_free,
         .verify = openssl_verify,
     };
-    return &ENGINE;
+    return &ITSELF;
 }
 
 #ifndef PS_HAVE_LIBJWT

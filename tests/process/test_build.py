@@ -97,3 +97,32 @@ def test_warnings_are_errors_only_when_asked(
     known = descriptions(tmp_path / "pc", *REQUIRED)
     done = build(tree, PKG_CONFIG_LIBDIR=str(known), PENSTOCK_WERROR=value)
     assert ("-Werror" in (done.stdout + done.stderr).split()) == expected
+
+
+def test_an_unknown_crypto_library_is_refused(tree: Path, tmp_path: Path) -> None:
+    known = descriptions(tmp_path / "pc", *REQUIRED)
+    done = build(tree, PKG_CONFIG_LIBDIR=str(known), PENSTOCK_CRYPTO="boringssl")
+    assert done.returncode != 0
+    assert "aws-lc, not boringssl" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_another_archive_than_the_pinned_one_is_refused(
+    tree: Path, tmp_path: Path, root: Path
+) -> None:
+    shutil.copytree(root / "tools", tree / "tools")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "cmake").symlink_to("/bin/true")
+    archive = tmp_path / "sources.tar.gz"
+    archive.write_bytes(b"something else")
+    done = build(
+        tree,
+        PKG_CONFIG_LIBDIR=str(descriptions(tmp_path / "pc", *REQUIRED)),
+        PATH=f"{programs}:{os.environ['PATH']}",
+        PENSTOCK_CRYPTO="aws-lc",
+        PENSTOCK_AWS_LC_SDIST=str(archive),
+    )
+    assert done.returncode != 0
+    assert "SHA-256" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -13,9 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from penstock import EventSink
+from penstock import EventSink, InvalidSignatureError, Key, TokenVerifier
 from tests.redis.conftest import Server
 
 
@@ -127,6 +130,36 @@ def test_a_verified_server_is_used(
     assert (state["state"], state["error"]) == ("connected", None)
     assert [event["n"] for event in server.events()] == ["0"]
     assert tunnel.plain[0] == b"\x16", "the first byte is TLS"
+
+
+def test_tokens_verify_while_events_travel_over_tls(
+    server: Server, tunnel: Tunnel, keys: Path, ring_dir: str
+) -> None:
+    """Tokens and TLS may be served by two crypto libraries; neither disturbs the other."""
+    tokens = []
+    for algorithm, private in (
+        ("RS256", rsa.generate_private_key(public_exponent=65537, key_size=2048)),
+        ("ES256", ec.generate_private_key(ec.SECP256R1())),
+    ):
+        pem = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        verifier = TokenVerifier([Key.pem(pem, algorithm=algorithm)], cache_size=0)
+        text = jwt.encode({"exp": 4102444800}, private, algorithm=algorithm)
+        tokens.append((verifier, text, text[:-10] + ("A" * 10)))
+    sink = EventSink(
+        f"rediss://localhost:{tunnel.port}", ring_dir=ring_dir, ca_file=keys / "ca.pem"
+    )
+    for n in range(40):
+        assert sink.emit("visit", {"n": n})
+        for verifier, good, forged in tokens:
+            assert verifier.verify(good)["exp"] == 4102444800
+            with pytest.raises(InvalidSignatureError):
+                verifier.verify(forged)
+        assert ssl.create_default_context(cafile=keys / "ca.pem").cert_store_stats()["x509"] == 1
+    assert sink.flush(5.0) == 0
+    state = sink.stats()["connection"]
+    sink.close(0)
+    assert (state["state"], state["error"]) == ("connected", None)
+    assert [event["n"] for event in server.events()] == [str(n) for n in range(40)]
 
 
 def test_an_unknown_authority_is_refused(server: Server, tunnel: Tunnel, ring_dir: str) -> None:
