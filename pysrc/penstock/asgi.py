@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,18 @@ def _wrap_send(visit: Visit, send: Send) -> Send:
     return finishing_send
 
 
+async def _close_django_connections() -> None:
+    """Those of the thread that Django's own async code asks; it has no shutdown of its own."""
+    if "django.db" not in sys.modules:
+        return
+    from asgiref.sync import sync_to_async
+    from django.conf import settings
+    from django.db import connections
+
+    if settings.configured:
+        await sync_to_async(connections.close_all)()
+
+
 class _Lifespan:
     """Answers the server, and lets the application take part where it knows lifespan."""
 
@@ -136,6 +149,7 @@ class _Lifespan:
                 answer = await self._ask_app(message)
                 if message["type"] == "lifespan.shutdown":
                     await asyncio.get_running_loop().run_in_executor(None, self.front.flush)
+                    await _close_django_connections()
                     await self.send(answer or {"type": "lifespan.shutdown.complete"})
                     return
                 await self.send(answer or {"type": "lifespan.startup.complete"})
