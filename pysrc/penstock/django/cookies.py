@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from http.cookies import Morsel
 from typing import Any
 
@@ -20,15 +21,26 @@ class _HeaderMorsel(Morsel[str]):
         return self.header
 
 
-def add_set_cookie(response: HttpResponseBase, header: str) -> None:
-    """``header`` is what stands behind ``Set-Cookie:``; only attributes we write are in it."""
-    pair, *attributes = header.split("; ")
-    name, _, value = pair.partition("=")
-    morsel = _HeaderMorsel()
-    morsel.header = header
-    morsel.set(name, value, value)
-    for attribute in attributes:
+@lru_cache(maxsize=16)  # every minted cookie has the same; a re-issued one the rest of its time
+def _attributes(tail: str) -> dict[str, Any]:
+    """What a morsel with these attributes holds, those that are not there included."""
+    morsel: Morsel[str] = Morsel()
+    for attribute in tail.split("; "):
         key, _, setting = attribute.partition("=")
         if key.lower() in morsel:
             dict.__setitem__(morsel, key.lower(), setting or True)
-    response.cookies[name] = morsel
+    return dict(morsel)
+
+
+def add_set_cookie(response: HttpResponseBase, header: str) -> None:
+    """``header`` is what stands behind ``Set-Cookie:``; only attributes we write are in it."""
+    pair, _, tail = header.partition("; ")
+    name, _, value = pair.partition("=")
+    # not through Morsel's constructor and checks: the core wrote name and value
+    morsel = _HeaderMorsel.__new__(_HeaderMorsel)
+    morsel.__setstate__(  # type: ignore[attr-defined]  # typeshed does not know it
+        {"key": name, "value": value, "coded_value": value}
+    )
+    dict.update(morsel, _attributes(tail))
+    morsel.header = header
+    dict.__setitem__(response.cookies, name, morsel)
