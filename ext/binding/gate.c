@@ -45,6 +45,7 @@ gate_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->require_token);
     Py_VISIT(self->user_claims);
     Py_VISIT(self->event_fields);
+    Py_VISIT(self->token_header);
     return 0;
 }
 
@@ -143,6 +144,21 @@ checked_dict(PyObject *object, const char *function, const char *what)
     return object;
 }
 
+/* A str, or NULL for None and for nothing; -1 with TypeError. */
+static int
+read_path(PyObject **path)
+{
+    if (*path == Py_None) {
+        *path = NULL;
+    }
+    if (*path != NULL && !PyUnicode_Check(*path)) {
+        PyErr_Format(PyExc_TypeError, "path is a str or None, not %.100s",
+                     Py_TYPE(*path)->tp_name);
+        return -1;
+    }
+    return 0;
+}
+
 PyDoc_STRVAR(
     gate_enter_doc,
     "enter($self, /, environ, path=None, secure=None, mode=None)\n--\n\n"
@@ -169,10 +185,8 @@ gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         mode_from_object(values[3], "mode", self->mode, &mode) < 0) {
         return NULL;
     }
-    PyObject *given = values[1] == Py_None ? NULL : values[1];
-    if (given != NULL && !PyUnicode_Check(given)) {
-        PyErr_Format(PyExc_TypeError, "path is a str or None, not %.100s",
-                     Py_TYPE(given)->tp_name);
+    PyObject *given = values[1];
+    if (read_path(&given) < 0) {
         return NULL;
     }
     request_source source;
@@ -201,9 +215,11 @@ gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
 }
 
 PyDoc_STRVAR(gate_enter_scope_doc,
-             "enter_scope($self, /, scope, secure=None, mode=None)\n--\n\n"
+             "enter_scope($self, /, scope, secure=None, mode=None, "
+             "path=None)\n--\n\n"
              "Look at a request by its ASGI http or websocket scope; see\n"
-             "enter. The path is scope['path'] without scope['root_path'].");
+             "enter. Without path, it is scope['path'] without\n"
+             "scope['root_path'].");
 
 static PyObject *
 gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
@@ -211,13 +227,17 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
 {
     GateObject *self = (GateObject *)op;
     core_state *state = state_of(op);
-    static const char *const NAMES[] = {"scope", "secure", "mode"};
-    PyObject *values[3] = {NULL, NULL, NULL};
+    static const char *const NAMES[] = {"scope", "secure", "mode", "path"};
+    PyObject *values[4] = {NULL, NULL, NULL, NULL};
     ps_mode mode;
-    if (read_arguments("enter_scope", NAMES, 3, 1, args, nargs, kwnames,
+    if (read_arguments("enter_scope", NAMES, 4, 1, args, nargs, kwnames,
                        values) < 0 ||
         checked_dict(values[0], "enter_scope", "an ASGI scope") == NULL ||
         mode_from_object(values[2], "mode", self->mode, &mode) < 0) {
+        return NULL;
+    }
+    PyObject *given = values[3];
+    if (read_path(&given) < 0) {
         return NULL;
     }
     request_source source;
@@ -232,7 +252,9 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     visit->is_scope = true;
     ps_span path;
     if (read_secure(values[1], &request, &visit->secure) < 0 ||
-        path_from_scope(state, values[0], &visit->path, &path) < 0) {
+        (given != NULL
+             ? path_from_text(given, &visit->path, &path) < 0
+             : path_from_scope(state, values[0], &visit->path, &path) < 0)) {
         goto fail;
     }
     if (visit->path != NULL && PyBytes_Check(visit->path)) {

@@ -24,6 +24,11 @@ words_from_object(PyObject *object, const char *setting)
     }
     PyObject *words = PySequence_Tuple(object);
     if (words == NULL) {
+        if (PyErr_ExceptionMatches(PyExc_TypeError)) {
+            PyErr_Format(PyExc_TypeError,
+                         "%s: a list or tuple of str is meant, not %.100s",
+                         setting, Py_TYPE(object)->tp_name);
+        }
         return NULL;
     }
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(words); i++) {
@@ -98,8 +103,12 @@ read_rows(GateObject *self, PyObject *treat_as, uint8_t *rows)
     if (treat_as == NULL || treat_as == Py_None) {
         return 0;
     }
-    PyObject *items = PyMapping_Items(treat_as);
+    PyObject *items = PyDict_Check(treat_as) ? PyDict_Items(treat_as) : NULL;
     if (items == NULL) {
+        if (!PyErr_Occurred()) {
+            PyErr_Format(PyExc_TypeError, "treat_as: a dict, not %.100s",
+                         Py_TYPE(treat_as)->tp_name);
+        }
         return -1;
     }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
@@ -466,10 +475,7 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
         settings.sink = ((EventSinkObject *)self->sink)->sink;
     }
     char folder[PS_RING_PATH_MAX];
-    if (settings.cookie != NULL &&
-        (settings.mode == PS_MODE_DERIVED ||
-         settings.gpc == PS_MODE_DERIVED) &&
-        name_salt_folder(settings.sink, folder)) {
+    if (settings.cookie != NULL && name_salt_folder(settings.sink, folder)) {
         settings.salt_folder = folder;
     }
     settings.sources = sources;

@@ -41,12 +41,17 @@ request_lookup(PyObject *dict, PyObject *name)
     return value;
 }
 
-static void
+/* False when there is no room: then no span of it may be kept. */
+static bool
 hold(request_source *source, PyObject *value)
 {
-    if (value != NULL && source->held_count < Py_ARRAY_LENGTH(source->held)) {
+    if (source->held_count == Py_ARRAY_LENGTH(source->held)) {
+        return false;
+    }
+    if (value != NULL) {
         source->held[source->held_count++] = Py_NewRef(value);
     }
+    return true;
 }
 
 void
@@ -56,6 +61,10 @@ request_source_fini(request_source *source)
         Py_DECREF(source->held[i]);
     }
     source->held_count = 0;
+    for (size_t i = 0; i < source->forwarded_count; i++) {
+        Py_DECREF(source->forwarded_held[i]);
+    }
+    source->forwarded_count = 0;
 }
 
 /* --- WSGI -------------------------------------------------------------- */
@@ -89,8 +98,6 @@ environ_name(const request_source *source, ps_header which)
         return state->name_HTTP_HOST;
     case PS_HEADER_REFERER:
         return state->name_HTTP_REFERER;
-    case PS_HEADER_X_FORWARDED_FOR:
-        return state->name_HTTP_X_FORWARDED_FOR;
     case PS_HEADER_TRACEPARENT:
         return state->name_HTTP_TRACEPARENT;
     case PS_HEADER_COUNT:
@@ -105,8 +112,8 @@ environ_header(void *opaque, ps_header which, size_t *count)
     request_source *source = opaque;
     PyObject *value =
         request_lookup(source->environ, environ_name(source, which));
-    if (which == PS_HEADER_AUTHORIZATION) {
-        hold(source, value);
+    if (which == PS_HEADER_AUTHORIZATION && !hold(source, value)) {
+        value = NULL;
     }
     ps_span text = text_bytes(value);
     *count = text.ptr != NULL;
@@ -119,10 +126,20 @@ environ_cookies(void *opaque, const ps_span **headers)
     request_source *source = opaque;
     PyObject *value =
         request_lookup(source->environ, source->state->name_HTTP_COOKIE);
-    hold(source, value);
-    source->cookies[0] = text_bytes(value);
+    source->cookies[0] = hold(source, value) ? text_bytes(value) : PS_NO_SPAN;
     *headers = source->cookies;
     return source->cookies[0].ptr != NULL;
+}
+
+static size_t
+environ_forwarded(void *opaque, const ps_span **headers)
+{
+    request_source *source = opaque;
+    PyObject *value = request_lookup(source->environ,
+                                     source->state->name_HTTP_X_FORWARDED_FOR);
+    source->forwarded[0] = text_bytes(value);
+    *headers = source->forwarded;
+    return source->forwarded[0].ptr != NULL;
 }
 
 static ps_span
@@ -145,10 +162,12 @@ request_from_environ(core_state *state, PyObject *environ, header_name token,
         token.key != NULL ? token.key : state->name_HTTP_AUTHORIZATION;
     source->environ = environ;
     source->held_count = 0;
+    source->forwarded_count = 0;
     *request = (ps_request){
         .source = source,
         .header = environ_header,
         .cookies = environ_cookies,
+        .forwarded = environ_forwarded,
         .cookie_text = PS_COOKIE_UTF8,
         .detail = environ_detail,
         .request_id = PS_NO_SPAN,
@@ -173,7 +192,6 @@ static const struct {
     {{"sec-gpc", 7}, PS_HEADER_SEC_GPC},
     {{"host", 4}, PS_HEADER_HOST},
     {{"referer", 7}, PS_HEADER_REFERER},
-    {{"x-forwarded-for", 15}, PS_HEADER_X_FORWARDED_FOR},
     {{"traceparent", 11}, PS_HEADER_TRACEPARENT},
 };
 
@@ -181,12 +199,34 @@ static void
 see_first(request_source *source, ps_header which, ps_span value,
           PyObject *object)
 {
-    if (source->counts[which]++ == 0) {
+    if (source->counts[which]++ == 0 && hold(source, object)) {
         source->first[which] = value;
-        if (which == PS_HEADER_AUTHORIZATION) {
-            hold(source, object);
-        }
     }
+}
+
+/* The last PS_FORWARDED_MAX ones: the proxies that are trusted come last. */
+static void
+see_forwarded(request_source *source, ps_span value, PyObject *object)
+{
+    PyObject **held = source->forwarded_held;
+    if (source->forwarded_count == PS_FORWARDED_MAX) {
+        Py_DECREF(held[0]);
+        memmove(source->forwarded, source->forwarded + 1,
+                sizeof(source->forwarded) - sizeof(source->forwarded[0]));
+        memmove(held, held + 1,
+                sizeof(source->forwarded_held) - sizeof(*held));
+        source->forwarded_count--;
+    }
+    held[source->forwarded_count] = Py_NewRef(object);
+    source->forwarded[source->forwarded_count++] = value;
+}
+
+static size_t
+all_forwarded(void *opaque, const ps_span **headers)
+{
+    request_source *source = opaque;
+    *headers = source->forwarded;
+    return source->forwarded_count;
 }
 
 /* A name with "_" in it equals none of ours, so that no client can pass
@@ -201,10 +241,14 @@ see_scope_header(request_source *source, ps_span name, PyObject *object)
         return;
     }
     if (ps_span_equal_nocase(name, PS_SPAN("cookie"))) {
-        if (source->cookie_count < PS_COOKIE_HEADERS_MAX) {
+        if (source->cookie_count < PS_COOKIE_HEADERS_MAX &&
+            hold(source, object)) {
             source->cookies[source->cookie_count++] = value;
-            hold(source, object);
         }
+        return;
+    }
+    if (ps_span_equal_nocase(name, PS_SPAN("x-forwarded-for"))) {
+        see_forwarded(source, value, object);
         return;
     }
     for (size_t i = 0; i < Py_ARRAY_LENGTH(SCOPE_NAMES); i++) {
@@ -292,6 +336,7 @@ request_from_scope(core_state *state, PyObject *scope, header_name token,
     source->scope = scope;
     source->held_count = 0;
     source->cookie_count = 0;
+    source->forwarded_count = 0;
     memset(source->first, 0, sizeof(source->first));
     memset(source->counts, 0, sizeof(source->counts));
     PyObject *headers = request_lookup(scope, state->name_headers);
@@ -314,6 +359,7 @@ request_from_scope(core_state *state, PyObject *scope, header_name token,
         .source = source,
         .header = scope_header,
         .cookies = scope_cookies,
+        .forwarded = all_forwarded,
         .cookie_text = PS_COOKIE_LATIN1,
         .detail = scope_detail,
         .request_id = PS_NO_SPAN,

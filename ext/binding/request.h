@@ -8,10 +8,12 @@
 
 #include "../core/gate.h"
 
+#define PS_SOURCE_HELD_MAX (PS_COOKIE_HEADERS_MAX + PS_HEADER_COUNT)
+
 /* Where the headers of one request are. Lives on the stack of `enter` and
- * `finish`. Spans are borrowed from the environ or the scope, but for those
- * that a token may come from: these are held, since the GIL is let go while
- * a signature is verified. */
+ * `finish`. What a span was taken from is held where the span is used later:
+ * the GIL is let go while a signature is verified, and another thread may
+ * change an environ or a scope meanwhile. */
 typedef struct request_source {
     core_state *state;
     PyObject *environ;   /* borrowed: for WSGI */
@@ -22,8 +24,11 @@ typedef struct request_source {
     size_t counts[PS_HEADER_COUNT]; /* ASGI: how many of that name */
     size_t cookie_count;
     ps_span cookies[PS_COOKIE_HEADERS_MAX];
+    size_t forwarded_count;
+    ps_span forwarded[PS_FORWARDED_MAX];
+    PyObject *forwarded_held[PS_FORWARDED_MAX]; /* strong */
     size_t held_count;
-    PyObject *held[PS_COOKIE_HEADERS_MAX + 1]; /* strong */
+    PyObject *held[PS_SOURCE_HELD_MAX]; /* strong */
 } request_source;
 
 /* Gives back what is held; once a source, after its last use. */

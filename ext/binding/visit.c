@@ -89,7 +89,14 @@ visit_dealloc(PyObject *op)
 
 /* --- finish ------------------------------------------------------------ */
 
-/* Takes one response header into account; false when it is no pair. */
+static bool
+is_text(PyObject *object)
+{
+    return PyUnicode_Check(object) || PyBytes_Check(object);
+}
+
+/* Takes one response header into account; false when it is no pair of str or
+ * bytes. */
 static bool
 see_pair(PyObject *pair, ps_shared_cache *seen, int64_t now)
 {
@@ -98,10 +105,14 @@ see_pair(PyObject *pair, ps_shared_cache *seen, int64_t now)
         Py_XDECREF(fast);
         return false;
     }
-    ps_shared_cache_see(seen, text_bytes(PySequence_Fast_GET_ITEM(fast, 0)),
-                        text_bytes(PySequence_Fast_GET_ITEM(fast, 1)), now);
+    PyObject *name = PySequence_Fast_GET_ITEM(fast, 0);
+    PyObject *value = PySequence_Fast_GET_ITEM(fast, 1);
+    bool readable = is_text(name) && is_text(value);
+    if (readable) {
+        ps_shared_cache_see(seen, text_bytes(name), text_bytes(value), now);
+    }
     Py_DECREF(fast);
-    return true;
+    return readable;
 }
 
 /* May a shared cache keep a response with these headers (a mapping, or
@@ -172,6 +183,8 @@ user_text(PyObject *user)
         PyUnicode_Check(user) ? Py_NewRef(user) : PyObject_Str(user);
     if (text == NULL) {
         PyErr_Clear();
+    } else if (PyUnicode_GET_LENGTH(text) == 0) {
+        Py_CLEAR(text); /* nobody */
     }
     return text;
 }
@@ -192,52 +205,102 @@ utf8_of(PyObject *text)
     return (ps_span){bytes, (size_t)size};
 }
 
-static PyObject *
-finish(VisitObject *self, int status, PyObject *headers, PyObject *user)
+/* What belongs to the visit, held for the length of one finish: nothing that
+ * it borrows from may change under it. */
+typedef struct held_visit {
+    PyObject *source;
+    PyObject *fields;
+    PyObject *route;
+    PyObject *event_path;
+    PyObject *request_id;
+} held_visit;
+
+/* False when another finish was there first. */
+static bool
+take_visit(VisitObject *self, held_visit *held)
 {
-    const ps_gate *gate = self->gate->gate;
-    PyObject *user_str = user_text(user);
+    if (self->visit.finished || self->source == NULL) {
+        return false;
+    }
+    held->source = self->source; /* the reference moves */
+    self->source = NULL;
+    held->fields = Py_XNewRef(self->fields);
+    held->route = Py_XNewRef(self->route);
+    held->event_path = Py_XNewRef(self->event_path);
+    held->request_id = Py_XNewRef(self->request_id);
+    return true;
+}
+
+static void
+drop_visit(held_visit *held)
+{
+    Py_DECREF(held->source);
+    Py_XDECREF(held->fields);
+    Py_XDECREF(held->route);
+    Py_XDECREF(held->event_path);
+    Py_XDECREF(held->request_id);
+}
+
+/* Runs no Python code. */
+static size_t
+record(VisitObject *self, const held_visit *held, ps_outcome *outcome,
+       char set_cookie[PS_SET_COOKIE_MAX])
+{
+    core_state *state = state_of((PyObject *)self);
     event_fields fields;
     fields.count = 0;
     fields.owned_count = 0;
-    if (self->fields != NULL &&
-        event_fields_read(&fields, self->fields, visit_field_is_reserved) <
+    if (held->fields != NULL &&
+        event_fields_read(&fields, held->fields, visit_field_is_reserved) <
             0) {
         PyErr_Clear(); /* checked when added; only memory can be short */
         fields.count = 0;
     }
-    ps_outcome outcome = {
-        .status = status,
-        .secure = self->secure,
-        .user = utf8_of(user_str),
-        .route = utf8_of(self->route),
-        .path = utf8_of(self->event_path),
-        .path_is_altered = self->path_is_altered,
-        .fields = fields.fields,
-        .field_count = fields.count,
-    };
-    outcome.hand_out = headers != NULL && headers != Py_None &&
-                       ps_gate_may_set_cookie(gate, &self->visit, status,
-                                              outcome.user.ptr != NULL) &&
-                       !shared_cache_may_keep(headers);
-    core_state *state = state_of((PyObject *)self);
+    outcome->secure = self->secure;
+    outcome->route = utf8_of(held->route);
+    outcome->path = utf8_of(held->event_path);
+    outcome->path_is_altered = self->path_is_altered;
+    outcome->fields = fields.fields;
+    outcome->field_count = fields.count;
     request_source source;
     ps_request request;
     if (self->is_scope) {
-        request_from_scope(state, self->source, gate_token_header(self->gate),
+        request_from_scope(state, held->source, gate_token_header(self->gate),
                            &source, &request);
     } else {
-        request_from_environ(state, self->source,
+        request_from_environ(state, held->source,
                              gate_token_header(self->gate), &source, &request);
     }
-    request.request_id = utf8_of(self->request_id);
-    char set_cookie[PS_SET_COOKIE_MAX];
-    size_t length =
-        ps_gate_finish(gate, &self->visit, &request, &outcome, set_cookie);
+    request.request_id = utf8_of(held->request_id);
+    size_t length = ps_gate_finish(self->gate->gate, &self->visit, &request,
+                                   outcome, set_cookie);
     request_source_fini(&source);
     event_fields_clear(&fields);
+    return length;
+}
+
+/* First what may run Python code (the user's str(), the headers' iterator,
+ * during which another thread, or this one, may finish too), then the taking
+ * of the visit, then what runs none. */
+static PyObject *
+finish(VisitObject *self, int status, PyObject *headers, PyObject *user)
+{
+    PyObject *user_str = user_text(user);
+    ps_outcome outcome = {.status = status, .user = utf8_of(user_str)};
+    outcome.hand_out =
+        headers != NULL && headers != Py_None &&
+        ps_gate_may_set_cookie(self->gate->gate, &self->visit, status,
+                               outcome.user.ptr != NULL) &&
+        !shared_cache_may_keep(headers);
+    held_visit held;
+    if (!take_visit(self, &held)) {
+        Py_XDECREF(user_str);
+        return PyList_New(0);
+    }
+    char set_cookie[PS_SET_COOKIE_MAX];
+    size_t length = record(self, &held, &outcome, set_cookie);
+    drop_visit(&held);
     Py_XDECREF(user_str);
-    Py_CLEAR(self->source);
     if (self->gate->sink != Py_None) {
         event_sink_log((EventSinkObject *)self->gate->sink);
     }
@@ -274,9 +337,6 @@ visit_finish(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         }
         PyErr_Clear();
         status = 0;
-    }
-    if (self->visit.finished || self->source == NULL) {
-        return PyList_New(0);
     }
     return finish(self, status >= 0 && status <= 999 ? (int)status : 0,
                   values[1], values[2]);
@@ -524,6 +584,29 @@ set_request_id(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 }
 
 static PyObject *
+get_gate(PyObject *op, void *Py_UNUSED(closure))
+{
+    return Py_NewRef((PyObject *)((VisitObject *)op)->gate);
+}
+
+static PyObject *
+get_secure(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((VisitObject *)op)->secure);
+}
+
+static int
+set_secure(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    int truth = value != NULL ? PyObject_IsTrue(value) : 0;
+    if (truth < 0) {
+        return -1;
+    }
+    ((VisitObject *)op)->secure = truth != 0;
+    return 0;
+}
+
+static PyObject *
 visit_repr(PyObject *op)
 {
     VisitObject *self = (VisitObject *)op;
@@ -564,6 +647,10 @@ static PyGetSetDef visit_getset[] = {
     {"is_refused", get_is_refused, NULL,
      "True when the label requires a token and there is none: the front "
      "answers 401. Never for OPTIONS.",
+     NULL},
+    {"gate", get_gate, NULL, "The Gate that made this visit.", NULL},
+    {"secure", get_secure, set_secure,
+     "Whether the request came over https: bool. May be set before finish.",
      NULL},
     {"elapsed", get_elapsed, NULL, "Seconds since enter: float.", NULL},
     {"method", get_method, NULL, "The request's method: str.", NULL},

@@ -6,14 +6,10 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-/* `text` as a NUL-terminated string for inet_pton, without an IPv6 zone. */
+/* `text` as a NUL-terminated string for inet_pton. */
 static bool
 copy_literal(ps_span text, char out[PS_ADDRESS_MAX])
 {
-    const char *zone = text.len ? memchr(text.ptr, '%', text.len) : NULL;
-    if (zone != NULL) {
-        text.len = (size_t)(zone - text.ptr);
-    }
     if (text.len == 0 || text.len >= PS_ADDRESS_MAX ||
         memchr(text.ptr, '\0', text.len) != NULL) {
         return false;
@@ -43,6 +39,18 @@ without_port(ps_span entry)
     return entry;
 }
 
+/* "fe80::1%eth0" -> "fe80::1": a zone is any text, and of no use elsewhere. */
+static ps_span
+without_zone(ps_span address)
+{
+    const char *zone =
+        address.len ? memchr(address.ptr, '%', address.len) : NULL;
+    if (zone != NULL) {
+        address.len = (size_t)(zone - address.ptr);
+    }
+    return address;
+}
+
 static bool
 is_address(ps_span text)
 {
@@ -53,28 +61,45 @@ is_address(ps_span text)
             inet_pton(AF_INET6, literal, binary) == 1);
 }
 
+/* The n-th entry from the right of one header; false when it has fewer, then
+ * `*n` is how many are still to go. */
+static bool
+entry_from_right(ps_span header, unsigned *n, ps_span *entry)
+{
+    size_t end = header.len;
+    for (;;) {
+        size_t start = end;
+        while (start > 0 && header.ptr[start - 1] != ',') {
+            start--;
+        }
+        if (--*n == 0) {
+            *entry = (ps_span){header.ptr + start, end - start};
+            return true;
+        }
+        if (start == 0) {
+            return false;
+        }
+        end = start - 1;
+    }
+}
+
 ps_span
-ps_client_address(ps_span peer, ps_span forwarded_for, unsigned proxies)
+ps_client_address(ps_span peer, const ps_span *forwarded_for, size_t count,
+                  unsigned proxies)
 {
     if (proxies == 0) {
         return peer;
     }
-    size_t end = forwarded_for.len;
-    for (unsigned n = 1;; n++) {
-        size_t start = end;
-        while (start > 0 && forwarded_for.ptr[start - 1] != ',') {
-            start--;
-        }
-        if (n == proxies) {
-            ps_span entry = without_port(ps_span_trim(
-                (ps_span){forwarded_for.ptr + start, end - start}));
+    unsigned left = proxies;
+    while (count-- > 0) {
+        ps_span entry;
+        if (forwarded_for[count].len != 0 &&
+            entry_from_right(forwarded_for[count], &left, &entry)) {
+            entry = without_zone(without_port(ps_span_trim(entry)));
             return is_address(entry) ? entry : PS_NO_SPAN;
         }
-        if (start == 0) {
-            return PS_NO_SPAN; /* fewer hops than proxies: somebody lies */
-        }
-        end = start - 1;
     }
+    return PS_NO_SPAN; /* fewer hops than proxies: somebody lies */
 }
 
 ps_span
@@ -83,7 +108,7 @@ ps_address_prefix(ps_span address, char out[PS_ADDRESS_MAX + 4])
     static const unsigned char MAPPED[12] = {[10] = 0xff, [11] = 0xff};
     char literal[PS_ADDRESS_MAX];
     unsigned char binary[16];
-    if (!copy_literal(address, literal)) {
+    if (!copy_literal(without_zone(address), literal)) {
         return PS_NO_SPAN;
     }
     const unsigned char *v4 = NULL;

@@ -9,11 +9,12 @@
 #define PS_ADDRESS_MAX 46 /* INET6_ADDRSTRLEN */
 
 /* The client's address: `peer` with no trusted proxies; else the
- * `proxies`-th entry from the right of `forwarded_for`, without brackets and
- * port; absent when there are fewer entries or it is no address literal. The
+ * `proxies`-th entry from the right of all X-Forwarded-For headers taken
+ * together (a proxy may add a header of its own), without brackets, port and
+ * zone; absent when there are fewer entries or it is no address literal. The
  * result points into the input. Never fails. */
-ps_span ps_client_address(ps_span peer, ps_span forwarded_for,
-                          unsigned proxies);
+ps_span ps_client_address(ps_span peer, const ps_span *forwarded_for,
+                          size_t count, unsigned proxies);
 
 /* Writes the network of `address` (IPv4 /24, IPv6 /48; an IPv4-mapped IPv6
  * address counts as IPv4) as text, e.g. "192.0.2.0/24". Absent when it is no

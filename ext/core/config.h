@@ -25,6 +25,7 @@
 
 /* Cookies and fingerprints. */
 #define PS_COOKIE_NAME_MAX 128
+#define PS_FORWARDED_MAX 16 /* X-Forwarded-For headers: the last count */
 #define PS_COOKIE_HEADERS_MAX \
     100 /* `cookie` headers looked at in one request */
 #define PS_FINGERPRINT_KEYS_MAX 16

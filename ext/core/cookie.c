@@ -173,23 +173,26 @@ ps_cookie_unquote(ps_span value, char *out, size_t size, size_t *length)
 }
 
 ps_status
-ps_cookie_first(const ps_span *headers, size_t count, ps_span name,
-                ps_span *value)
+ps_cookie_only(const ps_span *headers, size_t count, ps_span name,
+               ps_cookie_text text, ps_span *value)
 {
+    ps_status status = PS_ABSENT;
     for (size_t i = 0; i < count; i++) {
         ps_span rest = headers[i];
         ps_span found;
-        if (!ps_cookie_next(&rest, name, PS_COOKIE_UTF8, &found)) {
-            continue;
-        }
-        if (is_quoted(found)) {
-            found = (ps_span){found.ptr + 1, found.len - 2};
-            if (found.len != 0 && memchr(found.ptr, '\\', found.len)) {
+        while (ps_cookie_next(&rest, name, text, &found)) {
+            if (status != PS_ABSENT) {
                 return PS_MALFORMED;
             }
+            status = PS_OK;
+            if (is_quoted(found)) {
+                found = (ps_span){found.ptr + 1, found.len - 2};
+                if (found.len != 0 && memchr(found.ptr, '\\', found.len)) {
+                    return PS_MALFORMED;
+                }
+            }
+            *value = found;
         }
-        *value = found;
-        return PS_OK;
     }
-    return PS_ABSENT;
+    return status;
 }

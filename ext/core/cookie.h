@@ -31,10 +31,12 @@ bool ps_cookie_next(ps_span *rest, ps_span name, ps_cookie_text text,
 PS_CHECKED ps_status ps_cookie_unquote(ps_span value, char *out, size_t size,
                                        size_t *length);
 
-/* The first cookie called `name` in the headers: OK or ABSENT. Quotes around
- * it are taken off; MALFORMED where it has backslashes inside quotes, which
- * cannot be taken off without a copy. Points into the input. Any thread. */
-PS_CHECKED ps_status ps_cookie_first(const ps_span *headers, size_t count,
-                                     ps_span name, ps_span *value);
+/* The one cookie called `name` in the headers: OK or ABSENT. Quotes around it
+ * are taken off. MALFORMED where it has backslashes inside quotes, which
+ * cannot be taken off without a copy, and where there are two: whose is the
+ * one that the application reads? Points into the input. Any thread. */
+PS_CHECKED ps_status ps_cookie_only(const ps_span *headers, size_t count,
+                                    ps_span name, ps_cookie_text text,
+                                    ps_span *value);
 
 #endif

@@ -185,7 +185,8 @@ token_text(const ps_request *request, const ps_token_source *source,
     }
     const ps_span *headers;
     size_t count = request->cookies(request->source, &headers);
-    ps_status status = ps_cookie_first(headers, count, source->name, text);
+    ps_status status = ps_cookie_only(headers, count, source->name,
+                                      request->cookie_text, text);
     return status == PS_OK && text->len == 0 ? PS_ABSENT : status;
 }
 
@@ -263,10 +264,13 @@ is_navigation(const ps_request *request, ps_span method)
 static ps_span
 client_address(const ps_gate *gate, const ps_request *request)
 {
-    return ps_client_address(
-        request->detail(request->source, PS_DETAIL_PEER),
-        ps_request_header(request, PS_HEADER_X_FORWARDED_FOR),
-        gate->trusted_proxies);
+    const ps_span *headers = NULL;
+    size_t count = 0;
+    if (gate->trusted_proxies != 0) {
+        count = request->forwarded(request->source, &headers);
+    }
+    return ps_client_address(request->detail(request->source, PS_DETAIL_PEER),
+                             headers, count, gate->trusted_proxies);
 }
 
 static void
@@ -376,8 +380,9 @@ ps_gate_may_set_cookie(const ps_gate *gate, const ps_visit *visit, int status,
                        bool has_user)
 {
     if (visit->finished || gate->cookie == NULL || !visit->has_fingerprint ||
-        visit->is_derived || visit->row != PS_LABEL_TRACK || status >= 400 ||
-        status == 301 || status == 304 || status == 308) {
+        visit->is_derived || visit->row != PS_LABEL_TRACK ||
+        (status < 200 && status != 101) || status >= 400 || status == 301 ||
+        status == 304 || status == 308) {
         return false;
     }
     if (visit->is_new) {

@@ -22,7 +22,6 @@ typedef enum ps_header {
     PS_HEADER_SEC_GPC,
     PS_HEADER_HOST,
     PS_HEADER_REFERER,
-    PS_HEADER_X_FORWARDED_FOR,
     PS_HEADER_TRACEPARENT,
     PS_HEADER_COUNT
 } ps_header;
@@ -42,6 +41,8 @@ typedef struct ps_request {
     ps_span (*header)(void *source, ps_header which, size_t *count);
     /* All Cookie headers. */
     size_t (*cookies)(void *source, const ps_span **headers);
+    /* The last X-Forwarded-For headers, in order. */
+    size_t (*forwarded)(void *source, const ps_span **headers);
     ps_cookie_text cookie_text; /* as what the framework decodes them */
     /* What is no header: looked up when it is asked for. */
     ps_span (*detail)(void *source, ps_detail which);

@@ -5,9 +5,10 @@
 #include "shared_cache.h"
 
 /* The next comma-separated directive of `*rest`, quotes respected; false at
- * the end. `*argument` is absent without "=". */
+ * the end. `*argument` is absent without "="; `*broken` is set where a quote
+ * is never closed. */
 static bool
-next_directive(ps_span *rest, ps_span *name, ps_span *argument)
+next_directive(ps_span *rest, ps_span *name, ps_span *argument, bool *broken)
 {
     if (rest->len == 0) {
         return false;
@@ -22,6 +23,7 @@ next_directive(ps_span *rest, ps_span *name, ps_span *argument)
         }
         end++;
     }
+    *broken = *broken || quoted;
     ps_span directive = ps_span_trim((ps_span){rest->ptr, end});
     *rest = ps_span_from(*rest, end < rest->len ? end + 1 : end);
     const char *equals =
@@ -62,12 +64,22 @@ is_private(ps_span name, ps_span argument)
             ps_span_equal_nocase(name, PS_SPAN("no-store")));
 }
 
+/* "public;max-age=60": no directive, but somebody meant one. */
+static bool
+looks_shared(ps_span name)
+{
+    return ps_span_contains_nocase(name, PS_SPAN("public")) ||
+           ps_span_contains_nocase(name, PS_SPAN("max-age")) ||
+           ps_span_contains_nocase(name, PS_SPAN("s-maxage"));
+}
+
 static void
 see_cache_control(ps_shared_cache *seen, ps_span value)
 {
     ps_span name;
     ps_span argument;
-    while (next_directive(&value, &name, &argument)) {
+    bool broken = false;
+    while (next_directive(&value, &name, &argument, &broken)) {
         if (ps_span_equal_nocase(name, PS_SPAN("public")) ||
             ps_span_equal_nocase(name, PS_SPAN("s-maxage"))) {
             seen->shared = true;
@@ -75,8 +87,11 @@ see_cache_control(ps_shared_cache *seen, ps_span value)
             seen->lives = seen->lives || !is_zero(argument);
         } else if (is_private(name, argument)) {
             seen->kept_private = true;
+        } else if (looks_shared(name)) {
+            seen->shared = true;
         }
     }
+    seen->shared = seen->shared || broken;
 }
 
 static void
@@ -84,12 +99,32 @@ see_cdn(ps_shared_cache *seen, ps_span value)
 {
     ps_span name;
     ps_span argument;
-    while (next_directive(&value, &name, &argument)) {
+    bool broken = false;
+    while (next_directive(&value, &name, &argument, &broken)) {
         if (is_private(name, argument)) {
             return;
         }
     }
     seen->cdn = true;
+}
+
+/* An Expires that is no date is in the past (RFC 9111 5.3), but not every
+ * cache reads dates as strictly as we do: only what looks like a number is
+ * taken for one that nobody can read. */
+static bool
+is_past(ps_span expires, int64_t now)
+{
+    int64_t date = ps_http_date(expires);
+    if (date != INT64_MIN) {
+        return date <= now;
+    }
+    ps_span text = ps_span_trim(expires);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] != '-' && (text.ptr[i] < '0' || text.ptr[i] > '9')) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void
@@ -100,7 +135,7 @@ ps_shared_cache_see(ps_shared_cache *seen, ps_span name, ps_span value,
     switch (name.len) {
     case 7:
         if (ps_span_equal_nocase(name, PS_SPAN("expires"))) {
-            seen->lives = seen->lives || ps_http_date(value) > now;
+            seen->lives = seen->lives || !is_past(value, now);
         }
         return;
     case 13:

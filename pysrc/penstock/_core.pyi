@@ -408,9 +408,16 @@ class Gate:
         """
 
     def enter_scope(
-        self, scope: dict[str, Any], secure: bool | None = None, mode: _Mode | None = None
+        self,
+        scope: dict[str, Any],
+        secure: bool | None = None,
+        mode: _Mode | None = None,
+        path: str | None = None,
     ) -> Visit:
-        """The same for an ASGI http or websocket scope; ``root_path`` is taken off the path."""
+        """The same for an ASGI http or websocket scope.
+
+        Without ``path``, it is ``scope["path"]`` without ``scope["root_path"]``.
+        """
 
 @final
 class Visit:
@@ -444,6 +451,11 @@ class Visit:
     def is_refused(self) -> bool:
         """True when the label requires a token and there is none: the front answers 401."""
 
+    @property
+    def gate(self) -> Gate:
+        """The gate that made this visit."""
+    secure: bool
+    """Whether the request came over https; may be set before ``finish``."""
     @property
     def elapsed(self) -> float:
         """Seconds since ``enter``."""

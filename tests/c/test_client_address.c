@@ -22,7 +22,8 @@ static const struct {
     {"IPv6", PS_SPAN("2001:db8::1"), 1, "2001:db8::1"},
     {"IPv6 in brackets with a port", PS_SPAN("[2001:db8::1]:80"), 1,
      "2001:db8::1"},
-    {"IPv6 with a zone", PS_SPAN("fe80::1%eth0"), 1, "fe80::1%eth0"},
+    {"IPv6 with a zone", PS_SPAN("fe80::1%eth0"), 1, "fe80::1"},
+    {"a zone that is a script", PS_SPAN("fe80::1%<script>"), 1, "fe80::1"},
     {"no address", PS_SPAN("unknown"), 1, NULL},
     {"an unclosed bracket", PS_SPAN("[2001:db8::1"), 1, NULL},
     {"a NUL inside", PS_SPAN("1.2.3.4\0"), 1, NULL},
@@ -54,14 +55,21 @@ int
 main(void)
 {
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-        ok(is(ps_client_address(PS_SPAN("192.0.2.9"),
-                                guarded(CASES[i].forwarded_for),
+        ps_span header = guarded(CASES[i].forwarded_for);
+        ok(is(ps_client_address(PS_SPAN("192.0.2.9"), &header, 1,
                                 CASES[i].proxies),
               CASES[i].want),
            "address: %s", CASES[i].why);
     }
-    ok(ps_client_address(PS_NO_SPAN, PS_NO_SPAN, 1).ptr == NULL,
+    ok(ps_client_address(PS_NO_SPAN, NULL, 0, 1).ptr == NULL,
        "address: nothing at all");
+    const ps_span lines[] = {{"6.6.6.6", 7}, {"7.7.7.7, 203.0.113.7", 20}};
+    ok(is(ps_client_address(PS_NO_SPAN, lines, 2, 1), "203.0.113.7"),
+       "address: a header of the proxy's own counts");
+    ok(is(ps_client_address(PS_NO_SPAN, lines, 2, 3), "6.6.6.6"),
+       "address: counting goes on in the header before");
+    ok(is(ps_client_address(PS_NO_SPAN, lines, 2, 4), NULL),
+       "address: fewer entries in all of them");
     for (size_t i = 0; i < sizeof(PREFIXES) / sizeof(PREFIXES[0]); i++) {
         char out[PS_ADDRESS_MAX + 4];
         ps_span text = {PREFIXES[i].address, strlen(PREFIXES[i].address)};

@@ -126,14 +126,21 @@ main(void)
     }
     ps_span value;
     const ps_span two[] = {guarded(PS_SPAN("x=1")),
-                           guarded(PS_SPAN("y=2; fp=\"3\"; fp=4"))};
-    ok(ps_cookie_first(two, 2, PS_SPAN("fp"), &value) == PS_OK &&
+                           guarded(PS_SPAN("y=2; fp=\"3\""))};
+    ok(ps_cookie_only(two, 2, PS_SPAN("fp"), PS_COOKIE_UTF8, &value) ==
+               PS_OK &&
            ps_span_equal(value, PS_SPAN("3")),
-       "first: in the second header, without its quotes");
-    ok(ps_cookie_first(two, 1, PS_SPAN("fp"), &value) == PS_ABSENT,
-       "first: absent");
+       "only: in the second header, without its quotes");
+    ok(ps_cookie_only(two, 1, PS_SPAN("fp"), PS_COOKIE_UTF8, &value) ==
+           PS_ABSENT,
+       "only: absent");
+    const ps_span twice = guarded(PS_SPAN("fp=3; x=1; fp=4"));
+    ok(ps_cookie_only(&twice, 1, PS_SPAN("fp"), PS_COOKIE_UTF8, &value) ==
+           PS_MALFORMED,
+       "only: two of them");
     const ps_span escaped = guarded(PS_SPAN("fp=\"a\\054\""));
-    ok(ps_cookie_first(&escaped, 1, PS_SPAN("fp"), &value) == PS_MALFORMED,
-       "first: escapes need a copy");
+    ok(ps_cookie_only(&escaped, 1, PS_SPAN("fp"), PS_COOKIE_UTF8, &value) ==
+           PS_MALFORMED,
+       "only: escapes need a copy");
     return done_testing();
 }

@@ -26,6 +26,14 @@ fake_cookies(void *source, const ps_span **found)
     return cookie_header.ptr != NULL;
 }
 
+static size_t
+no_forwarded(void *source, const ps_span **found)
+{
+    (void)source;
+    *found = NULL;
+    return 0;
+}
+
 static ps_span
 fake_detail(void *source, ps_detail which)
 {
@@ -36,6 +44,7 @@ fake_detail(void *source, ps_detail which)
 static const ps_request REQUEST = {
     .header = fake_header,
     .cookies = fake_cookies,
+    .forwarded = no_forwarded,
     .detail = fake_detail,
 };
 

@@ -12,9 +12,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     ps_span header = {(const char *)data, size};
     char out[PS_ADDRESS_MAX + 4];
+    const ps_span lines[] = {{header.ptr, size / 2},
+                             ps_span_from(header, size / 2)};
     for (unsigned proxies = 0; proxies < 4; proxies++) {
         ps_span address =
-            ps_client_address(PS_SPAN("192.0.2.1"), header, proxies);
+            ps_client_address(PS_SPAN("192.0.2.1"), lines, 2, proxies);
         if (proxies == 0) {
             assert(ps_span_equal(address, PS_SPAN("192.0.2.1")));
         } else if (address.ptr != NULL) {

@@ -47,7 +47,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ps_span value;
     read_all(header, PS_COOKIE_UTF8);
     read_all(header, PS_COOKIE_LATIN1);
-    if (ps_cookie_first(&header, 1, PS_SPAN("fp"), &value) == PS_OK) {
+    if (ps_cookie_only(&header, 1, PS_SPAN("fp"), PS_COOKIE_LATIN1, &value) ==
+        PS_OK) {
         use(value, header.ptr, header.len);
     }
     return 0;

@@ -839,3 +839,112 @@ def test_wrong_name_of_the_token_header(name: str) -> None:
 def test_token_header_is_a_str() -> None:
     with pytest.raises(TypeError, match="token_header"):
         Gate(token_header=7)  # type: ignore[arg-type]
+
+
+# --- finish is taken once, whatever runs meanwhile ----------------------------------------------
+
+
+class Tricky:
+    """Runs ``action`` when it is printed or read as headers."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        self.action = action
+
+    def __str__(self) -> str:
+        self.action()
+        return "7"
+
+    def items(self) -> list[tuple[str, str]]:
+        self.action()
+        return [("Content-Type", "text/html")]
+
+
+def test_finish_inside_of_finish_counts_once(
+    make_gate: Any, enter: Enter, sink: EventSink
+) -> None:
+    visit = enter(make_gate())
+    assert visit.finish(200, [], user=Tricky(lambda: visit.finish(499))) == []
+    visit = enter(make_gate(), headers=NAVIGATION)
+    inner: list[Any] = []
+    outer = visit.finish(200, Tricky(lambda: inner.append(visit.finish(200, []))))
+    assert (len(inner[0]), outer) == (1, [])
+    assert [event["status"] for event in sink.captured()] == ["200"]
+
+
+def test_fields_added_while_finishing_are_whole(
+    make_gate: Any, enter: Enter, sink: EventSink
+) -> None:
+    visit = enter(make_gate(), headers=NAVIGATION)
+    visit.add({"plan": "A" * 2_000_000})
+    visit.finish(200, Tricky(lambda: visit.add({"plan": "b"})))
+    assert one_event(sink)["plan"] == "b"
+
+
+def test_headers_that_go_away_while_entering(make_gate: Any) -> None:
+    scope = make_scope(headers=NAVIGATION)
+
+    class Clears:
+        def __bool__(self) -> bool:
+            scope["headers"].clear()
+            return True
+
+    assert make_gate().enter_scope(scope, secure=Clears()).is_new
+
+
+def test_address_behind_a_proxy_that_adds_a_header(make_gate: Any, sink: EventSink) -> None:
+    scope = make_scope()
+    scope["headers"] += [[b"x-forwarded-for", b"6.6.6.6"]] * 40
+    scope["headers"].append([b"x-forwarded-for", b"203.0.113.9"])
+    make_gate(event_fields=["ip"], trusted_proxies=1).enter_scope(scope).finish(200, [])
+    assert one_event(sink)["ip"] == "203.0.113.9"
+
+
+def test_two_token_cookies_are_malformed(make_gate: Any, enter: Enter) -> None:
+    gate = make_gate(token_from=("cookie:access",))
+    token = make_token()
+    visit = enter(gate, headers={"Cookie": f"access={token}; access={token}"})
+    assert (visit.token, visit.reason) == (None, "malformed")
+
+
+def test_consent_to_derived_needs_no_other_setting(make_gate: Any, enter: Enter) -> None:
+    assert enter(make_gate(gpc="off"), mode="derived").fingerprint is not None
+
+
+@pytest.mark.parametrize("status", [0, -1, 99, 1000, 10**30])
+def test_no_cookie_without_a_real_status(make_gate: Any, enter: Enter, status: int) -> None:
+    assert enter(make_gate(), headers=NAVIGATION).finish(status, []) == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Cache-Control": ["public"]},
+        [(bytearray(b"cache-control"), b"public")],
+        {"Expires": 7},
+        [("Cache-Control", 'private="x, public')],
+    ],
+)
+def test_headers_that_cannot_be_read_are_taken_for_cacheable(
+    make_gate: Any, enter: Enter, headers: Any
+) -> None:
+    assert enter(make_gate(), headers=NAVIGATION).finish(200, headers) == []
+
+
+def test_empty_user_is_nobody(make_gate: Any, enter: Enter, sink: EventSink) -> None:
+    enter(make_gate(), "/", "POST").finish(200, [], user="")
+    assert sink.captured() == []
+
+
+def test_path_of_a_scope_may_be_given(make_gate: Any) -> None:
+    visit = make_gate().enter_scope(make_scope("/app/api/x"), path="/api/x")
+    assert (visit.label, visit.path) == ("api", "/api/x")
+
+
+def test_visit_knows_its_gate_and_scheme(make_gate: Any) -> None:
+    gate = make_gate()
+    visit = gate.enter(make_environ(headers=NAVIGATION))
+    assert visit.gate is gate
+    visit.secure = True
+    value = set_cookie(visit.finish(200, []))
+    assert value is not None
+    assert "Secure" in value
