@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
+import hmac
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,13 +14,15 @@ import pytest
 from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
+from rest_framework_simplejwt import state
 
 import penstock.django
 from penstock.django import auth
 from penstock.django.middleware import PenstockMiddleware
-from tests.oracle.jws import make_token
+from tests.oracle.jws import b64url, make_token
 
 SECRET_KEY = settings.SECRET_KEY
 WITH_USER = {"SINK": "memory:", "SET_USER": True, "TOKEN_FROM": ["bearer", "cookie:jwt"]}
@@ -119,6 +123,18 @@ def test_inactive_and_deleted_users_are_anonymous(path: str, how: str, ann: User
     headers = bearer(ann)
     spoil(ann, how)
     assert fetch(path, headers).content == b"anonymous"
+
+
+@pytest.mark.parametrize("path", [*ASKING, *APIS])
+@pytest.mark.parametrize("name", ["user_id", "other"])
+def test_number_that_python_does_not_read(path: str, name: str, ann: User) -> None:
+    raw = make_token({"user_id": ann.pk, name: 4711}, secret=SECRET_KEY)
+    header, payload, _ = raw.split(".")
+    body = base64.urlsafe_b64decode(payload + "==").replace(b"4711", b"9" * 5000)
+    signed = f"{header}.{b64url(body)}"
+    mac = hmac.new(SECRET_KEY.encode(), signed.encode(), hashlib.sha256).digest()
+    headers = {"authorization": f"Bearer {signed}.{b64url(mac)}"}
+    assert b"ann" not in fetch(path, headers).content
 
 
 @pytest.mark.parametrize("key", ["seven", 10**30, -1, True, None, [1], {"a": 1}, ""])
@@ -345,6 +361,30 @@ def test_sliding_token_on_the_blacklist_is_refused(path: str, ann: User) -> None
     assert b"ann" in fetch(path, headers).content
     token.blacklist()
     assert b"ann" not in fetch(path, headers).content
+
+
+def test_simplejwts_backend_is_ours_where_asked_for(ann: User) -> None:
+    def backend() -> str:
+        penstock.django.gate()
+        return type(state.token_backend).__module__
+
+    assert backend() == "rest_framework_simplejwt.backends"
+    with override_settings(PENSTOCK={**WITH_USER, "SIMPLEJWT": True}):
+        assert backend() == "penstock.simplejwt"
+        assert fetch("/api/drf/", bearer(ann)).json()["user"] == "ann"
+        with override_settings(SIMPLE_JWT={"ISSUER": "us"}):
+            assert backend() == "penstock.simplejwt"
+            assert state.token_backend.issuer == "us"
+    assert backend() == "rest_framework_simplejwt.backends"
+
+
+def test_simplejwts_backend_without_simplejwt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("penstock.django.conf.find_spec", lambda name: None)
+    with (
+        override_settings(PENSTOCK={"SINK": None, "SIMPLEJWT": True}),
+        pytest.raises(ImproperlyConfigured, match="is not installed"),
+    ):
+        penstock.django.gate()
 
 
 def test_unknown_name() -> None:

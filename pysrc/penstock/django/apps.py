@@ -17,3 +17,15 @@ class PenstockConfig(AppConfig):
 
         checks.register(check_settings, checks.Tags.security)
         checks.register(check_deployment, checks.Tags.security, deploy=True)
+        _put_simplejwt_backend()
+
+
+def _put_simplejwt_backend() -> None:
+    """Also where no request ever comes: in commands and workers that make and check tokens."""
+    from penstock.django.conf import SettingError, read
+    from penstock.django.parts import put_simplejwt_backend
+
+    try:
+        put_simplejwt_backend(read())
+    except SettingError:
+        return  # the system check says so, and the middleware

@@ -164,7 +164,10 @@ def _setting(name: str, default: Any) -> Any:
 
 def _lookup(token: Token) -> dict[str, Any] | None:
     """The arguments of the one query; None when the token names nobody."""
-    key = token.get(_setting("USER_ID_CLAIM", "user_id"))
+    try:
+        key = token.get(_setting("USER_ID_CLAIM", "user_id"))
+    except ValueError:  # more digits than sys.set_int_max_str_digits() allows
+        return None
     if isinstance(key, bool) or not isinstance(key, str | int):
         return None
     return {_setting("USER_ID_FIELD", "id"): key}
@@ -317,10 +320,10 @@ def _auth(request: HttpRequest, visit: Visit) -> tuple[Any, Refusal | None]:
     auth = kind.__new__(kind)
     auth.token = _raw_token(request, visit)
     auth.current_time = aware_utcnow()
-    auth.payload = token.claims
     try:
+        auth.payload = token.claims
         auth.verify()
-    except TokenError as error:
+    except (TokenError, ValueError) as error:  # ValueError: see _lookup
         return None, Refusal("token_not_valid", str(error))
     return auth, None
 

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -48,6 +49,7 @@ class Conf:
     treat_as: dict[str, str]
     jwt: dict[str, Any] | None
     simple_jwt: Mapping[str, Any]
+    simplejwt_backend: bool
     token_from: tuple[str, ...]
     token_header: str
     fingerprint: dict[str, Any] | None
@@ -89,6 +91,7 @@ def read() -> Conf:
         treat_as=_typed(raw, "TREAT_AS", dict, {}),
         jwt=_jwt(raw, simple_jwt),
         simple_jwt=simple_jwt,
+        simplejwt_backend=_simplejwt_backend(raw),
         token_from=_token_from(raw, simple_jwt),
         token_header=_token_header(simple_jwt),
         fingerprint=_cookie(fingerprint),
@@ -117,6 +120,7 @@ KEYS = (
     "PATHS",
     "TREAT_AS",
     "JWT",
+    "SIMPLEJWT",
     "TOKEN_FROM",
     "FINGERPRINT",
     "REQUIRE_TOKEN",
@@ -322,6 +326,13 @@ def _simple_jwt() -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise SettingError("SIMPLE_JWT", f"must be a dict, not {type(value).__name__}")
     return value
+
+
+def _simplejwt_backend(raw: Mapping[str, Any]) -> bool:
+    wanted = bool(_typed(raw, "SIMPLEJWT", bool, False))
+    if wanted and find_spec("rest_framework_simplejwt") is None:
+        raise SettingError(_name("SIMPLEJWT"), "djangorestframework-simplejwt is not installed")
+    return wanted
 
 
 def _jwt(raw: Mapping[str, Any], simple_jwt: Mapping[str, Any]) -> dict[str, Any] | None:

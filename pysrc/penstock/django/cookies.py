@@ -18,7 +18,8 @@ class _HeaderMorsel(Morsel[str]):
     header: str
 
     def OutputString(self, attrs: Any = None) -> str:  # noqa: N802
-        return self.header
+        header = getattr(self, "header", None)  # a pickled copy has lost it
+        return super().OutputString(attrs) if header is None else header
 
 
 @lru_cache(maxsize=16)  # every minted cookie has the same; a re-issued one the rest of its time

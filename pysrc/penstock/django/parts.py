@@ -61,7 +61,26 @@ def parts() -> Parts:
                 _parts = build(read())
             except SettingError as error:
                 raise ImproperlyConfigured(str(error)) from error
+            put_simplejwt_backend(_parts.conf)
         return _parts
+
+
+_simplejwt_backend_is_ours = False
+
+
+def put_simplejwt_backend(conf: Conf) -> None:
+    """Puts our token backend in simplejwt's place, or gives it back its own."""
+    global _simplejwt_backend_is_ours
+    wanted = conf.enabled and conf.simplejwt_backend
+    if wanted == _simplejwt_backend_is_ours:
+        return
+    from penstock import simplejwt
+
+    if wanted:
+        simplejwt.install()
+    else:
+        simplejwt.uninstall()
+    _simplejwt_backend_is_ours = wanted
 
 
 def build(conf: Conf) -> Parts:
