@@ -13,7 +13,7 @@ from penstock.django import request_id
 from penstock.django.auth import offer_user
 from penstock.django.cookies import add_set_cookie
 from penstock.django.parts import Parts
-from penstock.django.timing import access, log_request, time_response
+from penstock.django.timing import Allowance, access, log_request, time_response
 
 if TYPE_CHECKING:
     from penstock import Visit
@@ -22,13 +22,15 @@ logger = logging.getLogger("penstock")
 
 VISIT_KEY = "penstock.visit"
 
+_allowance = Allowance(1)  # of lines about a failure of ours, a minute
+
 
 def enter(now: Parts, request: HttpRequest) -> Visit:
     """The request's visit: an outer wrapper's, else a new one; also ``request.visit``."""
     conf = now.conf
-    known = request.__dict__
-    scope: dict[str, Any] | None = known.get("scope")
-    source = known["META"] if scope is None else scope
+    # not through request.__dict__: asking for it makes every later attribute slower
+    scope: dict[str, Any] | None = getattr(request, "scope", None)
+    source = request.META if scope is None else scope
     visit: Visit | None = source.get(VISIT_KEY)
     if visit is None:
         # None: the scheme, which is all that request.is_secure() looks at without a proxy
@@ -38,7 +40,7 @@ def enter(now: Parts, request: HttpRequest) -> Visit:
             visit = now.gate.enter(source, request.path_info, secure, mode)
         else:
             visit = now.gate.enter_scope(scope, secure, mode)
-    known["visit"] = visit
+    request.visit = visit  # type: ignore[attr-defined]
     if conf.request_id is not None:
         if visit.request_id is None:
             visit.request_id = request_id.take_or_mint(request, conf.request_id)
@@ -79,7 +81,13 @@ def leave(
         if seconds > conf.quiet_below or access.level:
             time_response(conf, visit, response, seconds)
     except Exception:
-        logger.exception("penstock: the response goes out without what we had to add")
+        kept_back = _allowance.take()
+        if kept_back is not None:
+            logger.exception(
+                "penstock: a response goes out without what we had to add (as did %d that were "
+                "not logged)",
+                kept_back,
+            )
     finally:
         if conf.request_id is not None:
             request_id.current.set(None)
@@ -96,8 +104,7 @@ def abort(now: Parts, visit: Visit, status: int) -> None:
 
 def session_user(request: HttpRequest) -> object | None:
     """The key of a user whom somebody has loaded already; we never load one."""
-    known = request.__dict__
-    user = known.get("_cached_user") or known.get("_acached_user")
+    user = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
     if user is None or not getattr(user, "is_authenticated", False):
         return None
     return cast(object, user.pk)

@@ -23,7 +23,7 @@ access = logging.getLogger("penstock.access")
 LINES_PER_MINUTE = 60
 
 
-class _Allowance:
+class Allowance:
     """At most so many log lines a minute; counts those that were kept back."""
 
     def __init__(self, lines: int) -> None:
@@ -47,7 +47,7 @@ class _Allowance:
             return kept_back
 
 
-_allowance = _Allowance(LINES_PER_MINUTE)
+_allowance = Allowance(LINES_PER_MINUTE)
 
 
 def time_response(conf: Conf, visit: Visit, response: HttpResponseBase, seconds: float) -> None:
