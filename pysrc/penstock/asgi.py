@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from penstock._front import Answer, Consent, Front, Health, logger
+from penstock._front import Answer, Consent, Front, Health, logger, sets_cookie
 
 if TYPE_CHECKING:
     from penstock._core import Gate, Visit
@@ -50,7 +50,7 @@ class PenstockMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
-            answer = self.health.answer(scope["path"].removeprefix(scope.get("root_path", "")))
+            answer = self.health.answer(scope["path"].removeprefix(scope.get("root_path") or ""))
             if answer is not None:
                 await _respond(scope, send, answer)
                 return
@@ -92,21 +92,22 @@ class PenstockMiddleware:
                 logger.warning("penstock: %d events were left in the ring at shutdown", left)
 
 
+def with_headers(message: Message, visit: Visit, status: int) -> Message:
+    """The message with our headers; its own may be an iterator, which can be read once."""
+    headers = list(message.get("headers", ()))
+    added = visit.finish(status, None if sets_cookie(visit, headers) else headers)
+    return {**message, "headers": [*headers, *added]} if "headers" in message or added else message
+
+
 def _wrap_send(visit: Visit, send: Send) -> Send:
     """``send`` that finishes the visit with the message that starts the response."""
 
     async def finishing_send(message: Message) -> None:
         kind = message["type"]
         if kind == "http.response.start":
-            headers = list(message.get("headers", ()))
-            added = visit.finish(message["status"], headers)
-            if added:
-                message = {**message, "headers": [*headers, *added]}
+            message = with_headers(message, visit, message["status"])
         elif kind == "websocket.accept":
-            headers = list(message.get("headers", ()))
-            added = visit.finish(101, headers)
-            if added:
-                message = {**message, "headers": [*headers, *added]}
+            message = with_headers(message, visit, 101)
         elif kind == "websocket.http.response.start":
             visit.finish(message["status"])
         elif kind == "websocket.close":
@@ -163,12 +164,23 @@ class _Lifespan:
         return await self.from_app.get()
 
     async def _run_app(self) -> None:
+        asked = ""
+
+        async def receive() -> Message:
+            nonlocal asked
+            message = await self.to_app.get()
+            asked = message["type"]
+            return message
+
         try:
-            await self.front.app(self.scope, self.to_app.get, self.from_app.put)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:  # Django raises ValueError for a scope it does not know
-            logger.debug("penstock: the application does not take part in lifespan: %r", error)
+            await self.front.app(self.scope, receive, self.from_app.put)
+        except Exception as error:
+            if not asked:  # Django raises ValueError for a scope it does not know
+                logger.debug("penstock: the application knows no lifespan: %r", error)
+            else:
+                logger.exception("penstock: the application failed in %s", asked)
+                await self.from_app.put({"type": f"{asked}.failed", "message": str(error)})
+                await self.to_app.get()
         while True:
             await self.from_app.put(None)
             await self.to_app.get()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from penstock._front import Consent, Front, Health
+from penstock._front import Consent, Front, Health, sets_cookie
 
 if TYPE_CHECKING:
     from penstock._core import Gate, Visit
@@ -78,7 +78,8 @@ class _Response:
         self, status: str, headers: Headers, exc_info: ExcInfo | None = None, /
     ) -> Callable[[bytes], object]:
         self.started = True
-        added = self._visit.finish(_status_code(status), headers)
+        ours = None if sets_cookie(self._visit, headers) else headers
+        added = self._visit.finish(_status_code(status), ours)
         if exc_info is None:
             return self._start_response(status, [*headers, *added])
         try:

@@ -231,3 +231,42 @@ async def test_unknown_scope_is_passed_through(gate: Gate) -> None:
 
     await run(PenstockMiddleware(app, gate), {"type": "something.new"})
     assert seen == ["something.new"]
+
+
+async def test_headers_that_can_be_read_once_arrive(gate: Gate) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = ((name, b"x") for name in (b"content-type", b"x-a"))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body"})
+
+    start = (await run(PenstockMiddleware(app, gate), make_scope("/api/")))[0]
+    assert [name for name, _ in start["headers"]] == [b"content-type", b"x-a"]
+
+
+async def test_application_that_sets_the_cookie_itself_has_the_last_word(gate: Gate) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        headers = [(b"Set-Cookie", b"device_fp=; Max-Age=0")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body"})
+
+    start = (await run(PenstockMiddleware(app, gate), make_scope()))[0]
+    assert [name for name, _ in start["headers"]] == [b"Set-Cookie"]
+
+
+async def test_failed_start_of_the_application_is_passed_on(gate: Gate) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        raise RuntimeError("no database")
+
+    sent = await run(
+        PenstockMiddleware(app, gate),
+        {"type": "lifespan"},
+        {"type": "lifespan.startup"},
+        {"type": "lifespan.shutdown"},
+    )
+    assert sent[0] == {"type": "lifespan.startup.failed", "message": "no database"}
+
+
+async def test_root_path_may_be_none(gate: Gate) -> None:
+    scope = {**make_scope("/x"), "root_path": None}
+    assert (await run(PenstockMiddleware(hello, gate), scope))[0]["status"] == 200

@@ -16,10 +16,27 @@ class _HeaderMorsel(Morsel[str]):
     """
 
     header: str
+    made_of: tuple[Any, ...]
 
     def OutputString(self, attrs: Any = None) -> str:  # noqa: N802
-        header = getattr(self, "header", None)  # a pickled copy has lost it
-        return super().OutputString(attrs) if header is None else header
+        """The header; as any morsel where somebody has changed it since."""
+        if attrs is None and self.parts() == self.made_of:
+            return self.header
+        return super().OutputString(attrs)
+
+    def parts(self) -> tuple[Any, ...]:
+        return self.key, self.coded_value, *self.items()
+
+    def copy(self) -> Morsel[str]:
+        plain: Morsel[str] = Morsel()
+        plain.update(self)
+        plain.set(self.key, self.value, self.coded_value)
+        return plain
+
+    __copy__ = copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _morsel_of, (self.OutputString(),)
 
 
 @lru_cache(maxsize=16)  # every minted cookie has the same; a re-issued one the rest of its time
@@ -33,8 +50,7 @@ def _attributes(tail: str) -> dict[str, Any]:
     return dict(morsel)
 
 
-def add_set_cookie(response: HttpResponseBase, header: str) -> None:
-    """``header`` is what stands behind ``Set-Cookie:``; only attributes we write are in it."""
+def _morsel_of(header: str) -> _HeaderMorsel:
     pair, _, tail = header.partition("; ")
     name, _, value = pair.partition("=")
     # not through Morsel's constructor and checks: the core wrote name and value
@@ -44,4 +60,11 @@ def add_set_cookie(response: HttpResponseBase, header: str) -> None:
     )
     dict.update(morsel, _attributes(tail))
     morsel.header = header
-    dict.__setitem__(response.cookies, name, morsel)
+    morsel.made_of = morsel.parts()
+    return morsel
+
+
+def add_set_cookie(response: HttpResponseBase, header: str) -> None:
+    """``header`` is what stands behind ``Set-Cookie:``; only attributes we write are in it."""
+    morsel = _morsel_of(header)
+    dict.__setitem__(response.cookies, morsel.key, morsel)

@@ -31,15 +31,17 @@ def enter(now: Parts, request: HttpRequest) -> Visit:
     # not through request.__dict__: asking for it makes every later attribute slower
     scope: dict[str, Any] | None = getattr(request, "scope", None)
     source = request.META if scope is None else scope
+    # None: the scheme, which is all that request.is_secure() looks at without a proxy
+    secure = request.is_secure() if conf.proxy_tells_scheme else None
+    mode = None if conf.consent is None else now.front.mode(source)
     visit: Visit | None = source.get(VISIT_KEY)
+    if visit is not None:
+        visit = shared(now, visit, secure, mode)
     if visit is None:
-        # None: the scheme, which is all that request.is_secure() looks at without a proxy
-        secure = request.is_secure() if conf.proxy_tells_scheme else None
-        mode = None if conf.consent is None else now.front.mode(source)
         if scope is None:
             visit = now.gate.enter(source, request.path_info, secure, mode)
         else:
-            visit = now.gate.enter_scope(scope, secure, mode)
+            visit = now.gate.enter_scope(scope, secure, mode, request.path_info)
     request.visit = visit  # type: ignore[attr-defined]
     if conf.request_id is not None:
         if visit.request_id is None:
@@ -47,6 +49,21 @@ def enter(now: Parts, request: HttpRequest) -> Visit:
         request_id.current.set(visit.request_id)
     if conf.set_user:
         offer_user(request)
+    return visit
+
+
+def shared(now: Parts, visit: Visit, secure: bool | None, mode: str | None) -> Visit | None:
+    """An outer wrapper's visit, where it says what ours would; else None: ours takes its place.
+
+    A visit of another gate knows nothing of our labels and required tokens, one under another
+    consent may have looked at a cookie that this site's does not allow.
+    """
+    if visit.gate is not now.gate or mode not in (None, now.gate.mode):
+        visit.discard()
+        visit.finish(0)  # without headers: it hands out nothing
+        return None
+    if secure is not None:
+        visit.secure = secure
     return visit
 
 
@@ -65,13 +82,11 @@ def leave(
     """Finishes the visit, and puts what it asks for on the response."""
     conf = now.conf
     try:
-        match = request.resolver_match
-        if match is not None:
-            visit.route = match.route
-            if match.view_name in conf.mask_paths:
-                visit.path = match.route
-        user = session_user(request) if visit.token is None else None
-        for _, value in visit.finish(response.status_code, response.headers, user):
+        user = describe(now, request, visit)
+        # a view that sets or deletes the cookie itself has the last word
+        ours = now.cookie_name not in response.cookies
+        headers = response.headers if ours else None
+        for _, value in visit.finish(response.status_code, headers, user):
             # bytes after enter_scope
             add_set_cookie(response, value if isinstance(value, str) else value.decode("ascii"))
             request._cache_update_cache = False  # type: ignore[attr-defined]
@@ -94,9 +109,19 @@ def leave(
     return response
 
 
-def abort(now: Parts, visit: Visit, status: int) -> None:
+def describe(now: Parts, request: HttpRequest, visit: Visit) -> object | None:
+    """Tells the visit its route, and answers the user of the session."""
+    match = request.resolver_match
+    if match is not None:
+        visit.route = match.route
+        if match.view_name in now.conf.mask_paths:
+            visit.path = match.route
+    return session_user(request) if visit.token is None else None
+
+
+def abort(now: Parts, request: HttpRequest, visit: Visit, status: int) -> None:
     """Finishes the visit of a request that has no response."""
-    visit.finish(status)
+    visit.finish(status, None, describe(now, request, visit))
     log_request(now.conf, visit, status, visit.elapsed)
     if now.conf.request_id is not None:
         request_id.current.set(None)

@@ -48,7 +48,7 @@ class PenstockMiddleware:
         try:
             response = cast(HttpResponseBase, self.get_response(request))
         except BaseException:
-            abort(now, visit, 500)
+            abort(now, request, visit, 500)
             raise
         return leave(now, request, visit, response)
 
@@ -60,10 +60,10 @@ class PenstockMiddleware:
         try:
             response = await cast(Awaitable[HttpResponseBase], self.get_response(request))
         except asyncio.CancelledError:
-            abort(now, visit, 499)  # the client went away
+            abort(now, request, visit, 499)  # the client went away
             raise
         except BaseException:
-            abort(now, visit, 500)
+            abort(now, request, visit, 500)
             raise
         return leave(now, request, visit, response)
 

@@ -35,6 +35,7 @@ class Parts:
     verifier: TokenVerifier | None
     sink: EventSink | None
     front: Front
+    cookie_name: str | None
     token_gate: Gate  # looks at the token of any path, and at nothing else
 
     def is_skipped(self, visit: Visit) -> bool:
@@ -42,7 +43,8 @@ class Parts:
         return self.conf.treat_as.get(visit.label, visit.label) == "skip"
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a dotted path in the settings may lead back here
+_building = False
 _parts: Parts | None = None
 # one sink for one set of arguments, so that changing another setting loses no ring
 _sinks: dict[str, EventSink] = {}
@@ -51,18 +53,26 @@ _said_that_events_are_off = False
 
 def parts() -> Parts:
     """The configured objects. Raises ImproperlyConfigured in the words of the system check."""
-    global _parts
+    global _building, _parts
     current = _parts
     if current is not None:
         return current
     with _lock:
-        if _parts is None:
-            try:
-                _parts = build(read())
-            except SettingError as error:
-                raise ImproperlyConfigured(str(error)) from error
-            put_simplejwt_backend(_parts.conf)
-        return _parts
+        if _parts is not None:
+            return _parts
+        if _building:
+            raise ImproperlyConfigured("penstock was asked for while its settings are being read")
+        _building = True
+        try:
+            built = build(read())
+        except SettingError as error:
+            raise ImproperlyConfigured(str(error)) from error
+        finally:
+            _building = False
+        put_simplejwt_backend(built.conf)
+        _parts = built
+    _say_when_events_are_off(built.conf)
+    return built
 
 
 _simplejwt_backend_is_ours = False
@@ -115,7 +125,9 @@ def build(conf: Conf) -> Parts:
     except (TypeError, ValueError) as error:
         setting, _, text = str(error).partition(": ")
         raise SettingError(f'PENSTOCK["{setting.upper()}"]', text) from error
-    return Parts(conf, gate, verifier, sink, Front(gate, conf.consent), token_gate)
+    front = Front(gate, conf.consent)
+    name = None if cookie is None else cookie.name
+    return Parts(conf, gate, verifier, sink, front, name, token_gate)
 
 
 def _key(value: Any) -> Key:
@@ -158,14 +170,7 @@ def _cookie(conf: Conf) -> FingerprintCookie | None:
 
 
 def _sink(conf: Conf) -> EventSink | None:
-    global _said_that_events_are_off
     if conf.sink is None:
-        if conf.sink_is_unset and conf.enabled and not _said_that_events_are_off:
-            _said_that_events_are_off = True
-            logger.warning(
-                'penstock: no events are recorded: PENSTOCK["SINK"] is not set '
-                "(penstock.W001); None says that this is meant"
-            )
         return None
     identity = repr(sorted(conf.sink.items()))
     if identity not in _sinks:
@@ -175,6 +180,16 @@ def _sink(conf: Conf) -> EventSink | None:
         except (TypeError, ValueError) as error:
             raise SettingError('PENSTOCK["SINK"]', str(error)) from error
     return _sinks[identity]
+
+
+def _say_when_events_are_off(conf: Conf) -> None:
+    global _said_that_events_are_off
+    if conf.sink_is_unset and conf.enabled and not _said_that_events_are_off:
+        _said_that_events_are_off = True
+        logger.warning(
+            'penstock: no events are recorded: PENSTOCK["SINK"] is not set '
+            "(penstock.W001); None says that this is meant"
+        )
 
 
 def reset() -> None:

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""The middleware under an outer wrapper, a script name, a consent policy, other middleware."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import pickle
+from typing import Any
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncClient, RequestFactory, override_settings
+
+import penstock.django
+from penstock import EventSink, FingerprintCookie, Gate
+from penstock.django.middleware import PenstockMiddleware
+from penstock.wsgi import PenstockMiddleware as Wrapper
+from tests.django.conftest import NAVIGATION, Events
+from tests.oracle.jws import make_token
+
+SECRET_KEY = "a secret key of the tests, long enough for HS256"
+REQUIRED = {"SINK": "memory:", "REQUIRE_TOKEN": ["api"]}
+
+
+def bearer(**claims: Any) -> dict[str, str]:
+    return {"authorization": "Bearer " + make_token(secret=SECRET_KEY, **claims)}
+
+
+def call(app: Any, path: str, **headers: str) -> tuple[str, list[tuple[str, str]]]:
+    environ = RequestFactory().get(path).environ
+    environ.update({f"HTTP_{name.upper()}": value for name, value in headers.items()})
+    started: list[Any] = []
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
+        started[:] = [status, headers]
+
+    app(environ, start_response).close()
+    return started[0], started[1]
+
+
+@override_settings(PENSTOCK=REQUIRED, FORCE_SCRIPT_NAME="/app")
+def test_script_name_of_the_settings_hides_nothing_under_asgi() -> None:
+    async def get(path: str) -> int:
+        return (await AsyncClient().get(path)).status_code
+
+    assert asyncio.run(get("/app/api/show/")) == 401
+
+
+@override_settings(PENSTOCK=REQUIRED)
+def test_visit_of_another_gate_does_not_open_a_required_label(events: Events) -> None:
+    outer = EventSink("memory:")
+    gate = Gate(sink=outer, fingerprint=FingerprintCookie(keys=["another"]))
+    assert call(Wrapper(WSGIHandler(), gate), "/api/show/")[0].startswith("401")
+    call(Wrapper(WSGIHandler(), gate), "/page/", sec_fetch_mode="navigate")
+    assert len(events()) + len(outer.captured()) == 1
+    outer.close()
+
+
+def test_visit_of_our_own_gate_is_shared(events: Events) -> None:
+    app = Wrapper(WSGIHandler(), penstock.django.gate())
+    _, headers = call(app, "/page/", sec_fetch_mode="navigate")
+    assert len([name for name, _ in headers if name == "Set-Cookie"]) == 1
+    assert len(events()) == 1
+
+
+@override_settings(PENSTOCK={"SINK": "memory:", "FINGERPRINT": {"consent": lambda request: "off"}})
+def test_consent_holds_under_an_outer_wrapper(events: Events) -> None:
+    app = Wrapper(WSGIHandler(), penstock.django.gate())
+    _, headers = call(app, "/page/", sec_fetch_mode="navigate")
+    assert [name for name, _ in headers if name == "Set-Cookie"] == []
+    [event] = events()
+    assert "fingerprint" not in event
+
+
+@override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"))
+def test_secure_is_djangos_word_under_an_outer_wrapper() -> None:
+    app = Wrapper(WSGIHandler(), penstock.django.gate())
+    _, headers = call(app, "/page/", sec_fetch_mode="navigate", x_forwarded_proto="https")
+    assert "Secure" in dict(headers)["Set-Cookie"]
+
+
+def test_cancelled_request_is_masked_too(events: Events) -> None:
+    def cancelled(request: HttpRequest) -> HttpResponse:
+        match = type(
+            "Match", (), {"route": "reset/<token>/", "view_name": "password_reset_confirm"}
+        )
+        request.resolver_match = match()
+        raise RuntimeError
+
+    request = RequestFactory().get("/reset/a-secret/", headers=bearer())
+    with pytest.raises(RuntimeError):
+        PenstockMiddleware(cancelled)(request)
+    [event] = events()
+    assert (event["path"], event["status"]) == ("reset/<token>/", "500")
+
+
+def test_view_that_deletes_the_cookie_has_the_last_word() -> None:
+    def delete(request: HttpRequest) -> Any:
+        response = HttpResponse()
+        response.delete_cookie("device_fp")
+        return response
+
+    request = RequestFactory().get("/page/", headers=NAVIGATION)
+    response: Any = PenstockMiddleware(delete)(request)
+    assert response.cookies["device_fp"]["max-age"] == 0
+    assert "Max-Age=0" in response.cookies["device_fp"].OutputString()
+
+
+def test_middleware_outside_may_change_the_cookie() -> None:
+    request = RequestFactory().get("/page/", headers=NAVIGATION)
+    response: Any = PenstockMiddleware(lambda request: HttpResponse())(request)
+    morsel = response.cookies["device_fp"]
+    header = morsel.OutputString()
+    for twin in (pickle.loads(pickle.dumps(morsel)), copy.copy(morsel), morsel.copy()):
+        assert twin.value == morsel.value
+        assert "HttpOnly" in twin.OutputString()
+    response.delete_cookie("device_fp")
+    assert response.cookies["device_fp"].OutputString() != header
+    assert "Max-Age=0" in response.cookies["device_fp"].OutputString()
+
+
+def test_asking_for_the_sink_while_settings_are_read_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from penstock.django import parts
+
+    monkeypatch.setattr(parts, "read", lambda: penstock.django.sink())
+    with pytest.raises(ImproperlyConfigured, match="while its settings are being read"):
+        penstock.django.gate()
