@@ -21,6 +21,9 @@ from penstock.wsgi import PenstockMiddleware as Wrapper
 from tests.django.conftest import NAVIGATION, Events
 from tests.oracle.jws import make_token
 
+# handlers close old connections at the end of a request
+pytestmark = pytest.mark.django_db
+
 SECRET_KEY = "a secret key of the tests, long enough for HS256"
 REQUIRED = {"SINK": "memory:", "REQUIRE_TOKEN": ["api"]}
 
