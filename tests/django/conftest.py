@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
@@ -26,6 +28,15 @@ def fresh_parts() -> Iterator[None]:
     parts.reset()
     yield
     parts.reset()
+
+
+@pytest.fixture(autouse=True)
+def connections_left_alone() -> None:
+    """The end of a request does not look at the database; Django's test client does the same,
+    and connects the signals anew each time.
+    """
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
 
 
 @pytest.fixture

@@ -16,9 +16,6 @@ import penstock.django
 from penstock.django.doctor import cost_of, hops, masked
 from tests.django.conftest import Events
 
-# a whole request ends with close_old_connections(), which looks at the database
-pytestmark = pytest.mark.django_db
-
 SECRET = "a secret that nobody must read, of enough bytes"
 
 

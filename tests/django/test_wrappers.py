@@ -29,9 +29,6 @@ TOKEN = "Bearer " + make_token(secret=SECRET_KEY, user_id=7)
 BROWSER = {"Sec-Fetch-Mode": "navigate", "Authorization": TOKEN}
 VISITOR = {"Sec-Fetch-Mode": "navigate"}
 
-# a whole request ends with close_old_connections(), which looks at the database
-pytestmark = pytest.mark.django_db
-
 Answer = tuple[int, list[tuple[str, str]], bytes]
 Fetch = Callable[..., Answer]
 

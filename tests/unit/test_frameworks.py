@@ -147,6 +147,7 @@ class Echo(AsyncWebsocketConsumer):
         await self.send(text_data=json.dumps({"user": user, "text": text_data}))
 
 
+@pytest.mark.django_db(transaction=True)  # a consumer closes old connections
 async def test_channels(gate: Gate, sink: EventSink) -> None:
     inner = ProtocolTypeRouter({"websocket": URLRouter([path("ws/", Echo.as_asgi())])})
     app = penstock.asgi.PenstockMiddleware(inner, gate)
