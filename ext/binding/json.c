@@ -134,13 +134,21 @@ read_item(ps_json *json, ps_json_kind kind)
     }
 }
 
+/* Is a str of plain ASCII this text? */
+static inline bool
+is_text(PyObject *string, ps_span text)
+{
+    return (size_t)PyUnicode_GET_LENGTH(string) == text.len &&
+           ps_json_same_bytes((const char *)PyUnicode_1BYTE_DATA(string),
+                              text.ptr, text.len);
+}
+
 /* A str of plain ASCII, the one of last time where the text is the same. */
 static PyObject *
 make_kept(PyObject **slot, ps_span text)
 {
 #ifndef Py_GIL_DISABLED /* the slots are guarded by the GIL */
-    if (*slot != NULL && (size_t)PyUnicode_GET_LENGTH(*slot) == text.len &&
-        memcmp(PyUnicode_1BYTE_DATA(*slot), text.ptr, text.len) == 0) {
+    if (*slot != NULL && is_text(*slot, text)) {
         return Py_NewRef(*slot);
     }
     PyObject *fresh = make_string(text, 0);
@@ -220,30 +228,45 @@ hash_names(const ps_json_member *members, size_t count)
     return hash;
 }
 
-static inline bool
-is_name(PyObject *name, const char *text, const ps_json_member *member)
+static bool
+are_names(PyObject *items, const char *text, const ps_json_member *members,
+          size_t count)
 {
-    return PyUnicode_IS_COMPACT_ASCII(name) && member->name_flags == 0 &&
-           (size_t)PyUnicode_GET_LENGTH(name) == member->name_len &&
-           memcmp(PyUnicode_1BYTE_DATA(name), text + member->name,
-                  member->name_len) == 0;
+    if ((size_t)PyTuple_GET_SIZE(items) != 2 * count) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        PyObject *name = PyTuple_GET_ITEM(items, (Py_ssize_t)(2 * i));
+        ps_span want = {text + members[i].name, members[i].name_len};
+        if (members[i].name_flags != 0 || !is_text(name, want)) {
+            return false;
+        }
+    }
+    return true;
 }
 
-/* Fills a copy of a shape, whose keys are in place and whose values may be
- * the right ones. `*fits` is false where the names are others after all. */
-static PyObject *
-fill_shape(core_state *state, PyObject *dict, const char *text,
-           const ps_json_member *members, size_t count, bool *fits)
+/* Has a shape this value already? */
+static inline bool
+is_same_value(PyObject *old, const char *text, const ps_json_member *member)
 {
-    PyObject *name, *old;
-    Py_ssize_t at = 0;
-    *fits = true;
+    ps_span value = {text + member->value, member->value_len};
+    return member->kind == PS_JSON_STRING && member->flags == 0 &&
+           PyUnicode_CheckExact(old) && PyUnicode_IS_COMPACT_ASCII(old) &&
+           is_text(old, value);
+}
+
+/* A copy of a shape, with the values that are other ones. */
+static PyObject *
+fill_shape(core_state *state, const dict_shape *shape, const char *text,
+           const ps_json_member *members, size_t count)
+{
+    PyObject *items = Py_NewRef(shape->items); /* a collection may run here */
+    PyObject *dict = PyDict_Copy(shape->keys);
     for (size_t i = 0; dict != NULL && i < count; i++) {
-        *fits = PyDict_Next(dict, &at, &name, &old) &&
-                is_name(name, text, &members[i]);
-        if (!*fits) {
-            Py_CLEAR(dict);
-            break;
+        PyObject *name = PyTuple_GET_ITEM(items, (Py_ssize_t)(2 * i));
+        PyObject *old = PyTuple_GET_ITEM(items, (Py_ssize_t)(2 * i + 1));
+        if (is_same_value(old, text, &members[i])) {
+            continue;
         }
         PyObject *value = json_value(state, text, &members[i]);
         if (value == NULL ||
@@ -252,27 +275,58 @@ fill_shape(core_state *state, PyObject *dict, const char *text,
         }
         Py_XDECREF(value);
     }
+    Py_DECREF(items);
     return dict;
 }
 
-/* Keeps the keys of a dict, with the values that are kept anyway and None for
- * the others. */
+/* Is a value worth keeping with the names? */
+static bool
+is_kept_value(PyObject *value)
+{
+    return PyBool_Check(value) ||
+           (PyUnicode_CheckExact(value) &&
+            PyUnicode_GET_LENGTH(value) <= VALUE_KEPT_MAX);
+}
+
+/* Keeps the names of a dict, with the values that are kept anyway and None for
+ * the others. All names must be plain ASCII. */
 static int
 keep_shape(dict_shape *shape, uint64_t hash, PyObject *dict)
 {
-    PyObject *keys = PyDict_Copy(dict);
+    PyObject *keys = PyDict_New();
+    PyObject *items = PyTuple_New(2 * PyDict_GET_SIZE(dict));
     PyObject *name, *value;
-    Py_ssize_t at = 0;
-    while (keys != NULL && PyDict_Next(dict, &at, &name, &value)) {
-        bool kept = PyUnicode_CheckExact(value) &&
-                    PyUnicode_GET_LENGTH(value) <= VALUE_KEPT_MAX;
-        if (!kept && PyDict_SetItem(keys, name, Py_None) < 0) {
-            Py_CLEAR(keys);
+    Py_ssize_t at = 0, place = 0;
+    if (keys == NULL || items == NULL) {
+        goto fail;
+    }
+    while (PyDict_Next(dict, &at, &name, &value)) {
+        PyObject *kept = is_kept_value(value) ? value : Py_None;
+        if (PyDict_SetItem(keys, name, kept) < 0) {
+            goto fail;
         }
+        PyTuple_SET_ITEM(items, place++, Py_NewRef(name));
+        PyTuple_SET_ITEM(items, place++, Py_NewRef(kept));
     }
     shape->hash = hash;
     Py_XSETREF(shape->keys, keys);
-    return keys != NULL ? 0 : -1;
+    Py_XSETREF(shape->items, items);
+    return 0;
+fail:
+    Py_XDECREF(keys);
+    Py_XDECREF(items);
+    return -1;
+}
+
+static bool
+all_plain(const ps_json_member *members, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (members[i].name_flags != 0) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* A dict of the same names in the same order as one made lately begins as a
@@ -283,16 +337,12 @@ json_object(core_state *state, const char *text, const ps_json_member *members,
 {
     uint64_t hash = hash_names(members, count);
     dict_shape *shape = &state->shapes[hash & (DICT_SHAPES - 1)];
-    if (shape->keys != NULL && shape->hash == hash) {
-        bool fits;
-        PyObject *dict = fill_shape(state, PyDict_Copy(shape->keys), text,
-                                    members, count, &fits);
-        if (dict != NULL || fits) {
-            return dict;
-        }
+    if (shape->keys != NULL && shape->hash == hash &&
+        are_names(shape->items, text, members, count)) {
+        return fill_shape(state, shape, text, members, count);
     }
     PyObject *dict = fill(state, PyDict_New(), text, members, count);
-    if (dict != NULL && count <= SHAPE_MAX &&
+    if (dict != NULL && count <= SHAPE_MAX && all_plain(members, count) &&
         keep_shape(shape, hash, dict) < 0) {
         Py_CLEAR(dict);
     }

@@ -84,6 +84,7 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     }
     for (size_t i = 0; i < DICT_SHAPES; i++) {
         Py_VISIT(state->shapes[i].keys);
+        Py_VISIT(state->shapes[i].items);
     }
     for (size_t i = 0; i < PS_STATUS_SLOTS; i++) {
         Py_VISIT(state->by_reason[i]);
@@ -108,6 +109,7 @@ module_clear(PyObject *module)
     }
     for (size_t i = 0; i < DICT_SHAPES; i++) {
         Py_CLEAR(state->shapes[i].keys);
+        Py_CLEAR(state->shapes[i].items);
     }
     for (size_t i = 0; i < PS_STATUS_SLOTS; i++) {
         Py_CLEAR(state->by_reason[i]);

@@ -48,8 +48,10 @@
 
 /* The keys of an object seen lately, to begin the next one with. */
 typedef struct dict_shape {
-    uint64_t hash;  /* of the names, in order */
-    PyObject *keys; /* dict: each name with None; NULL where none */
+    uint64_t hash;   /* of the names, in order */
+    PyObject *keys;  /* dict: each name with None, or with a value that is
+                        often the same; NULL where none */
+    PyObject *items; /* tuple: the same, name and value in turn */
 } dict_shape;
 
 typedef struct core_state {

@@ -18,7 +18,7 @@ PyObject *
 token_from_core_steal(core_state *state, ps_token *token)
 {
     PyTypeObject *type = state->token_type;
-    TokenObject *self = (TokenObject *)type->tp_alloc(type, 0);
+    TokenObject *self = PyObject_New(TokenObject, type);
     if (self == NULL) {
         ps_token_release(token);
         return NULL;

@@ -469,6 +469,63 @@ note_value(ps_json_member *member, const ps_json *json, ps_json_kind kind,
     member->flags = json->flags;
 }
 
+/* Reads members of the outermost object as long as they are written the way
+ * nearly all are: no space, and a string without escapes or wide characters
+ * or a short whole number as the value. What is written in any other way is
+ * left to next(). Answers how many members there are now, with those of
+ * before. */
+static inline size_t
+read_plain_members(ps_json *json, const char *start, ps_json_member *members,
+                   size_t top)
+{
+    const char *p = json->at, *end = json->end;
+    for (;;) {
+        if (json->expects == COMMA_OR_CLOSE) {
+            if (p == end || *p != ',') {
+                return top;
+            }
+            p++;
+        }
+        if (p == end || *p != '"') {
+            return top;
+        }
+        const char *name = p + 1;
+        const char *close = find_special(name, end);
+        if (end - close < 3 || close[0] != '"' || close[1] != ':') {
+            return top;
+        }
+        ps_span text = {name, (size_t)(close - name)};
+        const char *value = close + 2, *past;
+        bool string = *value == '"';
+        if (string) {
+            value++;
+            past = find_special(value, end);
+            if (past == end || *past != '"') {
+                return top;
+            }
+        } else {
+            past = skip_digits(value, end);
+            if (past == value || past == end ||
+                (*value == '0' && past - value > 1) ||
+                past - value > PS_JSON_DIGITS_MAX ||
+                (*past != ',' && *past != '}')) {
+                return top;
+            }
+        }
+        members[top++] = (ps_json_member){
+            .name = (uint32_t)(name - start),
+            .name_len = (uint32_t)text.len,
+            .value = (uint32_t)(value - start),
+            .value_len = (uint32_t)(past - value),
+            .hash = ps_json_hash(text),
+            .kind = string ? PS_JSON_STRING : PS_JSON_INTEGER,
+        };
+        p = past + string;
+        json->at = p;
+        json->expects = COMMA_OR_CLOSE;
+    }
+}
+
 ps_status
 ps_json_index(ps_span text, const ps_json_scratch *scratch, size_t *count,
               unsigned *flags)
@@ -483,6 +540,7 @@ ps_json_index(ps_span text, const ps_json_scratch *scratch, size_t *count,
         return PS_MALFORMED;
     }
     base[1] = 0;
+    top = read_plain_members(&json, text.ptr, members, 0);
     for (;;) {
         ps_json_kind kind = next(&json);
         switch (kind) {
@@ -517,6 +575,7 @@ ps_json_index(ps_span text, const ps_json_scratch *scratch, size_t *count,
                 ps_json_member *member = &members[top - 1];
                 member->value_len =
                     (uint32_t)(json.at - text.ptr) - member->value;
+                top = read_plain_members(&json, text.ptr, members, top);
             }
             break;
         }
@@ -524,6 +583,7 @@ ps_json_index(ps_span text, const ps_json_scratch *scratch, size_t *count,
             seen |= json.flags & PS_JSON_HUGE;
             if (json.depth == 1) {
                 note_value(&members[top - 1], &json, kind, text.ptr);
+                top = read_plain_members(&json, text.ptr, members, top);
             }
             break;
         }

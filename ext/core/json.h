@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "json_hash.h"
 #include "span.h"
 #include "status.h"
 
@@ -88,9 +89,6 @@ typedef struct ps_json_scratch {
 PS_CHECKED ps_status ps_json_index(ps_span text,
                                    const ps_json_scratch *scratch,
                                    size_t *count, unsigned *flags);
-
-/* The hash of a name as the index holds it. */
-uint32_t ps_json_hash(ps_span name);
 
 /* The member of that name among `count`; NULL when there is none. Linear. */
 const ps_json_member *ps_json_find(const char *text,

@@ -195,49 +195,6 @@ ps_json_same_string(ps_span text, unsigned flags, ps_span plain)
     return walk(&x) < 0;
 }
 
-static inline uint64_t
-mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15U;
-    return hash ^ hash >> 32;
-}
-
-static inline uint64_t
-load(const char *p, size_t size)
-{
-    uint64_t word = 0;
-    memcpy(&word, p, size);
-    return word;
-}
-
-/* Words of eight bytes, the last one of which may overlap, and the length. Not
- * a keyed hash: names that agree in it are told apart by comparing them, and
- * there are PS_JSON_MEMBERS_MAX at most. */
-uint32_t
-ps_json_hash(ps_span name)
-{
-    uint64_t first = 0, last = 0;
-    size_t len = name.len;
-    if (len >= 8) {
-        uint64_t hash = 0;
-        for (size_t i = 0; i + 8 <= len; i += 8) {
-            hash = mix(hash, load(name.ptr + i, 8));
-        }
-        return (uint32_t)mix(mix(hash, load(name.ptr + len - 8, 8)), len);
-    }
-    if (len >= 4) {
-        first = load(name.ptr, 4);
-        last = load(name.ptr + len - 4, 4);
-    } else if (len >= 2) {
-        first = load(name.ptr, 2);
-        last = load(name.ptr + len - 2, 2);
-    } else if (len == 1) {
-        first = (unsigned char)name.ptr[0];
-    }
-    return (uint32_t)mix(mix(len, first), last);
-}
-
-/* The same for a name with escapes. */
 uint32_t
 ps_json_hash_escaped(ps_span name)
 {
@@ -252,13 +209,14 @@ ps_json_hash_escaped(ps_span name)
         last[len < sizeof(last) ? len : sizeof(last) - 1] = (char)byte;
         len++;
         if (len % sizeof(last) == 0) {
-            hash = mix(hash, load(last, sizeof(last)));
+            hash = ps_json_mix(hash, ps_json_load(last, sizeof(last)));
         }
     }
     if (len < sizeof(last)) {
         return ps_json_hash((ps_span){last, len});
     }
-    return (uint32_t)mix(mix(hash, load(last, sizeof(last))), len);
+    return (uint32_t)ps_json_mix(
+        ps_json_mix(hash, ps_json_load(last, sizeof(last))), len);
 }
 
 bool

@@ -21,8 +21,8 @@ typedef struct ps_token {
     uint64_t epoch; /* of the keys that it was verified with */
     uint64_t hash;  /* the cache's */
     ps_times times;
-    ps_span text;    /* all of it; where it is too long for the cache, only
-                        the header segment */
+    ps_span text;    /* all of it; where it is not for the cache, only the
+                        header segment */
     ps_span header;  /* the header segment, inside text */
     ps_span payload; /* decoded */
     ps_span key_id;  /* of the header; absent without one */

@@ -354,12 +354,13 @@ static ps_status
 make_token(work *w, const ps_json_member *members, size_t count,
            const ps_times *times, uint64_t hash, ps_token **token)
 {
+    bool cached = hash != 0 && w->text.len <= PS_TOKEN_CACHED_MAX;
     ps_token parts = {
         .algorithm = w->algorithm,
         .epoch = w->set->epoch,
-        .hash = w->text.len <= PS_TOKEN_CACHED_MAX ? hash : 0,
+        .hash = cached ? hash : 0,
         .times = *times,
-        .text = w->text.len <= PS_TOKEN_CACHED_MAX ? w->text : w->jws.header,
+        .text = cached ? w->text : w->jws.header,
         .header = w->jws.header,
         .payload = {w->payload, w->payload_size},
         .key_id = w->key_id,
