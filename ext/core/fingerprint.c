@@ -114,12 +114,32 @@ has_prefix(ps_span name, ps_span prefix)
            ps_span_equal_nocase((ps_span){name.ptr, prefix.len}, prefix);
 }
 
+/* Python's http.cookies, and so Django, refuses cookies of these names. */
+static bool
+is_attribute(ps_span name)
+{
+    static const char *const WORDS[] = {
+        "expires", "path",    "comment",  "domain",      "max-age",
+        "secure",  "version", "httponly", "partitioned", "samesite"};
+    for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
+        if (ps_span_equal_nocase(name,
+                                 (ps_span){WORDS[i], strlen(WORDS[i])})) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static ps_status
 check_settings(const ps_fingerprint_settings *settings, const char **why)
 {
     ps_span name = settings->name;
     if (!is_token(name) || name.len > PS_COOKIE_NAME_MAX) {
         *why = "name: a token of RFC 6265, at most 128 bytes";
+        return PS_COOKIE_NAME;
+    }
+    if (is_attribute(name)) {
+        *why = "name: an attribute of cookies is called so";
         return PS_COOKIE_NAME;
     }
     if (settings->key_count == 0 ||
