@@ -4,17 +4,6 @@
 
 #include "errors.h"
 
-int
-add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **slot)
-{
-    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
-    if (type == NULL) {
-        return -1;
-    }
-    *slot = (PyTypeObject *)type; /* the state owns it */
-    return PyModule_AddType(module, *slot);
-}
-
 static int
 intern_strings(core_state *state)
 {
