@@ -53,10 +53,8 @@ make_number(ps_span text, ps_json_kind kind)
 {
     if (kind == PS_JSON_INTEGER && text.len <= DIGITS_SMALL) {
         bool negative = text.ptr[0] == '-';
-        long long value = 0;
-        for (size_t i = negative; i < text.len; i++) {
-            value = value * 10 + (text.ptr[i] - '0');
-        }
+        long long value = (long long)ps_json_digits(text.ptr + negative,
+                                                    text.len - negative);
         return PyLong_FromLongLong(negative ? -value : value);
     }
     char small[NUMBER_ON_STACK];
@@ -217,15 +215,15 @@ fill(core_state *state, PyObject *dict, const char *text,
 /* Objects with more members are rare. */
 #define SHAPE_MAX 64
 
+/* Of all names, in order. */
 static uint64_t
 hash_names(const ps_json_member *members, size_t count)
 {
     uint64_t hash = count;
     for (size_t i = 0; i < count; i++) {
-        hash = (hash ^ members[i].hash) * 0x9e3779b97f4a7c15U;
-        hash ^= hash >> 32;
+        hash = (hash << 7 | hash >> 57) ^ members[i].hash;
     }
-    return hash;
+    return ps_json_mix(hash, 0);
 }
 
 static bool

@@ -99,9 +99,8 @@ read_time(const char *text, const ps_json_member *member, bool *has,
     ps_span number = value_of(text, member);
     if (member->kind == PS_JSON_INTEGER && number.len <= PLAIN_DIGITS &&
         number.ptr[0] != '-') {
-        for (size_t i = 0; i < number.len; i++) { /* as nearly always */
-            *seconds = *seconds * 10 + (number.ptr[i] - '0');
-        }
+        /* as nearly always */
+        *seconds = (int64_t)ps_json_digits(number.ptr, number.len);
         return PS_OK;
     }
     if ((member->flags & PS_JSON_HUGE) != 0 ||

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The hash of a name, and the comparison of short texts: both are made some
- * ten times for each token, so they are inline. */
+/* The hash of a name, the comparison of short texts, and the value of digits:
+ * all are wanted some ten times for each token, so they are inline. */
 #ifndef PS_JSON_HASH_H
 #define PS_JSON_HASH_H
 
@@ -74,12 +74,35 @@ ps_json_same_bytes(const char *a, const char *b, size_t len)
                 (ps_json_load(a + len - 4, 4) ^
                  ps_json_load(b + len - 4, 4))) == 0;
     }
-    for (size_t i = 0; i < len; i++) {
-        if (a[i] != b[i]) {
-            return false;
-        }
+    if (len >= 2) {
+        return ((ps_json_load(a, 2) ^ ps_json_load(b, 2)) |
+                (ps_json_load(a + len - 2, 2) ^
+                 ps_json_load(b + len - 2, 2))) == 0;
     }
-    return true;
+    return len == 0 || *a == *b;
+}
+
+/* The value of `len` ASCII digits, 18 at most. */
+static inline uint64_t
+ps_json_digits(const char *p, size_t len)
+{
+    uint64_t value = 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    /* Eight at once: pairs are added up, then pairs of pairs, then those. */
+    for (; len >= 8; p += 8, len -= 8) {
+        const uint64_t pairs = 0x000000ff000000ffU;
+        uint64_t word = ps_json_load(p, 8) - 0x3030303030303030U;
+        word = word * 10 + (word >> 8);
+        word = ((word & pairs) * 0x000f424000000064U +
+                (word >> 16 & pairs) * 0x0000271000000001U) >>
+               32;
+        value = value * 100000000 + word;
+    }
+#endif
+    for (; len != 0; p++, len--) {
+        value = value * 10 + (uint64_t)(*p - '0');
+    }
+    return value;
 }
 
 #endif

@@ -63,7 +63,9 @@ ps_token_release(ps_token *token)
                                   memory_order_acq_rel) != 1) {
         return;
     }
-    explicit_bzero(token, token->size); /* what it held is personal */
+    /* What it held is personal. */
+    explicit_bzero((char *)token->text.ptr,
+                   token->size - (size_t)(token->text.ptr - (char *)token));
     ps_free(token);
 }
 

@@ -356,6 +356,8 @@ make_token(work *w, const ps_json_member *members, size_t count,
 {
     bool cached = hash != 0 && w->text.len <= PS_TOKEN_CACHED_MAX;
     ps_token parts = {
+        .references = 1, /* these two are ps_token_new()'s, but clearing a */
+        .size = 0,       /* part of the struct costs more than filling it */
         .algorithm = w->algorithm,
         .epoch = w->set->epoch,
         .hash = cached ? hash : 0,
