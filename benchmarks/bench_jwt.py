@@ -1,28 +1,36 @@
 # SPDX-License-Identifier: MIT
 """What does a verified token cost, beside the packages that people use?
 
-All candidates run in one process on the same token, in turns; the best of the rounds counts.
-PyJWT signs. What is not installed is left out. ``--quick`` runs for some seconds.
+All candidates run in one process on the same token, in turns. PyJWT signs; what is not installed
+is left out. For RSA, EC and EdDSA the floor is bare_verify.c, the linked crypto library alone.
+``--instructions`` counts instead, under valgrind, the instructions of one call (about a minute;
+valgrind's processor has no SHA extensions, so that hashing weighs more there).
 
-    python benchmarks/bench_jwt.py [--quick]
+    python benchmarks/bench_jwt.py [--instructions]
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib.metadata
+import re
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jwt as pyjwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from pairs import machine, report, times
 
 from penstock import InvalidTokenError, Key, TokenVerifier
 
+HERE = Path(__file__).resolve().parent
 SECRET = "0123456789abcdef0123456789abcdef"
 NOW = int(time.time())
 CLAIMS: dict[str, Any] = {
@@ -38,20 +46,6 @@ CLAIMS: dict[str, Any] = {
 Call = Callable[[], object]
 
 
-def best_of(calls: dict[str, Call], rounds: int, seconds: float) -> dict[str, float]:
-    """Nanoseconds of each call, the candidates taking turns round by round."""
-    best = dict.fromkeys(calls, float("inf"))
-    for _ in range(rounds):
-        for name, call in calls.items():
-            count, start = 0, time.perf_counter()
-            while (passed := time.perf_counter() - start) < seconds:
-                for _ in range(50):
-                    call()
-                count += 50
-            best[name] = min(best[name], passed / count * 1e9)
-    return best
-
-
 def make_keys() -> dict[str, Any]:
     return {
         "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
@@ -60,11 +54,11 @@ def make_keys() -> dict[str, Any]:
     }
 
 
-def pem_of(private: Any) -> bytes:
-    pem: bytes = private.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+def public_key(private: Any, encoding: serialization.Encoding) -> bytes:
+    made: bytes = private.public_key().public_bytes(
+        encoding, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    return pem
+    return made
 
 
 def peers(algorithm: str, key: Any, text: str) -> dict[str, Call]:
@@ -112,40 +106,56 @@ def pem_of_public(public: Any) -> bytes:
     return pem
 
 
-def report(title: str, times: dict[str, float], base: str) -> None:
-    print(f"\n{title}")
-    for name, ns in sorted(times.items(), key=lambda item: item[1]):
-        print(f"  {name:24}{ns / 1000:10.3f} us {ns / times[base]:9.2f} x {base}")
-
-
-def compare(algorithm: str, key: Any, own: Key, text: str, rounds: int, seconds: float) -> None:
+def compare(algorithm: str, key: Any, own: Key, text: str) -> float:
+    """Prints all candidates; answers the nanoseconds of verify(), less the empty call's."""
     cached = TokenVerifier([own]).verify
     anew = TokenVerifier([own], cache_size=0).verify
-    calls: dict[str, Call] = {
-        "cached": lambda: cached(text),
-        "anew": lambda: anew(text),
-        "anew, claims": lambda: anew(text).claims,
-        **peers(algorithm, key, text),
-    }
-    times = best_of(calls, rounds, seconds)
-    empty = best_of({"empty": lambda: None}, rounds, seconds)["empty"]
-    report(
-        f"{algorithm}, {len(text)} bytes (each includes {empty:.0f} ns of the loop)",
-        times,
-        "anew, claims",
+    found = report(
+        f"{algorithm}, {len(text)} bytes, verified claims as a dict",
+        {
+            "not cached": lambda: anew(text).claims,
+            "not cached, the claims not asked for": lambda: anew(text),
+            "cached, the claims not asked for": lambda: cached(text),
+            **peers(algorithm, key, text),
+        },
     )
+    return found["not cached, the claims not asked for"] - found["(an empty call)"]
 
 
-def forged(rounds: int, seconds: float) -> None:
+def crypto_flags() -> list[str]:
+    """What links a C program with the crypto library that the extension carries."""
+    if not TokenVerifier._engines()["openssl"].startswith("AWS-LC"):
+        return ["-lcrypto"]
+    library = next((HERE.parent / "build/aws-lc").glob("*/libcrypto.a"))
+    return [f"-I{library.parent / 'include'}", str(library), "-lpthread"]
+
+
+def bare_verify(program: Path, algorithm: str, private: Any, text: str) -> float:
+    """Nanoseconds that the linked library alone takes for the signature of this token."""
+    message, _, encoded = text.rpartition(".")
+    signature = pyjwt.utils.base64url_decode(encoded.encode())
+    if algorithm == "ES256":
+        r, s = (int.from_bytes(half) for half in (signature[:32], signature[32:]))
+        signature = encode_dss_signature(r, s)
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder) / name for name in ("key", "message", "signature")]
+        contents = public_key(private, serialization.Encoding.DER), message.encode(), signature
+        for file, content in zip(files, contents, strict=True):
+            file.write_bytes(content)
+        command = [str(program), algorithm, *map(str, files)]
+        return float(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+def forged() -> None:
     made = TokenVerifier([Key.secret(SECRET, algorithm="HS256")])
     good = pyjwt.encode(CLAIMS, SECRET)
     header, payload, signature = good.split(".")
     texts = {
+        "bad signature": f"{header}.{payload}.{signature[::-1]}",
         "too long": "a" * 8193,
         "two segments": f"{header}.{payload}",
         "not base64": f"{header}.{payload}.{signature[:-1]}!",
         "unknown algorithm": pyjwt.encode(CLAIMS, SECRET + SECRET, algorithm="HS512"),
-        "bad signature": f"{header}.{payload}.{signature[::-1]}",
         "expired": pyjwt.encode({**CLAIMS, "exp": NOW - 10}, SECRET),
         "no exp": pyjwt.encode({"sub": "x"}, SECRET),
     }
@@ -159,21 +169,23 @@ def forged(rounds: int, seconds: float) -> None:
 
         return call
 
-    times = best_of({name: refuse(text) for name, text in texts.items()}, rounds, seconds)
-    report("HS256, forged and stale tokens, exception included", times, "bad signature")
+    report(
+        "HS256, forged and stale tokens, exception included",
+        {name: refuse(text) for name, text in texts.items()},
+    )
 
 
-def grown(rounds: int, seconds: float) -> None:
+def grown() -> None:
     key = Key.secret(SECRET, algorithm="HS256")
     made = TokenVerifier([key], cache_size=0, max_bytes=1 << 20)
-    print("\nHS256, growth with size")
+    print("\nHS256, growth with size, not cached")
     for size in (100, 1000, 5000, 50000, 500000):
         text = pyjwt.encode({**CLAIMS, "x": "y" * size}, SECRET)
-        ns = best_of({"": lambda t=text: made.verify(t)}, rounds, seconds)[""]
-        print(f"  {len(text):8} bytes {ns / 1000:10.2f} us {ns / len(text):8.2f} ns a byte")
+        ns = times({"": lambda t=text: made.verify(t)})[""]  # type: ignore[misc]
+        print(f"  {len(text):8} bytes {ns / 1000:10.2f} µs {ns / len(text):8.2f} ns a byte")
 
 
-def threaded(own: Key, text: str, title: str, seconds: float) -> None:
+def threaded(own: Key, text: str, title: str, seconds: float = 1.0) -> None:
     """Verifications a second, all threads together."""
     made = TokenVerifier([own], cache_size=0)
     print(f"\n{title}, verified anew by several threads")
@@ -208,24 +220,67 @@ def versions() -> str:
     return ", ".join(found)
 
 
+COUNTED = f"""
+import sys
+from penstock import Key, TokenVerifier
+text, cache, claims, count = sys.argv[1], *map(int, sys.argv[2:])
+verify = TokenVerifier([Key.secret("{SECRET}", algorithm="HS256")], cache_size=cache).verify
+for _ in range(count):
+    token = verify(text)
+    if claims:
+        token.claims
+"""
+
+
+def instructions() -> None:
+    """Instructions of one call: two runs of different length, and what lies between them."""
+    text = pyjwt.encode(CLAIMS, SECRET)
+
+    def count(*arguments: int) -> int:
+        words = [sys.executable, "-c", COUNTED, text, *map(str, arguments)]
+        tool = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+        done = subprocess.run([*tool, *words], check=True, capture_output=True, text=True)
+        found = re.search(r"Collected : (\d+)", done.stderr)
+        assert found is not None, done.stderr
+        return int(found[1])
+
+    print("\nHS256, instructions of one call (the loop's included)")
+    few, many = 1000, 3000
+    for name, cache, claims in (
+        ("cached, the claims not asked for", 16, 0),
+        ("not cached, the claims not asked for", 0, 0),
+        ("not cached", 0, 1),
+    ):
+        each = (count(cache, claims, many) - count(cache, claims, few)) / (many - few)
+        print(f"  {name:<44}{each:12,.0f}")
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
-    quick = parser.parse_args().quick
-    rounds, seconds = (3, 0.02) if quick else (9, 0.1)
-    print(f"python {sys.version.split()[0]}; {versions()}")
+    print(f"{machine()}; {versions()}")
     for name, version in TokenVerifier._engines().items():
         print(f"engine {name}: {version}")
+    if "--instructions" in sys.argv[1:]:
+        instructions()
+        return
     text = pyjwt.encode(CLAIMS, SECRET)
-    compare("HS256", SECRET, Key.secret(SECRET, algorithm="HS256"), text, rounds, seconds)
-    for algorithm, private in make_keys().items():
-        text = pyjwt.encode(CLAIMS, private, algorithm=algorithm)
-        own = Key.pem(pem_of(private), algorithm=algorithm)
-        compare(algorithm, private.public_key(), own, text, rounds, seconds)
-        if algorithm == "RS256":
-            threaded(own, text, algorithm, 10 * seconds)
-    forged(rounds, seconds)
-    grown(rounds, seconds)
+    compare("HS256", SECRET, Key.secret(SECRET, algorithm="HS256"), text)
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "bare_verify"
+        build = ["cc", "-O2", "-o", str(program), str(HERE / "bare_verify.c"), *crypto_flags()]
+        subprocess.run(build, check=True)
+        for algorithm, private in make_keys().items():
+            text = pyjwt.encode(CLAIMS, private, algorithm=algorithm)
+            own = Key.pem(public_key(private, serialization.Encoding.PEM), algorithm=algorithm)
+            bare = bare_verify(program, algorithm, private, text)
+            verify = compare(algorithm, private.public_key(), own, text)
+            bare = min(bare, bare_verify(program, algorithm, private, text))
+            print(
+                f"  the crypto library alone, from C: {bare:,.0f} ns; we add {verify - bare:,.0f}"
+            )
+            if algorithm == "RS256":
+                threaded(own, text, algorithm)
+    forged()
+    grown()
 
 
 if __name__ == "__main__":
