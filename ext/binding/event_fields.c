@@ -24,18 +24,6 @@ event_field_is_reserved(ps_span name)
     }
 }
 
-/* The UTF-8 of a str; that of an ASCII one is where its characters are. NULL
- * with UnicodeEncodeError set. */
-static inline const char *
-utf8_of(PyObject *text, Py_ssize_t *size)
-{
-    if (PyUnicode_IS_COMPACT_ASCII(text)) {
-        *size = PyUnicode_GET_LENGTH(text);
-        return (const char *)PyUnicode_1BYTE_DATA(text);
-    }
-    return PyUnicode_AsUTF8AndSize(text, size);
-}
-
 static int
 read_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
 {
@@ -46,7 +34,7 @@ read_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
         return -1;
     }
     Py_ssize_t size;
-    const char *bytes = utf8_of(name, &size);
+    const char *bytes = event_utf8_of(name, &size);
     if (bytes == NULL) {
         return -1; /* UnicodeEncodeError is a ValueError */
     }
@@ -90,7 +78,7 @@ static int
 read_text(event_fields *out, PyObject *value, ps_field *field)
 {
     Py_ssize_t size;
-    const char *bytes = utf8_of(value, &size);
+    const char *bytes = event_utf8_of(value, &size);
     if (bytes != NULL) {
         field->value = (ps_span){bytes, (size_t)size};
         return 0;
@@ -118,6 +106,10 @@ static size_t
 print_int(char *buffer, long long number)
 {
     size_t sign = 0;
+    if (number >= 0 && number < 10) {
+        buffer[0] = (char)('0' + number);
+        return 1;
+    }
     unsigned long long rest = (unsigned long long)number;
     if (number < 0) {
         buffer[0] = '-';

@@ -7,6 +7,18 @@
 
 #include "../core/event.h"
 
+/* The UTF-8 of a str, borrowed from it; that of an ASCII one is where its
+ * characters are. NULL with UnicodeEncodeError set. */
+static inline const char *
+event_utf8_of(PyObject *text, Py_ssize_t *size)
+{
+    if (PyUnicode_IS_COMPACT_ASCII(text)) {
+        *size = PyUnicode_GET_LENGTH(text);
+        return (const char *)PyUnicode_1BYTE_DATA(text);
+    }
+    return PyUnicode_AsUTF8AndSize(text, size);
+}
+
 /* Fields whose spans are borrowed from the dict's own objects or point into
  * `numbers`; valid while the dict is not changed. */
 typedef struct event_fields {

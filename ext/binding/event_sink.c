@@ -51,7 +51,7 @@ read_kind(PyObject *kind, ps_span *out)
         return -1;
     }
     Py_ssize_t len;
-    const char *text = PyUnicode_AsUTF8AndSize(kind, &len);
+    const char *text = event_utf8_of(kind, &len);
     if (text == NULL) {
         return -1; /* UnicodeEncodeError is a ValueError */
     }
@@ -104,7 +104,7 @@ sink_emit(EventSinkObject *self, PyObject *const *args, Py_ssize_t nargs,
         event_fields_clear(&fields);
     }
     event_sink_log(self);
-    return PyBool_FromLong(status == PS_OK);
+    return Py_NewRef(status == PS_OK ? Py_True : Py_False);
 }
 
 /* ---- flush, close ------------------------------------------------------ */

@@ -42,10 +42,20 @@ crc32c_sse42(uint32_t crc, const void *bytes, size_t len)
         len -= 8;
     }
     uint32_t narrow = (uint32_t)wide;
-    while (len > 0) {
+    if ((len & 4) != 0) {
+        uint32_t half;
+        memcpy(&half, p, 4);
+        narrow = __builtin_ia32_crc32si(narrow, half);
+        p += 4;
+    }
+    if ((len & 2) != 0) {
+        uint16_t quarter;
+        memcpy(&quarter, p, 2);
+        narrow = __builtin_ia32_crc32hi(narrow, quarter);
+        p += 2;
+    }
+    if ((len & 1) != 0) {
         narrow = __builtin_ia32_crc32qi(narrow, (unsigned char)*p);
-        p++;
-        len--;
     }
     return ~narrow;
 }

@@ -35,14 +35,11 @@ ps_event_cut(ps_span text, size_t max)
     return (ps_span){text.ptr, max};
 }
 
-ps_status
-ps_event_measure(ps_span kind, const ps_field *fields, size_t count,
-                 ps_event_plan *plan)
+/* For events in which a field is left out, cut or repaired. */
+static ps_status
+measure_uneven(ps_span kind, const ps_field *fields, size_t count,
+               ps_event_plan *plan)
 {
-    /* One more than a caller's: the sink adds `sample`. */
-    if (kind.len > PS_KIND_MAX || count > PS_EVENT_FIELDS_MAX + 1) {
-        return PS_TOO_BIG;
-    }
     size_t text = kind.len;
     size_t altered = 0;
     unsigned kept = 0;
@@ -69,9 +66,44 @@ ps_event_measure(ps_span kind, const ps_field *fields, size_t count,
     if (text > PS_EVENT_MAX) {
         return PS_TOO_BIG;
     }
-    plan->size = PS_RECORD_HEADER + 1 + 3 * (size_t)kept + text;
-    plan->field_count = kept;
-    plan->altered_bytes = altered;
+    *plan = (ps_event_plan){
+        .size = PS_RECORD_HEADER + 1 + 3 * (size_t)kept + text,
+        .field_count = kept,
+        .altered_bytes = altered,
+    };
+    return PS_OK;
+}
+
+ps_status
+ps_event_measure(ps_span kind, const ps_field *fields, size_t count,
+                 ps_event_plan *plan)
+{
+    /* One more than a caller's: the sink adds `sample`. */
+    if (kind.len > PS_KIND_MAX || count > PS_EVENT_FIELDS_MAX + 1) {
+        return PS_TOO_BIG;
+    }
+    /* Most events are plain: their sum is taken without a branch for each
+     * field, and is of use only when nothing was in its way. */
+    size_t text = kind.len;
+    bool uneven = false;
+    for (size_t i = 0; i < count; i++) {
+        const ps_field *field = &fields[i];
+        uneven |= field->value.ptr == NULL;
+        uneven |= is_altered(field);
+        uneven |= field->name.len > PS_FIELD_NAME_MAX;
+        text += field->name.len + field->value.len;
+    }
+    if (uneven) {
+        return measure_uneven(kind, fields, count, plan);
+    }
+    if (text > PS_EVENT_MAX) {
+        return PS_TOO_BIG;
+    }
+    *plan = (ps_event_plan){
+        .size = PS_RECORD_HEADER + 1 + 3 * count + text,
+        .field_count = (unsigned)count,
+        .plain = true,
+    };
     return PS_OK;
 }
 
@@ -93,10 +125,10 @@ put(char *at, ps_span bytes)
     } else if (len >= 4) {
         memcpy(at, from, 4);
         memcpy(at + len - 4, from + len - 4, 4);
-    } else {
-        for (size_t i = 0; i < len; i++) {
-            at[i] = from[i];
-        }
+    } else if (len != 0) {
+        at[0] = from[0];
+        at[len / 2] = from[len / 2];
+        at[len - 1] = from[len - 1];
     }
     return at + len;
 }
@@ -110,30 +142,23 @@ put_field_head(char *at, size_t name, size_t value)
     return at + 3;
 }
 
-void
-ps_event_write(char *record, const ps_event_plan *plan, ps_span kind,
-               const ps_field *fields, size_t count, int64_t time_ms,
-               uint32_t flags)
+static inline char *
+put_field(char *at, ps_span name, ps_span value)
 {
-    uint64_t head = ((uint64_t)time_ms & 0xFFFFFFFFFFFFU) |
-                    (uint64_t)(flags & 0xFF) << 48 |
-                    (uint64_t)plan->field_count << 56;
-    memcpy(record + 16, &head, 8);
-    char *at = record + PS_RECORD_HEADER;
-    *at++ = (char)(unsigned char)kind.len;
-    at = put(at, kind);
+    at = put_field_head(at, name.len, value.len);
+    at = put(at, name);
+    return put(at, value);
+}
+
+static void
+write_uneven(char *at, const ps_event_plan *plan, const ps_field *fields,
+             size_t count)
+{
     for (size_t i = 0; i < count; i++) {
-        const ps_field *field = &fields[i];
-        if (field->value.ptr == NULL) {
-            continue;
+        if (fields[i].value.ptr != NULL) {
+            at = put_field(at, fields[i].name,
+                           ps_event_cut(fields[i].value, PS_FIELD_VALUE_MAX));
         }
-        ps_span value = field->value;
-        if (value.len > PS_FIELD_VALUE_MAX) {
-            value = ps_event_cut(value, PS_FIELD_VALUE_MAX);
-        }
-        at = put_field_head(at, field->name.len, value.len);
-        at = put(at, field->name);
-        at = put(at, value);
     }
     if (plan->altered_bytes == 0) {
         return;
@@ -150,6 +175,27 @@ ps_event_write(char *record, const ps_event_plan *plan, ps_span kind,
         }
         at = put(at, fields[i].name);
         first = false;
+    }
+}
+
+void
+ps_event_write(char *record, const ps_event_plan *plan, ps_span kind,
+               const ps_field *fields, size_t count, int64_t time_ms,
+               uint32_t flags)
+{
+    uint64_t head = ((uint64_t)time_ms & 0xFFFFFFFFFFFFU) |
+                    (uint64_t)(flags & 0xFF) << 48 |
+                    (uint64_t)plan->field_count << 56;
+    memcpy(record + 16, &head, 8);
+    char *at = record + PS_RECORD_HEADER;
+    *at++ = (char)(unsigned char)kind.len;
+    at = put(at, kind);
+    if (!plan->plain) {
+        write_uneven(at, plan, fields, count);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        at = put_field(at, fields[i].name, fields[i].value);
     }
 }
 

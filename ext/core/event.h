@@ -47,6 +47,7 @@ typedef struct ps_event_plan {
     size_t size;          /* bytes of the record */
     unsigned field_count; /* fields in the record, `altered` included */
     size_t altered_bytes; /* length of the value of `altered`; 0: none */
+    bool plain;           /* every field goes in as it is */
 } ps_event_plan;
 
 /* Measures the record of an event. TOO_BIG: kind, names and values together

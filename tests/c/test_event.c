@@ -85,6 +85,46 @@ test_round_trip(void)
        "event: no fields");
 }
 
+/* Short and long copies; and the record is the same bytes whether or not a
+ * field that is left out sent it the long way round. */
+static void
+test_lengths(void)
+{
+    int whole = 1;
+    int same = 1;
+    char bytes[80];
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = (char)(i * 37 + 11);
+    }
+    for (size_t name = 1; name <= PS_FIELD_NAME_MAX; name++) {
+        for (size_t value = 0; value <= sizeof(bytes); value++) {
+            char records[2][256] = {{0}, {0}};
+            ps_event_plan plans[2];
+            const ps_field fields[] = {
+                {.name = {bytes, name}, .value = {bytes, value}},
+                {.name = PS_SPAN("gone"), .value = PS_NO_SPAN},
+            };
+            for (size_t i = 0; i < 2; i++) {
+                whole &= ps_event_measure(PS_SPAN("kind"), fields, i + 1,
+                                          &plans[i]) == PS_OK;
+                ps_event_write(records[i], &plans[i], PS_SPAN("kind"), fields,
+                               i + 1, 1, 0);
+            }
+            ps_event event;
+            ps_span record = guarded((ps_span){records[0], plans[0].size});
+            whole &= ps_event_read(record, &event) == PS_OK &&
+                     event.field_count == 1 &&
+                     ps_span_equal(ps_event_find(&event, fields[0].name),
+                                   fields[0].value);
+            same &= plans[0].size == plans[1].size && plans[0].plain &&
+                    !plans[1].plain &&
+                    memcmp(records[0], records[1], sizeof(records[0])) == 0;
+        }
+    }
+    ok(whole, "lengths: every name and value comes back whole");
+    ok(same, "lengths: both ways write the same record");
+}
+
 static void
 test_limits(void)
 {
@@ -165,6 +205,7 @@ main(void)
     memset(big, 'x', sizeof(big));
     test_cut();
     test_round_trip();
+    test_lengths();
     test_limits();
     test_hostile();
     return done_testing();
