@@ -95,15 +95,21 @@ static int
 open_folder(const char *folder)
 {
     struct stat info;
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+    bool made = mkdir(folder, 0700) == 0;
+    if (!made && errno != EEXIST) {
         return -1;
     }
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         return -1;
     }
-    if (fstat(fd, &info) != 0 || info.st_uid != geteuid() ||
-        (info.st_mode & 07777) != 0700) {
+    /* Below a setgid folder mkdir hands the bit down, which lets nobody in; a
+     * umask may have taken others away. */
+    bool ours = fstat(fd, &info) == 0 && info.st_uid == geteuid();
+    if (ours && (made || (info.st_mode & 07777) == (S_ISGID | 0700))) {
+        ours = fchmod(fd, 0700) == 0 && fstat(fd, &info) == 0;
+    }
+    if (!ours || (info.st_mode & 07777) != 0700) {
         (void)close(fd);
         return -1;
     }

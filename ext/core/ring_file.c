@@ -78,7 +78,8 @@ open_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
         errno = ENAMETOOLONG;
         return -1;
     }
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
+    bool made = mkdir(folder, 0700) == 0;
+    if (!made && errno != EEXIST) {
         return -1;
     }
     int fd = ps_fork_openat(AT_FDCWD, folder,
@@ -87,7 +88,13 @@ open_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
     if (fd < 0) {
         return -1;
     }
-    if (fstat(fd, &found) != 0 || !is_private(&found, S_IFDIR, 0700)) {
+    /* Below a setgid folder mkdir hands the bit down, which lets nobody in; a
+     * umask may have taken others away. */
+    bool ours = fstat(fd, &found) == 0 && found.st_uid == geteuid();
+    if (ours && (made || (found.st_mode & 07777) == (S_ISGID | 0700))) {
+        ours = fchmod(fd, 0700) == 0 && fstat(fd, &found) == 0;
+    }
+    if (!ours || !is_private(&found, S_IFDIR, 0700)) {
         ps_fork_close(fd);
         errno = EPERM;
         return -1;

@@ -83,6 +83,19 @@ ensure_thread(ps_sink *sink)
              "the sink thread cannot be started: %s", strerror(errno));
 }
 
+static const char EXPOSED[] =
+    "the ring is anonymous memory, so a kill loses the events in it: ring_dir "
+    "(by default /dev/shm) cannot be written, or the penstock folder in it "
+    "is not this user's own with mode 0700";
+
+/* Under `lock`. Is there no ring file although one was asked for? */
+static bool
+is_exposed(const ps_sink *sink)
+{
+    return sink->ring.path[0] == '\0' &&
+           (sink->ring_dir == NULL || sink->ring_dir[0] != '\0');
+}
+
 /* The first event of this process. */
 static ps_status
 start(ps_sink *sink)
@@ -109,11 +122,16 @@ start(ps_sink *sink)
             sink->retry_at_ns = now + (int64_t)PS_SINK_RETRY_MS * NS_PER_MS;
         }
     }
-    bool greet = status == PS_OK && !sink->greeted && sink->greeting != NULL;
-    sink->greeted = sink->greeted || greet;
+    const char *greeting = NULL;
+    if (status == PS_OK && !sink->greeted) {
+        sink->greeted = true;
+        greeting = sink->greeting != NULL ? sink->greeting
+                   : is_exposed(sink)     ? EXPOSED
+                                          : NULL;
+    }
     pthread_mutex_unlock(&sink->lock);
-    if (greet) {
-        ps_sink_notify(sink, sink->greeting, true);
+    if (greeting != NULL) {
+        ps_sink_notify(sink, greeting, true);
     }
     return status;
 }

@@ -177,6 +177,11 @@ test_hostile_files(void)
                   "mkdir -m 0700 %1$s && mkfifo -m 0600 %1$s/salt-20000");
     check_refused("a folder in place of the file",
                   "mkdir -m 0700 %1$s && mkdir -m 0700 %1$s/salt-20000");
+    run("rm -rf %1$s && mkdir -m 0700 %1$s && chmod g+s %1$s");
+    ok(fresh_id(&CLIENT, NOON, &got) == PS_OK,
+       "a group handed down lets nobody in");
+    run("test $(stat -c %%a %s) = 700");
+    run("rm -rf %1$s && touch %1$s");
     ps_derived *derived = make();
     ok(ps_derived_fingerprint(derived, &CLIENT, NOON, &got) == PS_SYSTEM,
        "refused once");

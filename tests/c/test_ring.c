@@ -274,13 +274,39 @@ test_places(void)
        "places: then the ring is anonymous, and works");
     ps_ring_file_abandon(&ring, true);
     ps_ring_file_unmap(&ring);
-    chmod(inside, 0700);
+    chmod(inside, S_ISGID | 0700);
+    struct stat found;
+    ok(ps_ring_file_folder(folder, path) == PS_OK &&
+           stat(inside, &found) == 0 && (found.st_mode & 07777) == 0700,
+       "places: a group handed down lets nobody in, and is taken off");
     ok(ps_ring_file_create(&ring, "/nowhere/at/all", target,
                            PS_RING_BYTES_MIN) == PS_OK &&
            ring.path[0] == '\0',
        "places: no such folder");
     ps_ring_file_abandon(&ring, true);
     ps_ring_file_unmap(&ring);
+}
+
+/* mkdir below a setgid folder makes a setgid folder. */
+static void
+test_setgid(void)
+{
+    char outside[sizeof(folder) + 8];
+    char inside[PS_RING_PATH_MAX];
+    struct stat found;
+    snprintf(outside, sizeof(outside), "%s/setgid", folder);
+    ok(mkdir(outside, 0700) == 0 && chmod(outside, S_ISGID | 0755) == 0,
+       "setgid: a folder");
+    ok(ps_ring_file_folder(outside, inside) == PS_OK &&
+           stat(inside, &found) == 0 && (found.st_mode & 07777) == 0700,
+       "setgid: the folder below it is ours alone");
+    mode_t before = umask(0177);
+    ok(rmdir(inside) == 0 && ps_ring_file_folder(outside, inside) == PS_OK &&
+           stat(inside, &found) == 0 && (found.st_mode & 07777) == 0700,
+       "setgid: also under a umask that takes from its owner");
+    umask(before);
+    rmdir(inside);
+    rmdir(outside);
 }
 
 #define PRODUCERS 3
@@ -351,6 +377,7 @@ main(void)
     test_adoption();
     test_hostile_files();
     test_places();
+    test_setgid();
     test_threads();
     char inside[PS_RING_PATH_MAX];
     if (ps_ring_file_folder(folder, inside) == PS_OK) {

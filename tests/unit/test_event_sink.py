@@ -281,6 +281,29 @@ def test_a_failure_is_logged_once_and_names_the_target(
     assert SECRET not in caplog.text
 
 
+def test_a_ring_that_a_kill_would_lose_is_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = EventSink("redis://127.0.0.1:1/0", ring_dir=tmp_path / "nowhere")
+    with caplog.at_level(logging.WARNING, logger="penstock"):
+        sink.emit("visit")
+        sink.emit("visit")
+    sink.close(0)
+    assert [text for text in caplog.messages if "anonymous memory" in text] == caplog.messages[:1]
+    assert not sink.stats()["ring"]["survives_kill"]
+
+
+def test_a_ring_below_a_setgid_folder_is_a_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tmp_path.chmod(0o2755)
+    sink = EventSink("redis://127.0.0.1:1/0", ring_dir=tmp_path)
+    sink.emit("visit")
+    assert sink.stats()["ring"]["survives_kill"]
+    sink.close(0)
+    assert "anonymous" not in caplog.text
+
+
 def test_a_file_gets_one_json_object_a_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
