@@ -465,9 +465,9 @@ ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
         /* a new one lives for all of max_age, however long the view took */
         int64_t now = visit->is_new ? visit->fingerprint.issued_at
                                     : ps_clock_wall_ms() / 1000;
-        length = ps_fingerprint_cookie_header(
-            gate->cookie, &visit->fingerprint, outcome->secure, now,
-            set_cookie);
+        length =
+            ps_fingerprint_cookie_header(gate->cookie, &visit->fingerprint,
+                                         outcome->secure, now, set_cookie);
     }
     if (visit->row != PS_LABEL_SKIP && gate->sink != NULL) {
         uint64_t duration_us = (uint64_t)(ps_visit_elapsed_ns(visit) / 1000);
