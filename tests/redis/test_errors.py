@@ -293,6 +293,48 @@ def test_a_key_of_another_type_rejects_for_good(server: Server, ring_dir: str) -
     sink.close()
 
 
+class Poison(Fault):
+    """Redis does not know the command of one event, and says it in words that we do not know."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def up(self, data: bytes) -> bytes:
+        at = data.find(b"poison")
+        if at >= 0:
+            self.tries += 1
+            command = data.rfind(b"XADD", 0, at)
+            data = data[:command] + b"XODD" + data[command + 4 :]
+        return data
+
+    def down(self, data: bytes) -> bytes:
+        return data.replace(b"-ERR unknown command", b"-ERR a strange error")
+
+
+@pytest.mark.parametrize("delivery", ["exactly-once", "at-least-once"])
+def test_a_poison_event_is_dropped_alone(
+    server: Server, folder: Path, ring_dir: str, delivery: str
+) -> None:
+    poison = Poison()
+    proxy = Proxy(folder, server.socket, lambda: poison)
+    sink = sink_for(proxy.url, ring_dir, delivery=delivery, linger=0.05)
+    for n in range(10):
+        sink.emit("visit", {"n": n})
+    sink.emit("visit", {"n": "poison"})
+    for n in range(10, 20):
+        sink.emit("visit", {"n": n})
+    assert sink.flush(5) == 0
+    stats = sink.stats()
+    assert poison.tries == 3
+    assert (stats["dropped"], stats["delivered"]) == ({"rejected": 1}, 20)
+    assert numbers(server) == list(range(20))
+    sink.emit("visit", {"n": 20})
+    assert sink.flush(5) == 0
+    assert numbers(server) == list(range(21))
+    sink.close()
+    proxy.close()
+
+
 def test_a_database_that_is_not_there_is_told(server: Server, ring_dir: str) -> None:
     sink = sink_for(f"{server.url}?db=99", ring_dir)
     sink.emit("visit", {"n": 0})
