@@ -46,7 +46,7 @@ SHIM = r"""
 
 
 def test_memory_stays_flat(server: Server, ring_dir: str) -> None:
-    events = 10_000_000 if SOAK else 300_000
+    events = 10_000_000 if SOAK else 1_000_000
     code = """
         import resource, sys
         from penstock import EventSink

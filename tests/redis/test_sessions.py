@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import textwrap
 import time
 from typing import Any
 
@@ -73,17 +76,56 @@ def test_last_seen_only_moves_forward_and_first_seen_only_back(
     sink.close()
 
 
+VISITOR = """
+    import sys
+    from penstock import EventSink, FingerprintCookie, Gate, PathFilter
+
+    url, ring_dir, cookie = sys.argv[1:]
+    sink = EventSink(url, ring_dir=ring_dir)
+    front = Gate(
+        paths=PathFilter({}, default="track"),
+        fingerprint=FingerprintCookie(name="device_fp", keys=["k" * 32]),
+        sink=sink,
+    )
+    for line in sys.stdin:
+        environ = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": line.strip(),
+            "REMOTE_ADDR": "192.0.2.1",
+            "HTTP_COOKIE": f"device_fp={cookie}",
+        }
+        front.enter(environ).finish(200, [("Content-Type", "text/html")])
+        print(sink.flush(5), flush=True)
+"""
+
+
 def test_two_processes_that_touch_one_visitor_in_turn(server: Server, ring_dir: str) -> None:
-    sinks = [EventSink(server.url, ring_dir=ring_dir) for _ in range(2)]
-    fronts = [gate(sink) for sink in sinks]
     fingerprint = COOKIE.mint()
+    code = textwrap.dedent(VISITOR)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, server.url, ring_dir, fingerprint.value],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    last = 0
     for n in range(20):
-        visit(fronts[n % 2], f"/{n}/", fingerprint.value)
-        assert sinks[n % 2].flush(5) == 0
-    session = server.client.hgetall(f"session:{fingerprint.id}")
-    assert (session["views"], session["path"]) == ("20", "/19/")
-    for sink in sinks:
-        sink.close()
+        process = processes[n % 2]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"/{n}/\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "0\n"
+        session = server.client.hgetall(f"session:{fingerprint.id}")
+        assert (session["views"], session["path"]) == (str(n + 1), f"/{n}/")
+        assert int(session["last_seen"]) >= last
+        last = int(session["last_seen"])
+    for process in processes:
+        process.communicate(timeout=30)
+        assert process.returncode == 0
 
 
 def test_forged_cookies_leave_no_key(server: Server, ring_dir: str) -> None:
