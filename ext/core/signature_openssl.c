@@ -21,6 +21,9 @@
 #include <stdatomic.h>
 
 #include <openssl/crypto.h>
+#ifdef OPENSSL_IS_AWSLC
+#include <openssl/curve25519.h>
+#endif
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -154,6 +157,9 @@ struct ps_prepared {
      * EVP_MD_CTX for EdDSA, EVP_PKEY_CTX for the others. */
     EVP_PKEY *public_key;
     size_t size; /* as in ps_key */
+#ifdef OPENSSL_IS_AWSLC
+    uint8_t ed25519[ED25519_PUBLIC_KEY_LEN]; /* for EdDSA, in place of it */
+#endif
     _Atomic(void *) spare[SPARE_CONTEXTS];
 };
 
@@ -382,6 +388,32 @@ verify_ecdsa(ps_prepared *prepared, ps_span text, ps_span signature)
     return size != 0 ? verify_digest(prepared, text, der, size) : PS_SIGNATURE;
 }
 
+#ifdef OPENSSL_IS_AWSLC
+
+/* AWS-LC has a function for it that needs no context. */
+static ps_status
+verify_eddsa(ps_prepared *prepared, ps_span text, ps_span signature)
+{
+    if (signature.len != ED25519_SIGNATURE_LEN) {
+        return PS_SIGNATURE;
+    }
+    int rc = ED25519_verify((const uint8_t *)text.ptr, text.len,
+                            (const uint8_t *)signature.ptr, prepared->ed25519);
+    ERR_clear_error();
+    return rc == 1 ? PS_OK : PS_SIGNATURE;
+}
+
+static bool
+prepare_eddsa(ps_prepared *prepared)
+{
+    size_t size = sizeof(prepared->ed25519);
+    return EVP_PKEY_get_raw_public_key(prepared->public_key, prepared->ed25519,
+                                       &size) == 1 &&
+           size == sizeof(prepared->ed25519);
+}
+
+#else
+
 static ps_status
 verify_eddsa(ps_prepared *prepared, ps_span text, ps_span signature)
 {
@@ -408,6 +440,15 @@ verify_eddsa(ps_prepared *prepared, ps_span text, ps_span signature)
     }
     return rc == 1 ? PS_OK : PS_SIGNATURE;
 }
+
+static bool
+prepare_eddsa(ps_prepared *prepared)
+{
+    (void)prepared;
+    return true;
+}
+
+#endif
 
 static void
 openssl_free(ps_prepared *prepared)
@@ -440,7 +481,13 @@ openssl_prepare(const ps_key *key, ps_prepared **prepared)
     fresh->size = key->size;
     if (ps_algorithm_family(key->algorithm) == PS_FAMILY_HMAC) {
         prepare_hmac(key, fresh);
-    } else if (key->algorithm != PS_EdDSA) {
+    } else if (key->algorithm == PS_EdDSA) {
+        if (!prepare_eddsa(fresh)) {
+            ERR_clear_error();
+            openssl_free(fresh);
+            return PS_NO_MEMORY;
+        }
+    } else {
         EVP_PKEY_CTX *context = new_context(fresh);
         ERR_clear_error();
         if (context == NULL) {
