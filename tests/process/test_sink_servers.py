@@ -21,6 +21,7 @@ from tests.redis.conftest import SOAK, Server, folder, ring_dir, server, start_s
 __all__ = ["folder", "ring_dir", "server", "start_server"]
 
 ROUNDS = 50 if SOAK else 2
+CELERY_ROUNDS = 20 if SOAK else 1
 
 SITE = """
     import os
@@ -42,6 +43,26 @@ SITE = """
         headers = [(b"content-length", b"2")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b"ok"})
+"""
+
+
+POOL = """
+    import os
+    from pathlib import Path
+    from celery import Celery
+    from penstock import EventSink
+
+    app = Celery("a_pool", broker=os.environ["BROKER"])
+    app.conf.update(task_ignore_result=True, worker_hijack_root_logger=False)
+    sink = EventSink(os.environ["URL"], ring_dir=os.environ["RINGS"], linger=0.5)
+    if os.environ.get("EARLY"):
+        sink.emit("main", {"n": -1})      # before any worker is forked
+
+    @app.task
+    def visit(n):
+        assert sink.emit("visit", {"n": n})
+        with open(os.environ["DONE"], "a") as done:
+            done.write(".")
 """
 
 
@@ -136,3 +157,46 @@ def test_gunicorn(site: Path, server: Server, ring_dir: str, options: list[str])
 def test_uvicorn(site: Path, server: Server, ring_dir: str) -> None:
     command = ["uvicorn", "a_site:asgi", "--port", "{port}", "--lifespan", "off"]
     serve(command, site, server, ring_dir, early=False)
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["fresh", "used before"])
+def test_celery_prefork(tmp_path: Path, server: Server, ring_dir: str, early: bool) -> None:
+    """What tasks emitted is in Redis when the worker has gone; nothing is left to adopt."""
+    tasks = 40
+    done = tmp_path / "done"
+    (tmp_path / "a_pool.py").write_text(textwrap.dedent(POOL))
+    environment = {
+        **os.environ,
+        "BROKER": f"redis+socket://{server.socket}?virtual_host=1",
+        "URL": server.url,
+        "RINGS": ring_dir,
+        "DONE": str(done),
+        **({"EARLY": "1"} if early else {}),
+    }
+    environment.pop("DJANGO_SETTINGS_MODULE", None)  # this run's, which Celery would load
+    worker = "celery -A a_pool worker --pool prefork -c 2 --without-gossip --without-mingle"
+    send = "import sys, a_pool\nfor n in range(*map(int, sys.argv[1:])): a_pool.visit.delay(n)"
+    for turn in range(CELERY_ROUNDS):
+        process = subprocess.Popen(
+            [sys.executable, "-m", *worker.split()],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        first, last = turn * tasks, (turn + 1) * tasks
+        subprocess.run(
+            [sys.executable, "-c", send, str(first), str(last)],
+            cwd=tmp_path,
+            env={**environment, "EARLY": ""},
+            check=True,
+            timeout=60,
+        )
+        deadline = time.monotonic() + 20
+        while not done.exists() or done.stat().st_size < last:
+            assert time.monotonic() < deadline, "the tasks were not run"
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert sorted(numbers(server)) == list(range(last))
+        assert list(Path(ring_dir).rglob("*.ring")) == []
