@@ -85,6 +85,19 @@ static const struct {
     {"a name twice, both escaped", S("{\"\\u0061\":1,\"\\u0061\":2}"), -1},
     {"a long name twice, once escaped",
      S("{\"abcdefghij\":1,\"abcdefgh\\u0069j\":2}"), -1},
+    {"a name twice, the second spaced", S("{\"a\":1, \"a\":2}"), -1},
+    {"a name twice, around an array", S("{\"a\":1,\"b\":[],\"a\":2}"), -1},
+    {"plain, then spaced, then plain", S("{\"a\":1,\"b\": 2,\"c\":3}"), 3},
+    {"plain, then nothing after a comma", S("{\"a\":1,}"), -1},
+    {"plain, then a second number", S("{\"a\":1 2}"), -1},
+    {"plain, then a closing bracket", S("{\"a\":1]"), -1},
+    {"plain, not closed", S("{\"a\":1"), -1},
+    {"plain, cut off after a comma", S("{\"a\":\"b\","), -1},
+    {"plain, cut off after a name", S("{\"a\":1,\"b\""), -1},
+    {"plain, cut off after a colon", S("{\"a\":1,\"b\":"), -1},
+    {"plain, a semicolon", S("{\"a\":1;\"b\":2}"), -1},
+    {"plain, a zero in front", S("{\"a\":1,\"b\":02}"), -1},
+    {"plain, a letter in a number", S("{\"a\":1,\"b\":2x}"), -1},
     {"a name twice, inside", S("{\"x\":[{\"a\":1,\"a\":1}]}"), -1},
     {"the empty name twice", S("{\"\":1,\"\":1}"), -1},
 };
@@ -171,6 +184,79 @@ static const struct {
     {S("\xc3\xa9\\u0000"), S("\xc3\xa9\0")},
 };
 
+/* However an object is spaced, its members are the same. */
+static void
+spaces_change_nothing(void)
+{
+    static const char *const PLAIN[] = {
+        "{\"a\":1}",
+        "{\"exp\":4102444800,\"sub\":\"user-1\",\"n\":0,\"e\":\"\"}",
+        "{\"a\":-1,\"b\":\"x\",\"c\":1.5,\"d\":2,\"e\":1e3,\"f\":\"y\"}",
+        "{\"a\":[1,{\"a\":2}],\"b\":3,\"c\":{},\"d\":true,\"f\":\"g\"}",
+        "{\"a\\u0062\":1,\"b\":\"\\n\",\"c\":\"d\",\"\xc3\xa9\":\"\xc3\xa9\","
+        "\"z\":9}",
+        "{\"a name of more than sixteen bytes\":\"a value of as "
+        "many\",\"b\":1}",
+    };
+    static ps_json_member spaced[16];
+    for (size_t i = 0; i < sizeof(PLAIN) / sizeof(PLAIN[0]); i++) {
+        char text[256];
+        size_t len = 0, plain_count, count;
+        unsigned flags;
+        for (const char *p = PLAIN[i]; *p != '\0'; p++) {
+            text[len++] = *p;
+            if (*p == ':' || *p == ',' || *p == '{') {
+                text[len++] = ' ';
+            }
+        }
+        ps_span a = {text, len}, b = {PLAIN[i], strlen(PLAIN[i])};
+        int same = ps_json_index(a, &SCRATCH, &count, &flags) == PS_OK;
+        memcpy(spaced, members, sizeof(spaced));
+        same &= ps_json_index(b, &SCRATCH, &plain_count, &flags) == PS_OK &&
+                count == plain_count;
+        for (size_t m = 0; same && m < count; m++) {
+            const ps_json_member *x = &spaced[m], *y = &members[m];
+            same = x->kind == y->kind && x->flags == y->flags &&
+                   x->hash == y->hash && x->name_flags == y->name_flags &&
+                   ps_span_equal((ps_span){a.ptr + x->name, x->name_len},
+                                 (ps_span){b.ptr + y->name, y->name_len}) &&
+                   (x->kind == PS_JSON_ARRAY || x->kind == PS_JSON_OBJECT ||
+                    ps_span_equal((ps_span){a.ptr + x->value, x->value_len},
+                                  (ps_span){b.ptr + y->value, y->value_len}));
+        }
+        ok(same, "index: spaced or not: %s", PLAIN[i]);
+    }
+}
+
+static void
+inline_helpers(void)
+{
+    const char *digits = "987654321098765432";
+    int right = ps_json_digits(digits, 0) == 0;
+    uint64_t want = 0;
+    for (size_t len = 1; len <= 18; len++) {
+        want = want * 10 + (uint64_t)(digits[len - 1] - '0');
+        right &=
+            ps_json_digits(guarded((ps_span){digits, len}).ptr, len) == want;
+    }
+    ok(right, "digits: every length to 18");
+    right = 1;
+    for (size_t len = 0; len <= 40; len++) {
+        char a[40], b[40];
+        memset(a, 'x', sizeof(a));
+        memset(b, 'x', sizeof(b));
+        right &= ps_json_same_bytes(a, b, len);
+        for (size_t at = 0; at < len; at++) {
+            b[at] = 'y';
+            right &= !ps_json_same_bytes(a, b, len);
+            b[at] = 'x';
+        }
+        memset(b + len, 'y', sizeof(b) - len);
+        right &= ps_json_same_bytes(a, b, len);
+    }
+    ok(right, "same bytes: one that differs, at every place of every length");
+}
+
 static const struct {
     ps_span number;
     int fits;
@@ -235,6 +321,8 @@ main(void)
     depth_is_bounded();
     many_names();
     members_are_where_they_are();
+    spaces_change_nothing();
+    inline_helpers();
     for (size_t i = 0; i < sizeof(STRINGS) / sizeof(STRINGS[0]); i++) {
         char out[64];
         ps_span raw = guarded(STRINGS[i].raw);
