@@ -57,6 +57,7 @@
 #define PS_RING_PATH_MAX 512       /* bytes of a ring file's path */
 #define PS_RINGS_MAX 256           /* dead rings kept for one target */
 #define PS_RING_STALE_MS 518400000 /* 6 days: then a dead ring is dropped */
+#define PS_TOTALS_KEPT_S 604800    /* 7 days: then totals nobody adds to go */
 #define PS_ADOPT_EVERY_MS 5000     /* how often dead rings are looked for */
 
 /* The sink. */

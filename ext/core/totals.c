@@ -2,6 +2,8 @@
 /* The file holds a magic, the size of ps_stats and a ps_stats. One lock, the
  * file's, orders everything: a ring's counters are added and its name is
  * taken away under it, and a reader holds it while it looks at the rings.
+ * Whoever gives up a ring also removes the files of targets that nobody has
+ * written to for PS_TOTALS_KEPT_S and that have no ring.
  * Nothing here is on the request path. */
 #include "totals.h"
 
@@ -15,8 +17,11 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "clock.h"
 #include "fork_guard.h"
 #include "ring_file.h"
+
+#define SUFFIX ".totals"
 
 typedef struct totals_file {
     char magic[8];
@@ -46,23 +51,112 @@ lock_file(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
           char folder[PS_RING_PATH_MAX])
 {
     char path[PS_RING_PATH_MAX + 32];
-    struct stat found;
     if (ps_ring_file_folder(ring_dir, folder) != PS_OK) {
         return -1;
     }
-    snprintf(path, sizeof(path), "%s/%.16s.totals", folder, target);
-    int fd =
-        ps_fork_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-    if (fd < 0) {
-        return -1;
-    }
-    if (!lock_soon(fd) || fstat(fd, &found) != 0 || !S_ISREG(found.st_mode) ||
-        found.st_uid != geteuid() || found.st_nlink != 1) {
+    snprintf(path, sizeof(path), "%s/%.16s" SUFFIX, folder, target);
+    /* Another one may sweep the file away before we have its lock. */
+    for (int tries = 0; tries < 3; tries++) {
+        struct stat found;
+        int fd = ps_fork_openat(AT_FDCWD, path, O_RDWR | O_CREAT | O_NOFOLLOW,
+                                0600);
+        if (fd < 0) {
+            return -1;
+        }
+        bool ours = lock_soon(fd) && fstat(fd, &found) == 0 &&
+                    S_ISREG(found.st_mode) && found.st_uid == geteuid();
+        if (ours && found.st_nlink == 1) {
+            return fd;
+        }
         ps_fork_close(fd);
-        return -1;
+        if (!ours || found.st_nlink != 0) {
+            return -1;
+        }
     }
-    return fd;
+    return -1;
 }
+
+/* ---- those that nobody asks for any more ------------------------------- */
+
+static bool
+is_totals(const char *name)
+{
+    return strlen(name) == PS_PRODUCER_SIZE + sizeof(SUFFIX) - 1 &&
+           strcmp(name + PS_PRODUCER_SIZE, SUFFIX) == 0;
+}
+
+static bool
+is_ring_of(const char *name, const char *target)
+{
+    size_t len = strlen(name);
+    return len > 5 && strncmp(name, target, PS_PRODUCER_SIZE) == 0 &&
+           strcmp(name + len - 5, ".ring") == 0;
+}
+
+static bool
+has_ring(const char *folder, const char *target)
+{
+    DIR *listing = opendir(folder);
+    if (listing == NULL) {
+        return true;
+    }
+    bool found = false;
+    struct dirent *entry;
+    while (!found && (entry = readdir(listing)) != NULL) {
+        found = is_ring_of(entry->d_name, target);
+    }
+    closedir(listing);
+    return found;
+}
+
+static bool
+is_old(const struct stat *found)
+{
+    return S_ISREG(found->st_mode) && found->st_uid == geteuid() &&
+           found->st_nlink == 1 &&
+           found->st_mtime < ps_clock_wall_ms() / 1000 - PS_TOTALS_KEPT_S;
+}
+
+/* Removes one file that was not written for long and has no ring, under its
+ * lock. */
+static void
+sweep_one(const char *folder, const char *name)
+{
+    char path[PS_RING_PATH_MAX + NAME_MAX + 2];
+    struct stat found;
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    if (lstat(path, &found) != 0 || !is_old(&found)) {
+        return;
+    }
+    int fd =
+        ps_fork_openat(AT_FDCWD, path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+    if (fd < 0) {
+        return;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &found) == 0 &&
+        is_old(&found) && !has_ring(folder, name)) {
+        unlink(path);
+    }
+    ps_fork_close(fd);
+}
+
+static void
+sweep(const char *folder)
+{
+    DIR *listing = opendir(folder);
+    if (listing == NULL) {
+        return;
+    }
+    struct dirent *entry;
+    while ((entry = readdir(listing)) != NULL) {
+        if (is_totals(entry->d_name)) {
+            sweep_one(folder, entry->d_name);
+        }
+    }
+    closedir(listing);
+}
+
+/* ---- the counters ------------------------------------------------------ */
 
 /* What the file holds; zeroes when it is new or of another make. */
 static void
@@ -138,6 +232,7 @@ ps_totals_retire(const char *ring_dir, ps_ring *ring)
     ps_ring_file_abandon(ring, added);
     if (fd >= 0) {
         ps_fork_close(fd);
+        sweep(folder);
     }
 }
 
@@ -200,9 +295,7 @@ ps_totals_read(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
     ps_stats_add(sum, &file->stats);
     struct dirent *entry;
     while ((entry = readdir(listing)) != NULL) {
-        if (strncmp(entry->d_name, target, PS_PRODUCER_SIZE) == 0 &&
-            strlen(entry->d_name) > 5 &&
-            strcmp(entry->d_name + strlen(entry->d_name) - 5, ".ring") == 0) {
+        if (is_ring_of(entry->d_name, target)) {
             *rings += add_ring(folder, entry->d_name, target, file, sum);
         }
     }

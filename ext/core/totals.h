@@ -26,7 +26,8 @@ PS_CHECKED ps_status ps_totals_read(const char *ring_dir,
                                     ps_stats *sum, size_t *rings);
 
 /* Adds a ring's counters and gives its file up, under one lock, so that no
- * reader sees both or neither. */
+ * reader sees both or neither. Also removes the totals of other targets that
+ * have no ring and were not added to for PS_TOTALS_KEPT_S. */
 void ps_totals_retire(const char *ring_dir, ps_ring *ring);
 
 #endif

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -55,6 +56,32 @@ def test_totals_add_up_over_exits_and_kills(server: Server, ring_dir: str) -> No
     sink.close()
     assert sink.totals()["delivered"] == 101
     assert sink.totals()["rings"] == 0
+
+
+def test_totals_that_nobody_adds_to_go_after_a_week(server: Server, ring_dir: str) -> None:
+    def use(stream: str) -> EventSink:
+        sink = EventSink(server.url, ring_dir=ring_dir, stream=stream)
+        assert sink.emit("visit")
+        assert sink.flush(5) == 0
+        return sink
+
+    old, busy, recent = use("old"), use("busy"), use("recent")
+    names = {}
+    for name, sink in (("old", old), ("busy", busy), ("recent", recent)):
+        before = set(Path(ring_dir).rglob("*.totals"))
+        sink.close()
+        (names[name],) = set(Path(ring_dir).rglob("*.totals")) - before
+    busy = use("busy")
+    for name, days in (("old", 7.01), ("busy", 30), ("recent", 6.99)):
+        then = time.time() - days * 86400
+        os.utime(names[name], (then, then))
+    use("another").close()
+    assert not names["old"].exists()
+    assert names["busy"].exists(), "it has a ring"
+    assert names["recent"].exists()
+    assert busy.totals()["accepted"] == 2
+    assert old.totals()["accepted"] == 0
+    busy.close()
 
 
 def test_another_target_counts_for_itself(server: Server, ring_dir: str) -> None:
