@@ -427,6 +427,22 @@ many_twice(const char *text, const ps_json_member *members, size_t count,
     return false;
 }
 
+/* Are the hashes of a few names all different? True is sure, false is not. */
+static inline bool
+surely_differ(const ps_json_member *members, size_t count)
+{
+    uint64_t low = 0, high = 0; /* sets of six bits of each hash */
+    bool differ = true;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t in_low = (uint64_t)1 << (members[i].hash & 63);
+        uint64_t in_high = (uint64_t)1 << (members[i].hash >> 26);
+        differ &= (low & in_low) == 0 || (high & in_high) == 0;
+        low |= in_low;
+        high |= in_high;
+    }
+    return differ;
+}
+
 static inline bool
 any_twice(const char *text, const ps_json_member *members, size_t count,
           const ps_json_scratch *scratch)
@@ -436,6 +452,9 @@ any_twice(const char *text, const ps_json_member *members, size_t count,
     }
     if (count > FEW) {
         return many_twice(text, members, count, scratch);
+    }
+    if (surely_differ(members, count)) {
+        return false;
     }
     for (size_t i = 1; i < count; i++) {
         for (size_t j = 0; j < i; j++) {
