@@ -82,19 +82,17 @@ ps_event_measure(ps_span kind, const ps_field *fields, size_t count,
     if (kind.len > PS_KIND_MAX || count > PS_EVENT_FIELDS_MAX + 1) {
         return PS_TOO_BIG;
     }
-    /* Most events are plain: their sum is taken without a branch for each
-     * field, and is of use only when nothing was in its way. */
+    /* Most events are plain; the first field that is not sends the event
+     * the long way. */
     size_t text = kind.len;
-    bool uneven = false;
     for (size_t i = 0; i < count; i++) {
         const ps_field *field = &fields[i];
-        uneven |= field->value.ptr == NULL;
-        uneven |= is_altered(field);
-        uneven |= field->name.len > PS_FIELD_NAME_MAX;
+        if (__builtin_expect(field->value.ptr == NULL || is_altered(field) ||
+                                 field->name.len > PS_FIELD_NAME_MAX,
+                             0)) {
+            return measure_uneven(kind, fields, count, plan);
+        }
         text += field->name.len + field->value.len;
-    }
-    if (uneven) {
-        return measure_uneven(kind, fields, count, plan);
     }
     if (text > PS_EVENT_MAX) {
         return PS_TOO_BIG;
