@@ -291,8 +291,7 @@ greet(ps_buf *greeting, ps_span path)
         status = ps_buf_add(greeting, path);
     }
     if (status == PS_OK) {
-        status = ps_buf_add(
-            greeting, PS_SPAN("; watch them with: python -m penstock tail "));
+        status = ps_buf_add(greeting, PS_SPAN("; watch them with: tail -F "));
     }
     if (status == PS_OK) {
         status = ps_buf_add(greeting, path);
