@@ -7,6 +7,9 @@ Importing this package starts no thread and opens no socket.
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
+
 try:
     from penstock import _core
 except (
@@ -86,3 +89,12 @@ __all__ = [
 ]
 
 del _core
+
+_SUBMODULES = ("asgi", "celery", "django", "jwt", "simplejwt", "testing", "wsgi")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """``penstock.wsgi`` and the other parts, imported when first asked for."""
+    if name in _SUBMODULES:
+        return import_module(f"penstock.{name}")
+    raise AttributeError(f"module 'penstock' has no attribute {name!r}")

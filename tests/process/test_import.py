@@ -68,3 +68,13 @@ def test_import_time_is_listed_for_the_core() -> None:
 def test_the_package_is_the_installed_one(root: Path) -> None:
     where = in_child("import penstock; print(penstock.__file__)").stdout.strip()
     assert not Path(where).is_relative_to(root / "pysrc")
+
+
+def test_parts_are_imported_when_asked_for() -> None:
+    program = (
+        "import sys, penstock\n"
+        "assert 'penstock.wsgi' not in sys.modules\n"
+        "assert penstock.wsgi.PenstockMiddleware and penstock.asgi.PenstockMiddleware\n"
+        "assert not hasattr(penstock, 'nothing')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
