@@ -39,6 +39,16 @@ def main() -> None:
         },
     )
 
+    def filled(size: int) -> str:
+        """Other people's cookies, so many bytes of them, and ours nowhere."""
+        return ("theme=dark; lang=en; " * (size // 21 + 1))[:size]
+
+    half, whole = filled(32 << 10), filled(64 << 10)
+    report(
+        "a header without ours: growth with its length",
+        {"32 KiB": lambda: cookie.read(half), "64 KiB": lambda: cookie.read(whole)},
+    )
+
 
 if __name__ == "__main__":
     main()
