@@ -23,6 +23,7 @@ from typing import Any
 import bench_middleware
 import django
 import naive
+import results
 from bench_middleware import HEADERS, aget, hops
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
@@ -143,7 +144,7 @@ def call(middleware: list[str], environ: Callable[[], dict[str, Any]]) -> Callab
     return once
 
 
-def medians(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
+def rounds(calls: dict[str, Callable[[], object]]) -> dict[str, list[int]]:
     """Nanoseconds a request: all take turns request by request, since a sink thread and a Redis
     that are busy in one's rounds only would be charged to it twice.
     """
@@ -158,11 +159,13 @@ def medians(calls: dict[str, Callable[[], object]]) -> dict[str, float]:
             once()
             found[name].append(time.perf_counter_ns() - start)
     gc.enable()
-    return {name: statistics.median(values) for name, values in found.items()}
+    return found
 
 
 def compare(question: str, ours: str, calls: dict[str, Callable[[], object]]) -> None:
-    found = medians(calls)
+    taken = rounds(calls)
+    results.table(question, {name: results.chunks(values) for name, values in taken.items()})
+    found = {name: statistics.median(values) for name, values in taken.items()}
     base = found["no-op"]
     print(f"\n{question}")
     for name, nanoseconds in found.items():

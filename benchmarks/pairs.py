@@ -6,9 +6,10 @@ from __future__ import annotations
 import gc
 import os
 import platform
-import statistics
 import time
 from collections.abc import Callable
+
+import results
 
 Call = Callable[[], object]
 
@@ -35,8 +36,8 @@ def once(call: Call, count: int) -> float:
     return (time.perf_counter_ns() - start) / count
 
 
-def times(calls: dict[str, Call]) -> dict[str, float]:
-    """Nanoseconds a call, lower decile over rounds in which all take turns."""
+def rounds(calls: dict[str, Call]) -> dict[str, list[float]]:
+    """Nanoseconds a call, one figure a round; in each round all take turns."""
     counts = {}
     for name, call in calls.items():
         once(call, 10)
@@ -47,7 +48,12 @@ def times(calls: dict[str, Call]) -> dict[str, float]:
         for name, call in calls.items():
             found[name].append(once(call, counts[name]))
     gc.enable()
-    return {name: statistics.quantiles(values, n=10)[0] for name, values in found.items()}
+    return found
+
+
+def times(calls: dict[str, Call]) -> dict[str, float]:
+    """Nanoseconds a call, the median of the rounds."""
+    return {name: results.spread(values)[0] for name, values in rounds(calls).items()}
 
 
 def empty() -> None:
@@ -55,14 +61,19 @@ def empty() -> None:
 
 
 def report(question: str, calls: dict[str, Call]) -> dict[str, float]:
-    """Measures and prints; the first call is ours, the others are compared with it.
+    """Measures, prints and keeps; the first call is ours, the others are compared with it.
 
-    The cost of calling an empty function is printed beside, not subtracted.
+    Answers the medians. Of a ratio, the interval holds eight rounds in ten. The cost of calling
+    an empty function is printed beside, not subtracted.
     """
-    found = times({**calls, "(an empty call)": empty})
+    found = rounds({**calls, "(an empty call)": empty})
+    results.table(question, found)
     ours = next(iter(calls))
     print(f"\n{question}")
-    for name, nanoseconds in found.items():
-        ratio = "" if name == ours or name[0] == "(" else f"{nanoseconds / found[ours]:9.1f} ×"
-        print(f"  {name:<44}{nanoseconds:12,.0f} ns{ratio}")
-    return found
+    for name, values in found.items():
+        ratio = ""
+        if name != ours and name[0] != "(":
+            middle, low, high = results.ratios(found[ours], values)
+            ratio = f"{middle:9.1f} × ({low:.1f} to {high:.1f})"
+        print(f"  {name:<44}{results.spread(values)[0]:12,.0f} ns{ratio}", flush=True)
+    return {name: results.spread(values)[0] for name, values in found.items()}
