@@ -260,7 +260,7 @@ lint-tidy:
 lint-ruff:
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-lint-mypy:
+lint-mypy: $(VENV)/.installed
 	$(PY) -m mypy
 lint-habits: $(VENV)/.installed
 	$(PYTEST) -q tests/lint

@@ -90,7 +90,7 @@ __all__ = [
 
 del _core
 
-_SUBMODULES = ("asgi", "celery", "django", "jwt", "simplejwt", "testing", "wsgi")
+_SUBMODULES = ("asgi", "celery", "django", "events", "jwt", "simplejwt", "testing", "wsgi")
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "rest_framework_simplejwt.token_blacklist",
     "penstock.django",
+    "penstock.django.analytics",
 ]
 MIDDLEWARE = [
     "penstock.django.middleware.PenstockMiddleware",

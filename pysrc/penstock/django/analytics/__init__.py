@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: MIT
+"""Page views, visitors and sessions in the site's database, filled by `store`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from penstock.events import Event
+
+
+def store(events: Sequence[Event]) -> None:
+    """The handler that fills the tables; the same events again change nothing."""
+    from penstock.django.analytics.store import store_events
+
+    store_events(events)
