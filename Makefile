@@ -91,8 +91,9 @@ help: ## this list
 # what is asked of pkg-config above is asked after the libraries are there.
 READY_DEV := @tools/bootstrap dev && $(MAKE) --no-print-directory
 READY_DEMO := @tools/bootstrap demo && $(MAKE) --no-print-directory
+READY_BENCH := @tools/bootstrap bench && $(MAKE) --no-print-directory
 
-.PHONY: test soak asan tsan aws-lc fuzz leaks bench lint fmt wheel demo \
+.PHONY: test soak asan tsan aws-lc fuzz leaks bench instructions lint fmt wheel demo \
         install
 test: ## every test and check, in under 10 minutes on 2 cores
 	$(READY_DEV) run-test
@@ -108,8 +109,10 @@ fuzz: ## every fuzzer for FUZZ_SECONDS (60) seconds
 	$(READY_DEV) run-fuzz
 leaks: ## reference counts, blocks and bytes of every Python type
 	$(READY_DEV) run-leaks
-bench: ## the benchmarks, peers beside us in the same run
-	$(READY_DEV) run-bench
+bench: ## every benchmark, into benchmarks/report.md, in under 10 minutes
+	$(READY_BENCH) run-bench
+instructions: ## count the hot calls, into benchmarks/instructions.json
+	$(READY_DEV) run-instructions
 lint: ## clang-format, clang-tidy, ruff, mypy, layering
 	$(READY_DEV) run-lint
 fmt: ## format C and Python
@@ -270,11 +273,13 @@ run-fmt:
 	$(PY) -m ruff format .
 
 # --- wheel, benchmarks, demo ----------------------------------------------
-.PHONY: run-wheel run-bench run-demo clean
+.PHONY: run-wheel run-bench run-instructions run-demo clean
 run-wheel:
 	tools/wheel dist
 run-bench: $(VENV)/.installed
 	$(PY) benchmarks/run.py
+run-instructions: $(VENV)/.installed
+	$(PY) benchmarks/instructions.py --write
 run-demo: $(VENV)/.installed
 	$(PY) examples/site/demo.py
 

@@ -17,7 +17,7 @@ def requirements(extras: dict[str, list[str]], name: str) -> list[str]:
     """The requirements of extra `name`, sorted, its own package's extras replaced."""
     found: set[str] = set()
     for requirement in extras[name]:
-        own = re.fullmatch(r"penstock\[([a-z,]+)\]", requirement)
+        own = re.fullmatch(r"penstock\[([a-z,-]+)\]", requirement)
         if own:
             for other in own[1].split(","):
                 found.update(requirements(extras, other))
