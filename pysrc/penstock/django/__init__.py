@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from penstock import EventSink, Gate, TokenVerifier
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 FieldValue = str | bytes | int | float | bool | None
 
@@ -40,3 +44,25 @@ def emit(kind: str, fields: dict[str, FieldValue] | None = None) -> bool:
     """
     configured = sink()
     return configured is not None and configured.emit(kind, fields or {})
+
+
+def log_queries(function: Callable[P, R]) -> Callable[P, R]:
+    """A decorator: each call logs how many queries it made, their time, and the one that came
+    most often, with the line it came from; at INFO, by the logger ``penstock.queries``.
+
+    For sync and async callables, inside requests and out of them.
+    """
+    from penstock.django import queries
+
+    return queries.log_queries(function)
+
+
+def time_function(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator: each call logs how long it took, at INFO, by the logger ``penstock.timing``;
+    with ``SERVER_TIMING`` the request's header says it too, under `name`.
+
+    For sync and async callables. Raises TypeError without a name.
+    """
+    from penstock.django import queries
+
+    return queries.time_function(name)

@@ -17,15 +17,22 @@ class PenstockConfig(AppConfig):
 
         checks.register(check_settings, checks.Tags.security)
         checks.register(check_deployment, checks.Tags.security, deploy=True)
-        _put_simplejwt_backend()
+        _prepare()
 
 
-def _put_simplejwt_backend() -> None:
-    """Also where no request ever comes: in commands and workers that make and check tokens."""
+def _prepare() -> None:
+    """What must be there before the middleware: simplejwt's backend, also in commands and
+    workers that make and check tokens, and the look at connections that somebody opens early.
+    """
     from penstock.django.conf import SettingError, read
     from penstock.django.parts import put_simplejwt_backend
 
     try:
-        put_simplejwt_backend(read())
+        conf = read()
     except SettingError:
         return  # the system check says so, and the middleware
+    put_simplejwt_backend(conf)
+    if conf.enabled and conf.counts_queries:
+        from penstock.django.queries import watch
+
+        watch()

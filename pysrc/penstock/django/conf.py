@@ -62,6 +62,9 @@ class Conf:
     slow_request: float | None
     response_time_header: bool
     server_timing: bool
+    db_time: bool
+    slow_query: float | None
+    repeated_queries: int | None
     request_id: str | None
     event_fields: tuple[str, ...]
     hash_ids: bool
@@ -69,6 +72,11 @@ class Conf:
     trusted_proxies: int
     proxy_tells_scheme: bool  # SECURE_PROXY_SSL_HEADER is set
     quiet_below: float  # seconds below which a response gets no header and no log line
+
+    @property
+    def counts_queries(self) -> bool:
+        """Does any setting ask for a look at each query?"""
+        return self.db_time or self.slow_query is not None or self.repeated_queries is not None
 
 
 def read() -> Conf:
@@ -104,6 +112,9 @@ def read() -> Conf:
         slow_request=slow_request,
         response_time_header=response_time_header,
         server_timing=server_timing,
+        db_time=_typed(raw, "DB_TIME", bool, False),
+        slow_query=_seconds(raw, "SLOW_QUERY", None),
+        repeated_queries=_count(raw, "REPEATED_QUERIES"),
         request_id=request_id,
         event_fields=_event_fields(raw, request_id),
         hash_ids=_typed(fingerprint or {}, "hash_ids", bool, False),
@@ -128,6 +139,9 @@ KEYS = (
     "SLOW_REQUEST",
     "RESPONSE_TIME_HEADER",
     "SERVER_TIMING",
+    "DB_TIME",
+    "SLOW_QUERY",
+    "REPEATED_QUERIES",
     "REQUEST_ID",
     "EVENT_FIELDS",
     "MASK_PATHS",
@@ -230,7 +244,7 @@ def _words(raw: Mapping[str, Any], key: str, default: tuple[str, ...] = ()) -> t
     return words
 
 
-def _seconds(raw: Mapping[str, Any], key: str, default: float) -> float | None:
+def _seconds(raw: Mapping[str, Any], key: str, default: float | None) -> float | None:
     value = raw.get(key, default)
     if value is None:
         return None
@@ -239,6 +253,15 @@ def _seconds(raw: Mapping[str, Any], key: str, default: float) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
         raise SettingError(_name(key), f"must be seconds (a number of 0 or more), not {value!r}")
     return float(value)
+
+
+def _count(raw: Mapping[str, Any], key: str) -> int | None:
+    value = raw.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 2:
+        raise SettingError(_name(key), f"must be a number of 2 or more, or None, not {value!r}")
+    return value
 
 
 def _quiet_below(slow_request: float | None, has_headers: bool) -> float:

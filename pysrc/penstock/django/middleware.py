@@ -12,6 +12,7 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from penstock.django import queries
 from penstock.django.auth import offer_user
 from penstock.django.front import abort, enter, leave, refusal
 from penstock.django.parts import parts
@@ -31,8 +32,10 @@ class PenstockMiddleware:
         conf = parts().conf
         if not conf.enabled:
             raise MiddlewareNotUsed("penstock is turned off")
-        self.get_response = get_response
         self.async_mode = iscoroutinefunction(get_response)
+        # in its place only where it is asked for: else nothing of it costs anything
+        wanted = queries.is_wanted(conf)
+        self.get_response = queries.counting(conf, get_response) if wanted else get_response
         if self.async_mode:
             markcoroutinefunction(self)
         if conf.set_user:  # Django calls what it finds: no cost for who does not ask for users
