@@ -45,8 +45,7 @@ by_reason(core_state *state, const _Atomic uint64_t *counters, uint64_t *sum)
     return dict;
 }
 
-/* The smallest bucket limit that `part` of the values lie below, in
- * seconds. */
+/* The smallest bucket limit that `part` of the values lie below. */
 static double
 quantile(const uint64_t *buckets, uint64_t count, double part)
 {
@@ -55,14 +54,15 @@ quantile(const uint64_t *buckets, uint64_t count, double part)
     for (size_t i = 0; i < PS_HISTOGRAM_BUCKETS; i++) {
         seen += buckets[i];
         if (seen > wanted || seen == count) {
-            return (double)ps_histogram_upper(i) / 1e6;
+            return (double)ps_histogram_upper(i);
         }
     }
     return 0;
 }
 
+/* In seconds; the histogram has `unit` values to one. */
 static PyObject *
-describe_histogram(const ps_histogram *histogram)
+describe_histogram(const ps_histogram *histogram, double unit)
 {
     uint64_t buckets[PS_HISTOGRAM_BUCKETS];
     uint64_t count = 0;
@@ -79,7 +79,7 @@ describe_histogram(const ps_histogram *histogram)
             continue;
         }
         PyObject *pair =
-            Py_BuildValue("dK", (double)ps_histogram_upper(i) / 1e6,
+            Py_BuildValue("dK", (double)ps_histogram_upper(i) / unit,
                           (unsigned long long)buckets[i]);
         if (pair == NULL || PyList_Append(list, pair) < 0) {
             Py_XDECREF(pair);
@@ -90,23 +90,54 @@ describe_histogram(const ps_histogram *histogram)
     }
     return Py_BuildValue(
         "{s:K,s:d,s:d,s:d,s:d,s:d,s:N}", "count", (unsigned long long)count,
-        "sum", (double)ps_counted(&histogram->sum) / 1e6, "p50",
-        quantile(buckets, count, 0.5), "p90", quantile(buckets, count, 0.9),
-        "p99", quantile(buckets, count, 0.99), "p999",
-        quantile(buckets, count, 0.999), "buckets", list);
+        "sum", (double)ps_counted(&histogram->sum) / unit, "p50",
+        quantile(buckets, count, 0.5) / unit, "p90",
+        quantile(buckets, count, 0.9) / unit, "p99",
+        quantile(buckets, count, 0.99) / unit, "p999",
+        quantile(buckets, count, 0.999) / unit, "buckets", list);
 }
+
+/* Of the histograms in a ps_stats, how many values make a second. */
+#define MICROSECONDS 1e6
+#define NANOSECONDS 1e9
 
 static PyObject *
 describe_latency(const ps_stats *stats)
 {
+    const struct {
+        const char *word;
+        const ps_histogram *histogram;
+    } all[] = {
+        {"request", &stats->request},
+        {"queue", &stats->queue},
+        {"server", &stats->server},
+        {"round_trip", &stats->round_trip},
+    };
     PyObject *dict = PyDict_New();
-    if (dict == NULL ||
-        set_steal(dict, "request", describe_histogram(&stats->request)) < 0 ||
-        set_steal(dict, "queue", describe_histogram(&stats->queue)) < 0 ||
-        set_steal(dict, "server", describe_histogram(&stats->server)) < 0 ||
-        set_steal(dict, "round_trip", describe_histogram(&stats->round_trip)) <
+    for (size_t i = 0; dict != NULL && i < Py_ARRAY_LENGTH(all); i++) {
+        if (set_steal(dict, all[i].word,
+                      describe_histogram(all[i].histogram, MICROSECONDS)) <
             0) {
-        Py_CLEAR(dict);
+            Py_CLEAR(dict);
+        }
+    }
+    return dict;
+}
+
+static PyObject *
+describe_stages(const ps_stats *stats)
+{
+    static const char *const WORDS[] = {
+#define X(name, word) word,
+        PS_STAGES(X)
+#undef X
+    };
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict != NULL && i < PS_STAGE_COUNT; i++) {
+        if (set_steal(dict, WORDS[i],
+                      describe_histogram(&stats->stage[i], NANOSECONDS)) < 0) {
+            Py_CLEAR(dict);
+        }
     }
     return dict;
 }
@@ -198,7 +229,8 @@ set_counters(core_state *state, PyObject *dict, const ps_stats *stats)
             0 ||
         set_steal(dict, "cookies", by_reason(state, stats->cookie, &ignored)) <
             0 ||
-        set_steal(dict, "latency", describe_latency(stats)) < 0) {
+        set_steal(dict, "latency", describe_latency(stats)) < 0 ||
+        set_steal(dict, "stages", describe_stages(stats)) < 0) {
         return -1;
     }
     return 0;

@@ -337,12 +337,24 @@ find_fingerprint(const ps_gate *gate, const ps_request *request, ps_mode mode,
     }
 }
 
+/* One stage ends, the next begins. */
+static int64_t
+end_stage(ps_stats *stats, ps_stage stage, int64_t began_ns)
+{
+    int64_t now = ps_clock_steady_ns();
+    ps_stats_stage(stats, stage, now - began_ns);
+    return now;
+}
+
 void
 ps_gate_enter(const ps_gate *gate, const ps_request *request, ps_span method,
               ps_span path, ps_mode mode, bool secure,
               const ps_slow_section *slow, ps_visit *visit)
 {
+    ps_stats *stats = stats_of(gate);
+    bool measured = stats != NULL && ps_stats_measures(stats);
     visit->started_ns = ps_clock_steady_ns();
+    visit->entered_ns = 0;
     visit->token = NULL;
     visit->reason = PS_ABSENT;
     visit->source = -1;
@@ -360,17 +372,25 @@ ps_gate_enter(const ps_gate *gate, const ps_request *request, ps_span method,
                        ? ps_path_filter_label(gate->paths, path)
                        : PS_LABEL_TRACK;
     visit->row = gate->rows[visit->label];
+    int64_t began_ns =
+        measured ? end_stage(stats, PS_STAGE_LABEL, visit->started_ns) : 0;
     if (visit->row == PS_LABEL_SKIP) {
         return;
     }
-    visit->agent = find_agent(request);
     if (gate->verifier != NULL) {
         find_token(gate, request, slow, visit);
         if (visit->token != NULL) {
             find_user(gate, visit);
         }
+        if (measured) {
+            began_ns = end_stage(stats, PS_STAGE_TOKEN, began_ns);
+        }
     }
+    visit->agent = find_agent(request);
     find_fingerprint(gate, request, mode, secure, visit);
+    if (measured) {
+        visit->entered_ns = end_stage(stats, PS_STAGE_FINGERPRINT, began_ns);
+    }
 }
 
 /* --- finish ------------------------------------------------------------ */
@@ -453,6 +473,11 @@ ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
     if (visit->finished) {
         return 0;
     }
+    int64_t left_ns = 0;
+    if (visit->entered_ns != 0) {
+        left_ns =
+            end_stage(stats_of(gate), PS_STAGE_APPLICATION, visit->entered_ns);
+    }
     bool verified = visit->token != NULL || outcome->user.ptr != NULL;
     bool hand_out = outcome->hand_out &&
                     ps_gate_may_set_cookie(gate, visit, outcome->status,
@@ -475,6 +500,9 @@ ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
         if (is_recorded(visit, outcome->status, verified)) {
             record(gate, visit, request, outcome, hand_out, duration_us);
         }
+    }
+    if (left_ns != 0) {
+        end_stage(stats_of(gate), PS_STAGE_EVENT, left_ns);
     }
     visit->finished = true;
     return length;

@@ -89,6 +89,7 @@ typedef struct ps_visit {
     ps_span path;
     ps_span user; /* absent when there is none */
     int64_t started_ns;
+    int64_t entered_ns; /* enter's end, where stages are measured; else 0 */
     bool finished;
     bool discarded;
     char *user_text; /* owned: where the token has it in escapes; or NULL */

@@ -24,7 +24,7 @@
 #include "stats.h"
 #include "status.h"
 
-#define PS_RING_FORMAT 1U
+#define PS_RING_FORMAT 2U
 #define PS_RING_HEADER_BYTES 16384U
 #define PS_RING_MIRROR 12288U /* at least PS_RECORD_MAX, whole pages */
 #define PS_RING_SEALED                                       \

@@ -47,6 +47,12 @@ ps_stats_request(ps_stats *stats, uint64_t duration_us)
 }
 
 void
+ps_stats_stage(ps_stats *stats, ps_stage stage, int64_t ns)
+{
+    ps_histogram_add(&stats->stage[stage], ns > 0 ? (uint64_t)ns : 0);
+}
+
+void
 ps_stats_refused(ps_stats *stats, ps_status reason)
 {
     ps_count(slot(stats->refused, reason), 1);
@@ -61,13 +67,14 @@ ps_stats_dropped(ps_stats *stats, ps_status reason, uint64_t times)
 /* 0, 1, 2, 3 have a bucket each; from 4 on, a power of two is split in four
  * by the two bits below its highest one. */
 size_t
-ps_histogram_index(uint64_t us)
+ps_histogram_index(uint64_t value)
 {
-    if (us < 4) {
-        return (size_t)us;
+    if (value < 4) {
+        return (size_t)value;
     }
-    unsigned power = 63U - (unsigned)__builtin_clzll(us);
-    size_t index = (size_t)(power - 1) * 4 + (size_t)(us >> (power - 2) & 3);
+    unsigned power = 63U - (unsigned)__builtin_clzll(value);
+    size_t index =
+        (size_t)(power - 1) * 4 + (size_t)(value >> (power - 2) & 3);
     return index < PS_HISTOGRAM_BUCKETS ? index : PS_HISTOGRAM_BUCKETS - 1;
 }
 
@@ -86,10 +93,10 @@ ps_histogram_upper(size_t index)
 }
 
 void
-ps_histogram_add(ps_histogram *histogram, uint64_t us)
+ps_histogram_add(ps_histogram *histogram, uint64_t value)
 {
-    ps_count(&histogram->bucket[ps_histogram_index(us)], 1);
-    ps_count(&histogram->sum, us);
+    ps_count(&histogram->bucket[ps_histogram_index(value)], 1);
+    ps_count(&histogram->sum, value);
     ps_count(&histogram->count, 1);
 }
 

@@ -29,7 +29,7 @@ typedef struct totals_file {
     _Alignas(64) ps_stats stats;
 } totals_file;
 
-static const char MAGIC[8] = {'p', 's', 't', 'o', 't', 'a', 'l', '1'};
+static const char MAGIC[8] = {'p', 's', 't', 'o', 't', 'a', 'l', '2'};
 
 /* Whoever holds the lock does so for microseconds, unless it was stopped. */
 static bool

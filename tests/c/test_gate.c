@@ -228,6 +228,45 @@ test_gpc(ps_gate *gate)
     ps_visit_fini(&visit);
 }
 
+static uint64_t
+stage_count(fixture *f, ps_stage stage)
+{
+    return ps_counted(&ps_sink_stats(f->sink)->stage[stage].count);
+}
+
+static void
+test_stages(fixture *f, ps_gate *gate)
+{
+    uint64_t before[PS_STAGE_COUNT];
+    clear_request();
+    for (int i = 0; i < PS_STAGE_COUNT; i++) {
+        before[i] = stage_count(f, (ps_stage)i);
+    }
+    for (int n = 0; n < 4 * PS_STAGE_EVERY; n++) {
+        /* a period that has no divisor in common with PS_STAGE_EVERY */
+        bool skipped = n % 3 == 0;
+        ps_visit visit;
+        ps_outcome outcome = {.status = 200};
+        char cookie[PS_SET_COOKIE_MAX];
+        ps_gate_enter(gate, &REQUEST, PS_SPAN("GET"),
+                      skipped ? PS_SPAN("/static/x") : PS_SPAN("/page"),
+                      PS_MODE_COOKIE, false, NULL, &visit);
+        ps_gate_finish(gate, &visit, &REQUEST, &outcome, cookie);
+        ps_visit_fini(&visit);
+    }
+    uint64_t seen[PS_STAGE_COUNT];
+    for (int i = 0; i < PS_STAGE_COUNT; i++) {
+        seen[i] = stage_count(f, (ps_stage)i) - before[i];
+    }
+    ok(seen[PS_STAGE_LABEL] == 4, "stages: one request in %d is measured",
+       PS_STAGE_EVERY);
+    ok(seen[PS_STAGE_TOKEN] == 0, "stages: none that this gate has not");
+    ok(seen[PS_STAGE_FINGERPRINT] >= 2 && seen[PS_STAGE_FINGERPRINT] <= 3 &&
+           seen[PS_STAGE_APPLICATION] == seen[PS_STAGE_FINGERPRINT] &&
+           seen[PS_STAGE_EVENT] == seen[PS_STAGE_FINGERPRINT],
+       "stages: a skipped request has but the first");
+}
+
 static void
 test_no_memory(fixture *f)
 {
@@ -268,6 +307,7 @@ main(void)
     test_candidate_that_is_not_handed_out(&f, gate);
     test_skip(&f, gate);
     test_gpc(gate);
+    test_stages(&f, gate);
     ps_gate_free(gate);
     test_no_memory(&f);
     tear_down(&f);

@@ -43,6 +43,17 @@ main(void)
        "stats: a number outside the list has a place");
     ok(ps_stats_sum(stats.refused) == 2, "stats: sum");
     ok(ps_stats_pending(&stats) == 3, "stats: pending");
+    int measured = 0;
+    int first = ps_stats_measures(&stats);
+    for (int n = 1; n < 10 * PS_STAGE_EVERY; n++) {
+        measured += ps_stats_measures(&stats);
+    }
+    ok(first && measured == 9, "stages: of one request in %d", PS_STAGE_EVERY);
+    ps_stats_stage(&stats, PS_STAGE_TOKEN, 700);
+    ps_stats_stage(&stats, PS_STAGE_TOKEN, -1);
+    ok(ps_counted(&stats.stage[PS_STAGE_TOKEN].count) == 2 &&
+           ps_counted(&stats.stage[PS_STAGE_TOKEN].sum) == 700,
+       "stages: a clock that went back adds nothing");
     ps_stats_add(&total, &stats);
     ps_stats_add(&total, &stats);
     ok(ps_counted(&total.accepted) == 20 && ps_stats_pending(&total) == 6 &&

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -39,6 +40,13 @@ def test_it_says_what_is_in_effect() -> None:
 @pytest.mark.parametrize("kind", ["a new visitor", "a returning visitor", "a user with a token"])
 def test_it_measures_every_kind_of_request(kind: str) -> None:
     assert kind in run("--path=/page/")
+
+
+def test_it_shows_the_stages_of_the_core() -> None:
+    text = run("--path=/page/")
+    for stage in ("label", "token", "fingerprint", "event"):
+        assert re.search(rf"^  {stage} +\d+\.\d\d µs +\d+\.\d\d µs$", text, re.M), stage
+    assert "stage by stage" not in run("--path=/page/", SINK=None)
 
 
 def test_it_shows_no_secret() -> None:

@@ -948,3 +948,18 @@ def test_visit_knows_its_gate_and_scheme(make_gate: Any) -> None:
     value = set_cookie(visit.finish(200, []))
     assert value is not None
     assert "Secure" in value
+
+
+def test_stages_are_measured_on_one_request_in_16(
+    make_gate: Any, enter: Enter, sink: EventSink
+) -> None:
+    gate = make_gate()
+    for _ in range(33):
+        visit = enter(gate, headers=bearer(make_token()))
+        visit.finish(200, [])
+    stages = sink.stats()["stages"]
+    assert list(stages) == ["label", "token", "fingerprint", "application", "event"]
+    for stage, found in stages.items():
+        assert found["count"] == 3, stage
+        assert 0 < found["sum"] <= found["count"] * found["buckets"][-1][0], stage
+    assert sum(found["sum"] for found in stages.values()) < 33

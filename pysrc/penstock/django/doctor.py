@@ -227,6 +227,14 @@ def _measure(kind: str, path: str, more: Mapping[str, str], rounds: int) -> Meas
     return Measured(kind, cost_of(enters[1:]), cost_of(leaves[1:]), cost_of(added[1:]))
 
 
+def stages() -> dict[str, dict[str, Any]]:
+    """Where the time of the measured requests went, as `EventSink.stats` has it; none without a
+    sink. Inside `measuring()`, after `measure`.
+    """
+    sink = parts().sink
+    return {} if sink is None else {k: v for k, v in sink.stats()["stages"].items() if v["count"]}
+
+
 def whole_request(path: str, rounds: int = ROUNDS) -> tuple[int, Cost]:
     """The status of the site's own answer, and what the whole request takes without us."""
     without = [entry for entry in settings.MIDDLEWARE if entry != MIDDLEWARE]

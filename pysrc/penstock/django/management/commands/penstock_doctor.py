@@ -50,8 +50,10 @@ class Command(BaseCommand):
         path = options["path"]
         with doctor.measuring():
             found = doctor.measure(path, rounds)
+            stages = doctor.stages()
             status, whole = doctor.whole_request(path, rounds)
         self._report(path, found, status, whole)
+        self._report_stages(stages)
         worst = max(found, key=lambda measured: measured.added.median)
         limit = options["fail_over"]
         if limit is not None and worst.added.median > limit:
@@ -73,3 +75,15 @@ class Command(BaseCommand):
             self.stdout.write(f"    added in all     {measured.added}")
         self.stdout.write(f"  the whole request without penstock, answered {status}")
         self.stdout.write(f"                     {whole}")
+
+    def _report_stages(self, stages: dict[str, dict[str, Any]]) -> None:
+        if not stages:
+            return
+        self.stdout.write("\nthe same in the core, stage by stage, one request in 16:")
+        self.stdout.write(f"  {'':<19}{'p50':>9}{'p99':>9}")
+        for stage, found in stages.items():
+            if stage == "application":
+                continue  # there is none between the two measured calls
+            self.stdout.write(
+                f"  {stage:<19}{found['p50'] * 1e6:6.2f} µs{found['p99'] * 1e6:6.2f} µs"
+            )
