@@ -68,8 +68,7 @@ ps_jws_split(ps_span text, ps_jws *jws)
         return PS_MALFORMED;
     }
     const char *signature = second + 1;
-    if (signature == end ||
-        memchr(signature, '.', (size_t)(end - signature)) != NULL) {
+    if (memchr(signature, '.', (size_t)(end - signature)) != NULL) {
         return PS_MALFORMED;
     }
     jws->header = (ps_span){text.ptr, (size_t)(first - text.ptr)};

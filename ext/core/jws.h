@@ -59,8 +59,8 @@ typedef struct ps_jws {
     ps_span signed_text; /* header, dot, payload */
 } ps_jws;
 
-/* Finds the two dots. MALFORMED: not exactly two, or an empty header or
- * signature. The payload may be empty; no alphabet is checked. */
+/* Finds the two dots. MALFORMED: not exactly two, or an empty header. Payload
+ * and signature may be empty; no alphabet is checked. */
 PS_CHECKED ps_status ps_jws_split(ps_span text, ps_jws *jws);
 
 /* Why did the base64 of a token fail? MALFORMED when `text` holds a space, a

@@ -261,8 +261,8 @@ static ps_status
 read_segments(work *w)
 {
     ps_status status = ps_jws_split(w->text, &w->jws);
-    if (status != PS_OK) {
-        return status;
+    if (status != PS_OK || w->jws.signature.len == 0) {
+        return PS_MALFORMED;
     }
     size_t size = ps_base64url_decoded_size(w->jws.signature.len);
     if (size > sizeof(w->signature_bytes)) {

@@ -34,6 +34,13 @@ if not TYPE_CHECKING and have_pyjwt:
         PyJWTError,
     )
 
+    try:  # new in PyJWT 2.8
+        from jwt.warnings import RemovedInPyjwt3Warning
+    except ImportError:
+
+        class RemovedInPyjwt3Warning(DeprecationWarning):
+            """What PyJWT 3 will not have."""
+
     try:  # new in PyJWT 2.10
         from jwt.exceptions import InvalidJTIError, InvalidSubjectError
     except ImportError:
@@ -95,6 +102,9 @@ else:
     class InvalidJTIError(InvalidTokenError):
         """``jti`` is not a string."""
 
+    class RemovedInPyjwt3Warning(DeprecationWarning):
+        """What PyJWT 3 will not have."""
+
 
 __all__ = [
     "DecodeError",
@@ -111,4 +121,5 @@ __all__ = [
     "InvalidTokenError",
     "MissingRequiredClaimError",
     "PyJWTError",
+    "RemovedInPyjwt3Warning",
 ]

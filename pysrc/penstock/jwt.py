@@ -10,6 +10,10 @@ Every other public name is PyJWT's own, handed on when it is asked for: PyJWT si
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
+import math
 import time
 import warnings
 from collections.abc import Callable, Container, Iterable, Sequence
@@ -34,6 +38,7 @@ from penstock._jwt_errors import (
     InvalidTokenError,
     MissingRequiredClaimError,
     PyJWTError,
+    RemovedInPyjwt3Warning,
 )
 
 __all__ = [
@@ -59,6 +64,8 @@ __all__ = [
 MAX_BYTES = 1 << 20
 """Longer tokens are refused unread."""
 
+_UNSIGNED = "Signature verification failed: there is none"
+
 _VERIFY = (
     "verify_exp",
     "verify_nbf",
@@ -68,13 +75,6 @@ _VERIFY = (
     "verify_sub",
     "verify_jti",
 )
-
-# What the core's reasons are called here; those not named are DecodeError.
-_ERRORS: dict[str, type[Exception]] = {
-    "signature": InvalidSignatureError,
-    "critical": InvalidTokenError,
-    "key_id": InvalidTokenError,
-}
 
 
 def decode(
@@ -96,21 +96,10 @@ def decode(
     a ``penstock.Key``; only with the last two may ``algorithms`` be left out. ``leeway`` is in
     seconds. Raises PyJWT's exceptions. RFC 7515, 7519.
     """
-    complete = decode_complete(
-        jwt,
-        key,
-        algorithms,
-        options,
-        verify,
-        detached_payload,
-        audience=audience,
-        subject=subject,
-        issuer=issuer,
-        leeway=leeway,
-        **kwargs,
+    _warn(verify, options, kwargs)
+    return _decoded(
+        jwt, key, algorithms, options, detached_payload, audience, issuer, subject, leeway
     )
-    payload: dict[str, Any] = complete["payload"]
-    return payload
 
 
 def decode_complete(
@@ -127,57 +116,167 @@ def decode_complete(
     **kwargs: Any,
 ) -> dict[str, Any]:
     """Do the same, and answer a dict of ``header``, ``payload`` and ``signature`` (bytes)."""
-    chosen = _merged(options)
-    if kwargs or (verify is not None and verify != chosen["verify_signature"]):
-        warnings.warn(
-            f"not looked at, as in PyJWT 2: {', '.join(('verify', *kwargs))}; "
-            "options={'verify_signature': ...} decides",
-            DeprecationWarning,
-            stacklevel=2,
-        )
-    if detached_payload is not None:
-        raise DecodeError("Detached payloads (RFC 7797) are not supported")
-    if not isinstance(jwt, (str, bytes)):
-        raise DecodeError(f"Invalid token type. Token must be a {bytes}")
-    if chosen["verify_signature"]:
-        token = _verified(jwt, key, algorithms, chosen["enforce_minimum_key_length"])
-        try:
-            header, payload = token.header, token.claims
-        except ValueError as error:  # more digits than sys.set_int_max_str_digits() allows
-            raise DecodeError(f"Invalid payload string: {error}") from None
-        signature = TokenVerifier._read_unverified(jwt)[2]
-    else:
-        header, payload, signature = _unverified(jwt)
-    _check_claims(payload, chosen, audience, issuer, subject, leeway)
+    _warn(verify, options, kwargs)
+    payload = _decoded(
+        jwt, key, algorithms, options, detached_payload, audience, issuer, subject, leeway
+    )
+    header, _, signature = TokenVerifier._read_unverified(jwt)
     return {"header": header, "payload": payload, "signature": signature}
 
 
 def get_unverified_header(jwt: str | bytes) -> dict[str, Any]:
     """Answer the header of a token whose signature is not verified: trust nothing in it."""
+    return _unverified(jwt)[0]
+
+
+def _warn(verify: bool | None, options: dict[str, Any] | None, kwargs: dict[str, Any]) -> None:
+    """Warn of arguments that PyJWT 2 does not look at either."""
+    if kwargs:
+        warnings.warn(
+            f"penstock.jwt: not looked at, and gone in PyJWT 3: {', '.join(kwargs)}",
+            RemovedInPyjwt3Warning,
+            stacklevel=3,
+        )
+    if verify is not None and verify != (options or {}).get("verify_signature", True):
+        warnings.warn(
+            "penstock.jwt: `verify` is not looked at, as in PyJWT 2; "
+            "options={'verify_signature': ...} decides",
+            DeprecationWarning,
+            stacklevel=3,
+        )
+
+
+def _decoded(
+    jwt: str | bytes,
+    key: Any,
+    algorithms: Sequence[str] | None,
+    options: dict[str, Any] | None,
+    detached_payload: bytes | None,
+    audience: str | Iterable[str] | None,
+    issuer: str | Container[str] | None,
+    subject: str | None,
+    leeway: float | timedelta,
+) -> dict[str, Any]:
+    """The claims, which hold; of a token whose signature verifies where that is asked for."""
+    chosen = _merged(options)
+    if detached_payload is not None:
+        raise DecodeError("Detached payloads (RFC 7797) are not supported")
+    if chosen["verify_signature"]:
+        _check_type(jwt)
+        token = _verified(jwt, key, algorithms, chosen["enforce_minimum_key_length"])
+        try:
+            payload = token.claims
+        except ValueError as error:  # more digits than sys.set_int_max_str_digits() allows
+            raise DecodeError(f"Invalid payload string: {error}") from None
+    else:
+        bytes_of_payload = _unverified(jwt)[1]
+        try:
+            payload = TokenVerifier._read_object(bytes_of_payload)
+        except _core.InvalidTokenError as error:
+            raise _why_no_payload(bytes_of_payload, error) from None
+    _check_claims(payload, chosen, audience, issuer, subject, leeway)
+    return payload
+
+
+def _check_type(jwt: object) -> None:
     if not isinstance(jwt, (str, bytes)):
         raise DecodeError(f"Invalid token type. Token must be a {bytes}")
+
+
+def _unverified(jwt: str | bytes) -> tuple[dict[str, Any], bytes, bytes]:
+    """Header, payload and signature of a token that nobody has verified."""
+    _check_type(jwt)
     try:
-        header = TokenVerifier._read_unverified(jwt)[0]
+        parts = TokenVerifier._read_unverified(jwt)
     except _core.InvalidTokenError as error:
-        raise DecodeError(f"Invalid token: {error}") from None
-    _check_header(header)
-    return header
-
-
-def _unverified(jwt: str | bytes) -> tuple[dict[str, Any], dict[str, Any], bytes]:
-    try:
-        header, payload, signature = TokenVerifier._read_unverified(jwt)
-        _check_header(header)
-        return header, TokenVerifier._read_object(payload), signature
-    except _core.InvalidTokenError as error:
-        raise DecodeError(f"Invalid token: {error}") from None
-
-
-def _check_header(header: dict[str, Any]) -> None:
+        raise _refusal(jwt, error) from None
+    header = parts[0]
     if not isinstance(header.get("kid", ""), str):
         raise InvalidTokenError("Key ID header parameter must be a string")
     if "crit" in header or "b64" in header:
-        raise InvalidTokenError("Unsupported critical extension")
+        raise InvalidTokenError(_why_critical(header))
+    return parts
+
+
+def _why_critical(header: dict[str, Any]) -> str:
+    if "crit" not in header:
+        return "The 'b64' header parameter is not supported"
+    names = header["crit"]
+    if not isinstance(names, list) or not names:
+        return "Invalid 'crit' header: must be a non-empty list"
+    if any(not isinstance(name, str) for name in names):
+        return "Invalid 'crit' header: values must be strings"
+    return f"Unsupported critical extension: {names[0]}"
+
+
+def _refusal(
+    jwt: str | bytes, error: _core.InvalidTokenError, algorithms: tuple[str, ...] = ()
+) -> Exception:
+    """Say what PyJWT says of a token that the core refuses: people match on the words."""
+    if error.reason == "signature":
+        return InvalidSignatureError("Signature verification failed")
+    text = jwt.encode(errors="replace") if isinstance(jwt, str) else jwt
+    segments = text.split(b".")
+    if len(segments) < 3:
+        return DecodeError("Not enough segments")
+    if error.reason == "malformed" and segments[2:] == [b""] and segments[1]:
+        allowed = get_unverified_header(jwt).get("alg") in algorithms
+        return InvalidSignatureError(_UNSIGNED) if allowed else InvalidAlgorithmError(_UNSIGNED)
+    if error.reason in ("base64", "malformed"):
+        return DecodeError(f"Invalid {_where_no_base64(segments)} padding: {error}")
+    if error.reason == "header":
+        return DecodeError(f"Invalid header string: {_why_no_object(_bytes(segments[0]), error)}")
+    if error.reason == "payload":
+        return _why_no_payload(_bytes(segments[1]), error)
+    if error.reason in ("key_id", "critical"):
+        try:
+            _unverified(jwt)
+        except InvalidTokenError as found:
+            return found
+        return InvalidTokenError(f"Invalid token: {error}")
+    return DecodeError(f"Invalid token: {error}")
+
+
+def _bytes(segment: bytes) -> bytes:
+    """What a segment of base64url holds; nothing where it is none."""
+    try:
+        return base64.b64decode(segment + b"=" * (-len(segment) % 4), b"-_", validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _where_no_base64(segments: list[bytes]) -> str:
+    """PyJWT's name of the first segment that is not canonical base64url."""
+    names = ("header", "payload", "crypto")
+    for name, segment in zip(names, segments, strict=False):
+        if base64.urlsafe_b64encode(_bytes(segment)).rstrip(b"=") != segment:
+            return name
+    return names[1] if len(segments) > len(names) else names[2]
+
+
+def _why_no_object(text: bytes, error: Exception) -> Exception | str:
+    """What is wrong with JSON that the core refuses, in Python's words where it refuses too."""
+    try:
+        return error if isinstance(json.loads(text), dict) else "must be a json object"
+    except (ValueError, RecursionError) as better:
+        return better
+
+
+def _why_no_payload(text: bytes, error: Exception) -> Exception:
+    why = _why_no_object(text, error)
+    if why is error:
+        _check_finite(json.loads(text))
+    return DecodeError(f"Invalid payload string: {why}")
+
+
+def _check_finite(claims: dict[str, Any]) -> None:
+    """Raise what PyJWT does for a time that is NaN or Infinity, which is no JSON."""
+    for name, check in zip(
+        ("iat", "nbf", "exp"), (_check_issued, _check_not_before, _check_expiry), strict=True
+    ):
+        value = claims.get(name)
+        if isinstance(value, float) and not math.isfinite(value):
+            check(value, 0.0)
 
 
 def _merged(options: dict[str, Any] | None) -> dict[str, Any]:
@@ -215,8 +314,7 @@ def _verified(
     except _core.InvalidAlgorithmError:
         raise _why_no_key(jwt, unfit) from None
     except _core.InvalidTokenError as error:
-        kind = _ERRORS.get(error.reason, DecodeError)
-        raise kind(_text(error)) from None
+        raise _refusal(jwt, error, names) from None
 
 
 def _is_pinned(key: Any) -> bool:
@@ -227,22 +325,16 @@ def _is_pinned(key: Any) -> bool:
 
 def _why_no_key(jwt: str | bytes, unfit: dict[str, Exception]) -> Exception:
     """The token's algorithm is not allowed, or it is and the key is not fit for it."""
-    algorithm = get_unverified_header(jwt).get("alg")
+    header = get_unverified_header(jwt)
+    if "alg" not in header:
+        return InvalidAlgorithmError("Algorithm not specified")
+    algorithm = header["alg"]
     if isinstance(algorithm, str) and algorithm in unfit:
         error = unfit[algorithm]
         return (
             TypeError(str(error)) if isinstance(error, TypeError) else InvalidKeyError(str(error))
         )
     return InvalidAlgorithmError("The specified alg value is not allowed")
-
-
-def _text(error: _core.InvalidTokenError) -> str:
-    """Word it as PyJWT does, where people match on it."""
-    if error.reason == "signature":
-        return "Signature verification failed"
-    if error.reason == "malformed":
-        return f"Not enough segments, or invalid token: {error}"
-    return f"Invalid token: {error}"
 
 
 def _plain(key: Any) -> Any:
@@ -272,7 +364,7 @@ def _verifier(
     for algorithm in dict.fromkeys(algorithms):
         try:
             made += _keys(key, algorithm, enforce)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, ImportError) as error:
             unfit[algorithm] = error.with_traceback(None)
     if not made:
         return None, unfit
@@ -292,9 +384,39 @@ def _keys(key: Any, algorithm: str, enforce: bool) -> list[Key]:
     if not isinstance(key, (str, bytes)):
         raise TypeError("key: a str, bytes, a public key, a PyJWK or a Key")
     if algorithm.startswith("HS"):
+        if enforce:
+            _check_length(key, algorithm)
         make: Callable[..., Key] = Key.secret if enforce else Key._short_secret
         return [make(key, algorithm=algorithm)]
-    return [Key.pem(key, algorithm=algorithm)]
+    data = key.encode() if isinstance(key, str) else key
+    if data.startswith((b"ssh-", b"ecdsa-sha2-")):
+        return [Key.pem(_pem_of_openssh(data), algorithm=algorithm)]
+    return [Key.pem(data, algorithm=algorithm)]
+
+
+def _check_length(secret: str | bytes, algorithm: str) -> None:
+    """Word it as PyJWT does; Key.secret refuses it in any case."""
+    given = len(secret.encode() if isinstance(secret, str) else secret)
+    bits = algorithm.removeprefix("HS")
+    if bits.isdigit() and 0 < given < int(bits) // 8:
+        raise ValueError(
+            f"The HMAC key is {given} bytes long, which is below the minimum length of "
+            f"{int(bits) // 8} bytes for SHA{bits}. See RFC 7518 Section 3.2."
+        )
+
+
+def _pem_of_openssh(data: bytes) -> bytes:
+    """A public key in OpenSSH's format (RFC 4253 6.6) as PEM, by the cryptography package."""
+    from cryptography.hazmat.primitives.serialization import (
+        Encoding,
+        PublicFormat,
+        load_ssh_public_key,
+    )
+
+    made: bytes = load_ssh_public_key(data).public_bytes(
+        Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+    )
+    return made
 
 
 def _check_claims(

@@ -14,6 +14,8 @@ from typing import Any
 import jwt as pyjwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.warnings import RemovedInPyjwt3Warning
 
 from penstock import Key
 from penstock import jwt as ours
@@ -23,6 +25,7 @@ from tests.oracle.tokens import (
     SECRET,
     b64,
     encode_json,
+    kind_of,
     private_key,
     private_pem,
     public_jwk,
@@ -192,6 +195,76 @@ def test_bad_tokens_raise_what_pyjwt_raises(text: Any) -> None:
     assert got is want or (want, got) == (pyjwt.InvalidAlgorithmError, pyjwt.DecodeError)
 
 
+def words(module: Any, call: str, *args: Any, **kwargs: Any) -> str:
+    """The text of what a call raises, up to what the JSON reader says."""
+    with pytest.raises(pyjwt.PyJWTError) as caught:
+        getattr(module, call)(*args, **kwargs)
+    return str(caught.value).partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.b",
+        "a!.e30.AAAA",
+        f"{b64(b'[]')}.e30.AAAA",
+        f"{b64(b'x')}.e30.AAAA",
+        raw_token(b"{}").replace(".", ".!", 1),
+        raw_token(b"{}") + "!",
+        raw_token(b"[1]"),
+        raw_token(b"nonsense"),
+        raw_token(b"{}", b'{"typ":"JWT"}'),
+        raw_token(b"{}", b'{"alg":"HS512"}'),
+        raw_token(b"{}", b'{"alg":"HS256","kid":1}'),
+        raw_token(b"{}", b'{"alg":"HS256","crit":["x"],"x":1}'),
+        raw_token(b"{}", b'{"alg":"HS256","crit":[1]}'),
+        raw_token(b"{}", b'{"alg":"HS256","crit":[]}'),
+        raw_token(b"{}")[:-43] + "A" * 43,
+        raw_token(b"{}")[:-43],
+    ],
+)
+def test_texts_of_exceptions_begin_as_pyjwts(text: str) -> None:
+    arguments = (text, SECRET, ["HS256"])
+    assert words(ours, "decode", *arguments) == words(pyjwt, "decode", *arguments)
+
+
+@pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("value", [b"Infinity", b"-Infinity", b"NaN", b"1e400"])
+def test_times_that_are_no_numbers(claim: str, value: bytes) -> None:
+    text = raw_token(b'{"%b":%b}' % (claim.encode(), value))
+    arguments = (text, SECRET, ["HS256"])
+    if value != b"1e400":
+        assert words(ours, "decode", *arguments) == words(pyjwt, "decode", *arguments)
+    assert outcome(ours, *arguments) is outcome(pyjwt, *arguments)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
+def test_public_keys_in_opensshs_format(algorithm: str) -> None:
+    key = (
+        private_key(kind_of(algorithm))
+        .public_key()
+        .public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    )
+    text = live({"a": 1}, algorithm)
+    for form in (key, key.decode()):
+        assert ours.decode(text, form, [algorithm]) == pyjwt.decode(text, form, [algorithm])
+        assert outcome(ours, token({}), form, ["HS256"]) is pyjwt.InvalidKeyError
+    assert outcome(ours, text, key[:40], [algorithm]) is pyjwt.InvalidKeyError
+
+
+def test_tokens_without_a_signature_are_read_where_none_is_asked_for() -> None:
+    text = f"{b64(encode_json({'alg': 'none'}))}.{b64(encode_json({'a': 1}))}."
+    options = {"verify_signature": False}
+    assert outcome(ours, text, options=options) == outcome(pyjwt, text, options=options)
+    assert ours.get_unverified_header(text) == {"alg": "none"}
+    for algorithms in (["HS256"], ["none"], ["none", "HS256"]):
+        got = outcome(ours, text, SECRET, algorithms)
+        assert issubclass(got, pyjwt.PyJWTError)
+    unsigned = raw_token(b"{}")[:-43]
+    for call in ((unsigned, SECRET, ["HS256"]), (unsigned, SECRET, ["HS512"])):
+        assert outcome(ours, *call) is outcome(pyjwt, *call)
+
+
 @pytest.mark.parametrize(
     ("key", "algorithms"),
     [
@@ -236,6 +309,7 @@ def test_what_is_stricter_than_pyjwt() -> None:
     short = token({"exp": NOW + 3600}, secret="short")
     assert isinstance(outcome(pyjwt, short, "short", algorithms=["HS256"]), dict)
     assert outcome(ours, short, "short", algorithms=["HS256"]) is pyjwt.InvalidKeyError
+    assert "below" in words(ours, "decode", short, "short", ["HS256"])
     options = {"enforce_minimum_key_length": False}
     assert isinstance(outcome(ours, short, "short", ["HS256"], options=options), dict)
     pem = private_pem("RS256")
@@ -251,9 +325,14 @@ def test_arguments_have_pyjwts_order() -> None:
     assert ours.decode_complete(*args, "i", "s", 0) == pyjwt.decode_complete(*args, "i", "s", 0)
 
 
-def test_deprecated_arguments_warn() -> None:
-    with pytest.warns(DeprecationWarning, match="verify"):
-        ours.decode(live(), SECRET, ["HS256"], verify=False)
+@pytest.mark.parametrize("call", ["decode", "decode_complete"])
+def test_deprecated_arguments_warn(call: str) -> None:
+    with pytest.warns(DeprecationWarning, match="verify") as found:
+        getattr(ours, call)(live(), SECRET, ["HS256"], verify=False)
+    assert [one.filename for one in found] == [__file__]
+    with pytest.warns(RemovedInPyjwt3Warning, match="foo") as found:
+        getattr(ours, call)(live(), SECRET, ["HS256"], foo=1)
+    assert [one.filename for one in found] == [__file__]
 
 
 def test_options_are_not_changed() -> None:
