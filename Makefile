@@ -139,8 +139,8 @@ PYTEST := PYTHONDEVMODE=1 $(PY) -m pytest
 
 .PHONY: run-test run-pytest run-soak c-tests
 run-test:
-	@tools/stages install:$(VENV)/.installed lint:run-lint c:run-c \
-	    python:run-pytest asan:run-asan-python tsan:run-tsan \
+	@tools/stages install:$(VENV)/.installed -- python:run-pytest -- \
+	    lint:run-lint c:run-c asan:run-asan-python tsan:run-tsan \
 	    fuzz:run-fuzz-short leaks:run-leaks
 run-pytest: $(VENV)/.installed
 	$(PYTEST) -q tests --ignore=tests/lint --ignore=tests/leaks
