@@ -90,7 +90,17 @@ __all__ = [
 
 del _core
 
-_SUBMODULES = ("asgi", "celery", "django", "events", "jwt", "simplejwt", "testing", "wsgi")
+_SUBMODULES = (
+    "asgi",
+    "celery",
+    "consume",
+    "django",
+    "events",
+    "jwt",
+    "simplejwt",
+    "testing",
+    "wsgi",
+)
 
 
 def __getattr__(name: str) -> ModuleType:
