@@ -8,8 +8,8 @@
 
 #include "../core/buf.h"
 
-bool
-event_field_is_reserved(ps_span name)
+static inline bool
+is_own(ps_span name)
 {
     switch (name.len) {
     case 2:
@@ -24,8 +24,30 @@ event_field_is_reserved(ps_span name)
     }
 }
 
-static int
-read_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
+bool
+event_field_is_reserved(ps_span name)
+{
+    return is_own(name);
+}
+
+/* A str that is its own UTF-8: nearly every name and text. */
+static inline bool
+is_plain(PyObject *text)
+{
+    return PyUnicode_CheckExact(text) && PyUnicode_IS_COMPACT_ASCII(text);
+}
+
+/* The bytes of a str for which is_plain answered true. */
+static inline ps_span
+plain_span(PyObject *text)
+{
+    return (ps_span){(const char *)((PyASCIIObject *)text + 1),
+                     (size_t)((PyASCIIObject *)text)->length};
+}
+
+/* Any name at all: those that are not plain, and those to be refused. */
+static __attribute__((noinline)) int
+read_odd_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
 {
     if (!PyUnicode_Check(name)) {
         PyErr_Format(PyExc_TypeError,
@@ -50,6 +72,19 @@ read_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
         return -1;
     }
     return 0;
+}
+
+static inline int
+read_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
+{
+    if (__builtin_expect(is_plain(name), 1)) {
+        *out = plain_span(name);
+        if (__builtin_expect(
+                out->len - 1 < PS_FIELD_NAME_MAX && !is_reserved(*out), 1)) {
+            return 0;
+        }
+    }
+    return read_odd_name(name, is_reserved, out);
 }
 
 /* U+FFFD for every lone surrogate. */
@@ -125,10 +160,6 @@ read_number(event_fields *out, PyObject *value, ps_field *field)
     char *buffer = out->numbers[out->count];
     size_t room = sizeof(out->numbers[0]);
     size_t length;
-    if (PyBool_Check(value)) {
-        field->value = value == Py_True ? PS_SPAN("1") : PS_SPAN("0");
-        return 0;
-    }
     if (PyLong_Check(value)) {
         int overflow;
         long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
@@ -149,9 +180,17 @@ read_number(event_fields *out, PyObject *value, ps_field *field)
     return 0;
 }
 
-static int
-read_value(event_fields *out, PyObject *value, ps_field *field)
+/* What is no plain text. */
+static __attribute__((noinline)) int
+read_odd_value(event_fields *out, PyObject *value, ps_field *field)
 {
+    if (PyBool_Check(value)) {
+        field->value = value == Py_True ? PS_SPAN("1") : PS_SPAN("0");
+        return 0;
+    }
+    if (PyLong_CheckExact(value)) {
+        return read_number(out, value, field);
+    }
     if (PyUnicode_Check(value)) {
         return read_text(out, value, field);
     }
@@ -170,9 +209,9 @@ read_value(event_fields *out, PyObject *value, ps_field *field)
     return -1;
 }
 
-int
-event_fields_read(event_fields *out, PyObject *dict,
-                  bool (*is_reserved)(ps_span name))
+static inline __attribute__((always_inline)) int
+read_fields(event_fields *out, PyObject *dict,
+            bool (*is_reserved)(ps_span name))
 {
     out->count = 0;
     out->owned_count = 0;
@@ -196,10 +235,11 @@ event_fields_read(event_fields *out, PyObject *dict,
         if (read_name(name, is_reserved, &field->name) < 0) {
             goto fail;
         }
-        if (value == Py_None) {
+        if (__builtin_expect(is_plain(value), 1)) {
+            field->value = plain_span(value);
+        } else if (value == Py_None) {
             continue;
-        }
-        if (read_value(out, value, field) < 0) {
+        } else if (read_odd_value(out, value, field) < 0) {
             goto fail;
         }
         out->count++;
@@ -208,6 +248,16 @@ event_fields_read(event_fields *out, PyObject *dict,
 fail:
     event_fields_clear(out);
     return -1;
+}
+
+/* The sink's own names are looked at in place. */
+int
+event_fields_read(event_fields *out, PyObject *dict,
+                  bool (*is_reserved)(ps_span name))
+{
+    return is_reserved == event_field_is_reserved
+               ? read_fields(out, dict, is_own)
+               : read_fields(out, dict, is_reserved);
 }
 
 void

@@ -9,8 +9,9 @@
  * Orders: reserve reads tail with acquire, which pairs with the consumer's
  * release, so that a record is overwritten only after it was read; commit
  * stores the first word with release, which pairs with look's acquire, so
- * that a record is read only after it was written. The CAS itself orders
- * nothing and is relaxed. */
+ * that a record is read only after it was written. The CAS is sequentially
+ * consistent, which costs nothing where it is one instruction with `lock`, so
+ * that the sink can tell a sleeping consumer without a fence of its own. */
 #include "ring.h"
 
 #include <assert.h>
@@ -58,7 +59,7 @@ ps_ring_reserve(ps_ring *ring, size_t size, uint64_t limit, uint64_t *position,
             return PS_FULL;
         }
     } while (!atomic_compare_exchange_weak_explicit(
-        &header->head, &head, head + need, memory_order_relaxed,
+        &header->head, &head, head + need, memory_order_seq_cst,
         memory_order_relaxed));
     *position = head;
     *record = at(ring, head);

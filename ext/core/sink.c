@@ -273,11 +273,10 @@ put(ps_sink *sink, ps_span kind, const ps_field *fields, size_t count,
      * accepted ones. */
     ps_count(&sink->ring.header->stats.accepted, 1);
     ps_ring_commit(&sink->ring, position, record, plan.size);
-    /* Pairs with the fence in the thread: either it sees the event before it
-     * sleeps, or we see that it sleeps. */
-    atomic_thread_fence(memory_order_seq_cst);
+    /* Either the thread saw our reservation before it slept, or we see that
+     * it sleeps: see sleep_deeply. */
     int state =
-        atomic_load_explicit(&sink->thread_state, memory_order_relaxed);
+        atomic_load_explicit(&sink->thread_state, memory_order_seq_cst);
     if (__builtin_expect(state >= PS_THREAD_DEEP_IDLE, 0)) {
         rouse(sink, state);
     }

@@ -277,7 +277,9 @@ adopt(loop *self)
 /* ---- the loop ----------------------------------------------------------- */
 
 /* Nothing for a second: until somebody calls, the connection says something,
- * or it is time to look for dead rings. */
+ * or it is time to look for dead rings. Writing the state and reading the
+ * head, here, and moving the head and reading the state, in emit, are all
+ * sequentially consistent: one of the two sees the other. */
 static ps_status
 sleep_deeply(loop *self)
 {
@@ -285,8 +287,12 @@ sleep_deeply(loop *self)
     const ps_target_ops *ops = sink->target->ops;
     ps_status status = PS_TIMEOUT;
     atomic_store(&sink->thread_state, PS_THREAD_DEEP_IDLE);
-    atomic_thread_fence(memory_order_seq_cst);
-    if (ps_ring_head(&sink->ring) == sink->ring.taken && !is_flushing(sink)) {
+    uint64_t head = atomic_load(&sink->ring.header->head) & ~PS_RING_SEALED;
+    if (head != sink->ring.taken) {
+        /* Reserved, and committed within nanoseconds, unless that thread was
+         * sent to sleep in between. */
+        status = sleep_until(sink, ps_clock_steady_ns() + NS_PER_MS);
+    } else if (!is_flushing(sink)) {
         int fd = ops->fd != NULL ? ops->fd(sink->target) : -1;
         int64_t until = self->adopt_at_ns;
         int64_t now = ps_clock_steady_ns();
