@@ -54,19 +54,31 @@ ps_buf_add(ps_buf *buf, ps_span bytes)
     return status;
 }
 
+/* 00 to 99: two digits for each division. */
+static const char PAIRS[] =
+    "000102030405060708091011121314151617181920212223242526272829"
+    "303132333435363738394041424344454647484950515253545556575859"
+    "606162636465666768697071727374757677787980818283848586878889"
+    "90919293949596979899";
+
 size_t
 ps_buf_format_number(char out[20], uint64_t number)
 {
-    char reversed[20];
-    size_t len = 0;
-    do {
-        reversed[len++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number != 0);
-    for (size_t i = 0; i < len; i++) {
-        out[i] = reversed[len - 1 - i];
+    char text[20];
+    size_t at = sizeof(text);
+    while (number >= 100) {
+        at -= 2;
+        memcpy(text + at, PAIRS + 2 * (number % 100), 2);
+        number /= 100;
     }
-    return len;
+    if (number >= 10) {
+        at -= 2;
+        memcpy(text + at, PAIRS + 2 * number, 2);
+    } else {
+        text[--at] = (char)('0' + number);
+    }
+    memcpy(out, text + at, sizeof(text) - at);
+    return sizeof(text) - at;
 }
 
 void

@@ -3,14 +3,26 @@
  * argument. */
 #include "redis_command.h"
 
+#include <string.h>
+
 #define NUMBER_ROOM 24 /* a mark, 20 digits, CR and LF */
 
-static void
-put_length(ps_buf *out, char mark, size_t length)
+/* Nearly every length has one digit or two. */
+static inline char *
+put_length(char *at, char mark, size_t length)
 {
-    ps_buf_put(out, &mark, 1);
-    ps_buf_put_number(out, length);
-    ps_buf_put(out, "\r\n", 2);
+    *at++ = mark;
+    if (length < 10) {
+        *at++ = (char)('0' + length);
+    } else if (length < 100) {
+        *at++ = (char)('0' + length / 10);
+        *at++ = (char)('0' + length % 10);
+    } else {
+        at += ps_buf_format_number(at, length);
+    }
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
 }
 
 ps_status
@@ -18,7 +30,8 @@ ps_redis_command_begin(ps_buf *out, size_t arguments)
 {
     ps_status status = ps_buf_reserve(out, NUMBER_ROOM);
     if (status == PS_OK) {
-        put_length(out, '*', arguments);
+        char *end = put_length(out->ptr + out->len, '*', arguments);
+        out->len = (size_t)(end - out->ptr);
     }
     return status;
 }
@@ -28,11 +41,14 @@ ps_redis_command_text(ps_buf *out, ps_span argument)
 {
     ps_status status = ps_buf_reserve(out, NUMBER_ROOM + argument.len + 2);
     if (status == PS_OK) {
-        put_length(out, '$', argument.len);
+        char *at = put_length(out->ptr + out->len, '$', argument.len);
         if (argument.len != 0) {
-            ps_buf_put(out, argument.ptr, argument.len);
+            memcpy(at, argument.ptr, argument.len);
         }
-        ps_buf_put(out, "\r\n", 2);
+        at += argument.len;
+        *at++ = '\r';
+        *at++ = '\n';
+        out->len = (size_t)(at - out->ptr);
     }
     return status;
 }

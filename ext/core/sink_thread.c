@@ -126,15 +126,24 @@ expire(ps_sink *sink, ps_batch *batch)
     }
 }
 
+/* The clock is coarse: many events of a batch have the same time, and go into
+ * the histogram together. */
 static void
 measure_queue(const ps_batch *batch, size_t from)
 {
-    ps_stats *stats = &batch->ring->header->stats;
+    ps_histogram *queue = &batch->ring->header->stats.queue;
     int64_t now = ps_clock_wall_ms();
-    for (size_t i = from; i < batch->count; i++) {
-        int64_t waited = now - batch->events[i].event.time_ms;
-        ps_histogram_add(&stats->queue,
-                         waited > 0 ? (uint64_t)waited * 1000 : 0);
+    for (size_t i = from; i < batch->count;) {
+        int64_t time_ms = batch->events[i].event.time_ms;
+        uint64_t us = now > time_ms ? (uint64_t)(now - time_ms) * 1000 : 0;
+        uint64_t times = 0;
+        for (; i < batch->count && batch->events[i].event.time_ms == time_ms;
+             i++) {
+            times++;
+        }
+        ps_count(&queue->bucket[ps_histogram_index(us)], times);
+        ps_count(&queue->sum, us * times);
+        ps_count(&queue->count, times);
     }
 }
 
