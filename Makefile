@@ -119,6 +119,9 @@ fmt: ## format C and Python
 	$(READY_DEV) run-fmt
 wheel: ## dist/: a wheel that carries its libraries
 	$(READY_DEV) run-wheel
+.PHONY: docs
+docs: ## build/docs/html: the documentation site, warnings are errors
+	$(READY_DEV) run-docs
 demo: ## serve examples/site, send requests, show the ledger
 	$(READY_DEMO) run-demo
 install: ## build the package into .venv
@@ -282,6 +285,11 @@ run-instructions: $(VENV)/.installed
 	$(PY) benchmarks/instructions.py --write
 run-demo: $(VENV)/.installed
 	$(PY) examples/site/demo.py
+
+# --- documentation --------------------------------------------------------
+.PHONY: run-docs
+run-docs:
+	$(PY) tools/docs
 
 clean: ## what was built; .venv stays
 	rm -rf build dist wheelhouse pysrc/*.egg-info .mypy_cache .ruff_cache \
