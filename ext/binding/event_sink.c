@@ -377,6 +377,12 @@ static PyMethodDef sink_methods[] = {
      totals_doc},
     {"captured", (PyCFunction)(void (*)(void))sink_captured, METH_NOARGS,
      captured_doc},
+    {"observe", (PyCFunction)(void (*)(void))event_sink_observe,
+     METH_VARARGS | METH_KEYWORDS, event_sink_observe_doc},
+    {"metrics", (PyCFunction)(void (*)(void))event_sink_metrics,
+     METH_VARARGS | METH_KEYWORDS, event_sink_metrics_doc},
+    {"_rings", (PyCFunction)(void (*)(void))event_sink_rings,
+     METH_VARARGS | METH_KEYWORDS | METH_CLASS, event_sink_rings_doc},
     {NULL, NULL, 0, NULL},
 };
 

@@ -15,6 +15,26 @@ extern const char event_sink_doc[];
 /* Target, counters and latencies as a new dict. */
 PyObject *event_sink_stats(EventSinkObject *sink);
 
+/* The ledger and the other counters into `dict`. -1 with an exception. */
+int event_sink_set_counters(core_state *state, PyObject *dict,
+                            const ps_stats *stats);
+
+/* Puts a new reference into the dict; NULL is an error already set. */
+int event_sink_set_steal(PyObject *dict, const char *key, PyObject *value);
+
+/* The word of a ps_sink_state; "unknown" for another number. */
+const char *event_sink_state_word(uint32_t state);
+
+/* observe, metrics and _rings: see their doc strings. */
+PyObject *event_sink_observe(EventSinkObject *sink, PyObject *args,
+                             PyObject *kwargs);
+PyObject *event_sink_metrics(EventSinkObject *sink, PyObject *args,
+                             PyObject *kwargs);
+PyObject *event_sink_rings(PyObject *type, PyObject *args, PyObject *kwargs);
+extern const char event_sink_observe_doc[];
+extern const char event_sink_metrics_doc[];
+extern const char event_sink_rings_doc[];
+
 /* The counters of all processes of the target as a new dict. */
 PyObject *event_sink_totals(EventSinkObject *sink);
 

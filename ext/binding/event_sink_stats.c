@@ -5,9 +5,8 @@
 
 #include "errors.h"
 
-/* Steals `value`; NULL is an error already set. */
-static int
-set_steal(PyObject *dict, const char *key, PyObject *value)
+int
+event_sink_set_steal(PyObject *dict, const char *key, PyObject *value)
 {
     if (value == NULL) {
         return -1;
@@ -20,7 +19,7 @@ set_steal(PyObject *dict, const char *key, PyObject *value)
 static int
 set_count(PyObject *dict, const char *key, uint64_t value)
 {
-    return set_steal(dict, key, PyLong_FromUnsignedLongLong(value));
+    return event_sink_set_steal(dict, key, PyLong_FromUnsignedLongLong(value));
 }
 
 /* A dict of the counters that are not 0, by word; their sum. */
@@ -115,9 +114,9 @@ describe_latency(const ps_stats *stats)
     };
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < Py_ARRAY_LENGTH(all); i++) {
-        if (set_steal(dict, all[i].word,
-                      describe_histogram(all[i].histogram, MICROSECONDS)) <
-            0) {
+        if (event_sink_set_steal(
+                dict, all[i].word,
+                describe_histogram(all[i].histogram, MICROSECONDS)) < 0) {
             Py_CLEAR(dict);
         }
     }
@@ -134,29 +133,36 @@ describe_stages(const ps_stats *stats)
     };
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < PS_STAGE_COUNT; i++) {
-        if (set_steal(dict, WORDS[i],
-                      describe_histogram(&stats->stage[i], NANOSECONDS)) < 0) {
+        if (event_sink_set_steal(
+                dict, WORDS[i],
+                describe_histogram(&stats->stage[i], NANOSECONDS)) < 0) {
             Py_CLEAR(dict);
         }
     }
     return dict;
 }
 
-static PyObject *
-describe_connection(const ps_sink_report *report)
+const char *
+event_sink_state_word(uint32_t state)
 {
-    static const char *const STATES[] = {
+    static const char *const WORDS[] = {
         [PS_SINK_IDLE] = "idle",
         [PS_SINK_CONNECTING] = "connecting",
         [PS_SINK_DELIVERING] = "connected",
         [PS_SINK_WAITING] = "waiting",
         [PS_SINK_CLOSED] = "closed",
     };
+    return state < Py_ARRAY_LENGTH(WORDS) ? WORDS[state] : "unknown";
+}
+
+static PyObject *
+describe_connection(const ps_sink_report *report)
+{
     const char *error =
         report->error != PS_OK ? ps_status_word(report->error) : NULL;
     return Py_BuildValue("{s:s,s:z,s:s,s:s,s:K}", "state",
-                         STATES[report->state], "error", error, "detail",
-                         report->target.detail, "server",
+                         event_sink_state_word(report->state), "error", error,
+                         "detail", report->target.detail, "server",
                          report->target.server, "failures",
                          (unsigned long long)report->failures);
 }
@@ -174,9 +180,9 @@ describe_ring(const ps_sink_report *report)
         report->producer, "bytes", (unsigned long long)report->ring_bytes,
         "used", (unsigned long long)report->ring_used);
     if (dict == NULL ||
-        set_steal(dict, "path",
-                  path != NULL ? PyUnicode_DecodeFSDefault(path)
-                               : Py_NewRef(Py_None)) < 0) {
+        event_sink_set_steal(dict, "path",
+                             path != NULL ? PyUnicode_DecodeFSDefault(path)
+                                          : Py_NewRef(Py_None)) < 0) {
         Py_CLEAR(dict);
     }
     return dict;
@@ -194,43 +200,45 @@ make_printable(char *text)
     }
 }
 
-/* The ledger and the other counters into `dict`. */
-static int
-set_counters(core_state *state, PyObject *dict, const ps_stats *stats)
+int
+event_sink_set_counters(core_state *state, PyObject *dict,
+                        const ps_stats *stats)
 {
     uint64_t refused;
     uint64_t dropped;
     uint64_t ignored;
     uint64_t delivered =
         atomic_load_explicit(&stats->delivered, memory_order_acquire);
-    if (set_steal(dict, "refused",
-                  by_reason(state, stats->refused, &refused)) < 0 ||
-        set_steal(dict, "dropped",
-                  by_reason(state, stats->dropped, &dropped)) < 0) {
+    if (event_sink_set_steal(dict, "refused",
+                             by_reason(state, stats->refused, &refused)) < 0 ||
+        event_sink_set_steal(dict, "dropped",
+                             by_reason(state, stats->dropped, &dropped)) < 0) {
         return -1;
     }
     atomic_thread_fence(memory_order_acquire);
     uint64_t accepted = ps_counted(&stats->accepted);
+    uint64_t settled = delivered + dropped; /* more only in a broken file */
     PyObject *adopted = Py_BuildValue(
         "{s:K,s:K,s:K,s:K}", "rings",
         (unsigned long long)ps_counted(&stats->adopted_rings), "events",
         (unsigned long long)ps_counted(&stats->adopted_events), "torn",
         (unsigned long long)ps_counted(&stats->adopted_torn), "left_alone",
         (unsigned long long)ps_counted(&stats->rings_left_alone));
-    if (set_steal(dict, "adopted", adopted) < 0 ||
+    if (event_sink_set_steal(dict, "adopted", adopted) < 0 ||
         set_count(dict, "offered", accepted + refused) < 0 ||
         set_count(dict, "accepted", accepted) < 0 ||
         set_count(dict, "delivered", delivered) < 0 ||
-        set_count(dict, "pending", accepted - delivered - dropped) < 0 ||
+        set_count(dict, "pending",
+                  accepted >= settled ? accepted - settled : 0) < 0 ||
         set_count(dict, "session_errors", ps_counted(&stats->session_errors)) <
             0 ||
         set_count(dict, "minted", ps_counted(&stats->minted)) < 0 ||
-        set_steal(dict, "tokens", by_reason(state, stats->token, &ignored)) <
-            0 ||
-        set_steal(dict, "cookies", by_reason(state, stats->cookie, &ignored)) <
-            0 ||
-        set_steal(dict, "latency", describe_latency(stats)) < 0 ||
-        set_steal(dict, "stages", describe_stages(stats)) < 0) {
+        event_sink_set_steal(dict, "tokens",
+                             by_reason(state, stats->token, &ignored)) < 0 ||
+        event_sink_set_steal(dict, "cookies",
+                             by_reason(state, stats->cookie, &ignored)) < 0 ||
+        event_sink_set_steal(dict, "latency", describe_latency(stats)) < 0 ||
+        event_sink_set_steal(dict, "stages", describe_stages(stats)) < 0) {
         return -1;
     }
     return 0;
@@ -248,10 +256,12 @@ event_sink_stats(EventSinkObject *self)
         report.target.delivery[0] != '\0' ? report.target.delivery : "unknown";
     PyObject *dict = PyDict_New();
     if (dict == NULL ||
-        set_counters(state, dict, ps_sink_stats(self->sink)) < 0 ||
-        set_steal(dict, "delivery", PyUnicode_FromString(delivery)) < 0 ||
-        set_steal(dict, "connection", describe_connection(&report)) < 0 ||
-        set_steal(dict, "ring", describe_ring(&report)) < 0) {
+        event_sink_set_counters(state, dict, ps_sink_stats(self->sink)) < 0 ||
+        event_sink_set_steal(dict, "delivery",
+                             PyUnicode_FromString(delivery)) < 0 ||
+        event_sink_set_steal(dict, "connection",
+                             describe_connection(&report)) < 0 ||
+        event_sink_set_steal(dict, "ring", describe_ring(&report)) < 0) {
         Py_CLEAR(dict);
     }
     return dict;
@@ -270,14 +280,14 @@ event_sink_totals(EventSinkObject *self)
     ps_stats *sum =
         (ps_stats *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
     PyThreadState *saved = PyEval_SaveThread();
-    ps_status status = ps_sink_totals(self->sink, sum, &rings);
+    ps_status status = ps_sink_totals(self->sink, sum, &rings, NULL);
     PyEval_RestoreThread(saved);
     PyObject *dict = NULL;
     if (status != PS_OK) {
         raise_setting_error(state, status, "totals", NULL);
     } else {
         dict = PyDict_New();
-        if (dict != NULL && (set_counters(state, dict, sum) < 0 ||
+        if (dict != NULL && (event_sink_set_counters(state, dict, sum) < 0 ||
                              set_count(dict, "rings", rings) < 0)) {
             Py_CLEAR(dict);
         }

@@ -411,7 +411,7 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
         "verifier",        "paths",        "fingerprint", "sink",
         "require_token",   "user_claims",  "token_from",  "treat_as",
         "event_fields",    "hash_ids",     "mode",        "gpc",
-        "trusted_proxies", "token_header", NULL};
+        "trusted_proxies", "token_header", "metrics",     NULL};
     PyObject *verifier = NULL;
     PyObject *paths = NULL;
     PyObject *fingerprint = NULL;
@@ -426,11 +426,12 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
     PyObject *gpc = NULL;
     int trusted_proxies = 0;
     PyObject *token_header = NULL;
+    int metrics = 0;
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$OOOOOOOOOpOOiO:Gate", keywords, &verifier, &paths,
-            &fingerprint, &sink, &require_token, &user_claims, &token_from,
-            &treat_as, &event_fields, &hash_ids, &mode, &gpc, &trusted_proxies,
-            &token_header)) {
+            args, kwargs, "|$OOOOOOOOOpOOiOp:Gate", keywords, &verifier,
+            &paths, &fingerprint, &sink, &require_token, &user_claims,
+            &token_from, &treat_as, &event_fields, &hash_ids, &mode, &gpc,
+            &trusted_proxies, &token_header, &metrics)) {
         return -1;
     }
     ps_token_source sources[TOKEN_SOURCES_MAX];
@@ -485,6 +486,7 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
     settings.rows = rows;
     settings.row_count = PS_LABELS_MAX;
     settings.hash_ids = hash_ids != 0;
+    settings.metrics = metrics != 0;
     settings.trusted_proxies = (unsigned)trusted_proxies;
     self->hash_ids = settings.hash_ids;
     self->mode = settings.mode;

@@ -60,6 +60,11 @@
 #define PS_TOTALS_KEPT_S 604800    /* 7 days: then totals nobody adds to go */
 #define PS_ADOPT_EVERY_MS 5000     /* how often dead rings are looked for */
 
+/* Series of metrics, in the header of the ring. */
+#define PS_METRIC_SLOTS 1024     /* of a table */
+#define PS_METRIC_SERIES_MAX 448 /* that one process names */
+#define PS_METRIC_NAME_MAX 112   /* bytes of a name; longer ones are cut */
+
 /* The sink. */
 #define PS_BATCH_MAX 4096          /* events of one batch */
 #define PS_BATCH_BYTES_MAX 262144  /* bytes of records of one batch */

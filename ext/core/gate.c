@@ -35,6 +35,7 @@ struct ps_gate {
     ps_mode mode;
     ps_mode gpc;
     unsigned trusted_proxies;
+    bool metrics;
 };
 
 /* --- making and freeing ------------------------------------------------ */
@@ -95,6 +96,7 @@ ps_gate_new(const ps_gate_settings *settings, ps_gate **result)
     gate->mode = settings->mode;
     gate->gpc = settings->gpc;
     gate->trusted_proxies = settings->trusted_proxies;
+    gate->metrics = settings->metrics;
     for (size_t i = 0; i < PS_LABELS_MAX; i++) {
         gate->rows[i] =
             i < settings->row_count ? settings->rows[i] : PS_LABEL_TRACK;
@@ -346,6 +348,19 @@ end_stage(ps_stats *stats, ps_stage stage, int64_t began_ns)
     return now;
 }
 
+/* The cache's counters lie in the process: readers of the ring are told now
+ * and then, at first often. */
+static void
+tell_cache(const ps_gate *gate, ps_stats *stats)
+{
+    uint64_t turn = ps_counted(&stats->turn) - 1;
+    if (gate->verifier != NULL &&
+        (turn % 256 == 0 || (turn & (turn - 1)) == 0)) {
+        ps_token_cache_info info = ps_verifier_cache_counts(gate->verifier);
+        ps_sink_tell_cache(gate->sink, info.hits, info.misses);
+    }
+}
+
 void
 ps_gate_enter(const ps_gate *gate, const ps_request *request, ps_span method,
               ps_span path, ps_mode mode, bool secure,
@@ -389,6 +404,7 @@ ps_gate_enter(const ps_gate *gate, const ps_request *request, ps_span method,
     visit->agent = find_agent(request);
     find_fingerprint(gate, request, mode, secure, visit);
     if (measured) {
+        tell_cache(gate, stats);
         visit->entered_ns = end_stage(stats, PS_STAGE_FINGERPRINT, began_ns);
     }
 }
@@ -409,6 +425,23 @@ ps_gate_may_set_cookie(const ps_gate *gate, const ps_visit *visit, int status,
         return !has_user && visit->token == NULL;
     }
     return visit->fingerprint.reissue;
+}
+
+/* Into the metrics, by what cannot have more values than a site has routes. */
+static void
+measure(const ps_gate *gate, const ps_visit *visit, const ps_outcome *outcome,
+        uint64_t duration_us)
+{
+    ps_metrics *metrics = ps_sink_metrics(gate->sink);
+    if (metrics != NULL) {
+        ps_metrics_name name = {
+            .kind = PS_METRIC_REQUEST,
+            .method = ps_metrics_method(visit->method),
+            .outcome = ps_metrics_class(outcome->status),
+            .text = outcome->route,
+        };
+        ps_metrics_count(metrics, &name, duration_us);
+    }
 }
 
 static bool
@@ -497,6 +530,9 @@ ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
     if (visit->row != PS_LABEL_SKIP && gate->sink != NULL) {
         uint64_t duration_us = (uint64_t)(ps_visit_elapsed_ns(visit) / 1000);
         ps_stats_request(stats_of(gate), duration_us);
+        if (gate->metrics && outcome->status != 0) {
+            measure(gate, visit, outcome, duration_us);
+        }
         if (is_recorded(visit, outcome->status, verified)) {
             record(gate, visit, request, outcome, hand_out, duration_us);
         }

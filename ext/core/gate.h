@@ -58,6 +58,7 @@ typedef struct ps_gate_settings {
     ps_mode mode;
     ps_mode gpc;
     unsigned trusted_proxies;
+    bool metrics; /* requests are counted by route, method and class */
 } ps_gate_settings;
 
 typedef struct ps_gate ps_gate;

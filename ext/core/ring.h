@@ -20,12 +20,13 @@
 
 #include "config.h"
 #include "event.h"
+#include "metrics.h"
 #include "span.h"
 #include "stats.h"
 #include "status.h"
 
 #define PS_RING_FORMAT 2U
-#define PS_RING_HEADER_BYTES 16384U
+#define PS_RING_HEADER_BYTES 294912U
 #define PS_RING_MIRROR 12288U /* at least PS_RECORD_MAX, whole pages */
 #define PS_RING_SEALED                                       \
     (UINT64_C(1) << 63)     /* in head: nothing more goes in \
@@ -59,6 +60,20 @@ typedef struct ps_ring_journal {
     _Atomic uint64_t rejected;
 } ps_ring_journal;
 
+/* How the sink is, for readers in other processes. Texts end in NUL and may be
+ * found half written. */
+typedef struct ps_ring_beacon {
+    _Atomic uint32_t state; /* ps_sink_state */
+    _Atomic uint32_t error; /* of the last attempt that failed */
+    _Atomic uint64_t failures;
+    _Atomic int64_t delivered_ms;  /* when a batch was last acknowledged */
+    _Atomic uint64_t cache_hits;   /* of the verifier, every so often */
+    _Atomic uint64_t cache_misses; /* likewise */
+    char identity[128];            /* the target, without credentials */
+    char delivery[64];
+    char server[48];
+} ps_ring_beacon;
+
 /* The first PS_RING_HEADER_BYTES of the file. */
 typedef struct ps_ring_header {
     ps_ring_label label;
@@ -68,7 +83,9 @@ typedef struct ps_ring_header {
     ps_ring_journal journal;            /* the consumer */
     _Alignas(64) _Atomic uint64_t fence_client; /* CLIENT ID; 0: none */
     char fence_run_id[PS_RUN_ID_SIZE];          /* of the server it is on */
+    _Alignas(64) ps_ring_beacon beacon;
     _Alignas(64) ps_stats stats;
+    _Alignas(64) ps_metrics metrics;
 } ps_ring_header;
 
 /* One process's view of a ring. Made by ring_file.h. */

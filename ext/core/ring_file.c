@@ -279,9 +279,9 @@ ps_ring_file_create(ps_ring *ring, const char *ring_dir,
     return status;
 }
 
-/* Does the locked file hold a ring that we may take over? */
-static bool
-is_trusted(int fd, const char target[PS_PRODUCER_SIZE], ps_ring_label *label)
+bool
+ps_ring_file_is_trusted(int fd, const char target[PS_PRODUCER_SIZE],
+                        ps_ring_label *label)
 {
     struct stat found;
     return fstat(fd, &found) == 0 && is_private(&found, S_IFREG, 0600) &&
@@ -294,7 +294,8 @@ is_trusted(int fd, const char target[PS_PRODUCER_SIZE], ps_ring_label *label)
            label->data_bytes >= PS_RING_BYTES_MIN &&
            label->data_bytes <= PS_RING_BYTES_TOP &&
            (label->data_bytes & (label->data_bytes - 1)) == 0 &&
-           memcmp(label->target, target, PS_PRODUCER_SIZE) == 0 &&
+           (target == NULL ||
+            memcmp(label->target, target, PS_PRODUCER_SIZE) == 0) &&
            (uint64_t)found.st_size == PS_RING_HEADER_BYTES + label->data_bytes;
 }
 
@@ -373,7 +374,8 @@ lock_ownerless(ps_ring *ring, int folder, const char *name,
         locked.st_ino != named.st_ino || locked.st_dev != named.st_dev) {
         return PS_TIMEOUT;
     }
-    return is_trusted(ring->fd, target, label) ? PS_OK : PS_MALFORMED;
+    return ps_ring_file_is_trusted(ring->fd, target, label) ? PS_OK
+                                                            : PS_MALFORMED;
 }
 
 /* The name of the oldest ownerless ring; false when there is none. */

@@ -48,6 +48,11 @@ PS_CHECKED ps_status ps_ring_file_adopt(ps_ring *ring, const char *ring_dir,
                                         const char target[PS_PRODUCER_SIZE],
                                         ps_ring_scan *scan);
 
+/* Does the open file hold a ring that this user made, of `target` (NULL: of
+ * any)? Then `label` is what it says about itself. Reads, locks nothing. */
+bool ps_ring_file_is_trusted(int fd, const char target[PS_PRODUCER_SIZE],
+                             ps_ring_label *label);
+
 /* Gives up the lock, and the file too where `remove`; the mapping stays, for
  * threads that are still in it. Twice is fine. */
 void ps_ring_file_abandon(ps_ring *ring, bool remove);

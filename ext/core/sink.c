@@ -113,7 +113,11 @@ start(ps_sink *sink)
         }
         if (status == PS_OK) {
             move_stats(&sink->ring.header->stats, sink->own_stats);
+            snprintf(sink->ring.header->beacon.identity,
+                     sizeof(sink->ring.header->beacon.identity), "%s",
+                     sink->identity);
             atomic_store(&sink->state, PS_SINK_CONNECTING);
+            atomic_store(&sink->ring.header->beacon.state, PS_SINK_CONNECTING);
             atomic_store(&sink->page->mapped, 1);
             atomic_store_explicit(&sink->page->up, 1, memory_order_release);
             sink->retry_at_ns = 0;
@@ -150,6 +154,26 @@ ps_sink_stats(ps_sink *sink)
     return atomic_load_explicit(&sink->page->mapped, memory_order_acquire) != 0
                ? &sink->ring.header->stats
                : sink->own_stats;
+}
+
+ps_metrics *
+ps_sink_metrics(ps_sink *sink)
+{
+    if (__builtin_expect(!is_up(sink), 0) && start(sink) != PS_OK) {
+        return NULL;
+    }
+    return &sink->ring.header->metrics;
+}
+
+void
+ps_sink_tell_cache(ps_sink *sink, uint64_t hits, uint64_t misses)
+{
+    if (is_up(sink)) {
+        ps_ring_beacon *beacon = &sink->ring.header->beacon;
+        atomic_store_explicit(&beacon->cache_hits, hits, memory_order_relaxed);
+        atomic_store_explicit(&beacon->cache_misses, misses,
+                              memory_order_relaxed);
+    }
 }
 
 void
@@ -456,9 +480,11 @@ ps_sink_ring_dir(const ps_sink *sink)
 }
 
 ps_status
-ps_sink_totals(ps_sink *sink, ps_stats *sum, size_t *rings)
+ps_sink_totals(ps_sink *sink, ps_stats *sum, size_t *rings,
+               ps_metrics *metrics)
 {
-    return ps_totals_read(sink->ring_dir, sink->target_name, sum, rings);
+    return ps_totals_read(sink->ring_dir, sink->target_name, sum, rings,
+                          metrics);
 }
 
 ps_target *

@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "event.h"
+#include "metrics.h"
 #include "ring.h"
 #include "span.h"
 #include "stats.h"
@@ -74,6 +75,13 @@ bool ps_sink_is_closed(const ps_sink *sink);
  * Any thread. */
 ps_stats *ps_sink_stats(ps_sink *sink);
 
+/* This process's metrics; makes the ring when there is none. NULL where it is
+ * closed or cannot be made. Valid as ps_sink_stats. Any thread. */
+ps_metrics *ps_sink_metrics(ps_sink *sink);
+
+/* Tells other processes how the verifier's cache does. Any thread. */
+void ps_sink_tell_cache(ps_sink *sink, uint64_t hits, uint64_t misses);
+
 typedef enum ps_sink_state {
     PS_SINK_IDLE,       /* no event yet in this process */
     PS_SINK_CONNECTING, /* no attempt has ended yet */
@@ -103,10 +111,10 @@ const char *ps_sink_ring_dir(const ps_sink *sink);
 
 /* The counters of all processes of this host and user that use the same
  * target, the ended ones included; `*rings` of them are alive or not yet
- * adopted. SYSTEM where there is no folder for rings. Any thread; reads
- * files. */
+ * adopted. `metrics` may be NULL. SYSTEM where there is no folder for rings.
+ * Any thread; reads files. */
 PS_CHECKED ps_status ps_sink_totals(ps_sink *sink, ps_stats *sum,
-                                    size_t *rings);
+                                    size_t *rings, ps_metrics *metrics);
 
 /* The target, for what is particular to it. Borrowed. */
 ps_target *ps_sink_target(ps_sink *sink);

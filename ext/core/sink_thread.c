@@ -70,6 +70,19 @@ learn(ps_sink *sink)
     pthread_mutex_lock(&sink->lock);
     sink->report = report;
     pthread_mutex_unlock(&sink->lock);
+    ps_ring_beacon *beacon = &sink->ring.header->beacon;
+    memcpy(beacon->delivery, report.delivery, sizeof(beacon->delivery));
+    memcpy(beacon->server, report.server, sizeof(beacon->server));
+}
+
+/* What became of the last attempt, for readers of the ring. */
+static void
+tell(ps_sink *sink, ps_sink_state state, ps_status error)
+{
+    ps_ring_beacon *beacon = &sink->ring.header->beacon;
+    atomic_store(&beacon->state, (uint32_t)state);
+    atomic_store(&beacon->error, (uint32_t)error);
+    atomic_store(&beacon->failures, atomic_load(&sink->failures));
 }
 
 static void
@@ -77,12 +90,14 @@ note_success(loop *self)
 {
     ps_sink *sink = self->sink;
     self->wait_ns = 0;
+    atomic_store(&sink->ring.header->beacon.delivered_ms, ps_clock_wall_ms());
     if (atomic_load(&sink->state) == PS_SINK_DELIVERING) {
         return;
     }
     learn(sink);
     atomic_store(&sink->error, PS_OK);
     atomic_store(&sink->state, PS_SINK_DELIVERING);
+    tell(sink, PS_SINK_DELIVERING, PS_OK);
     if (!self->warned && strstr(sink->report.delivery, "evict") != NULL) {
         char text[PS_NOTICE_MAX];
         snprintf(text, sizeof(text),
@@ -110,6 +125,7 @@ note_failure(loop *self, ps_status status)
     atomic_store(&sink->error, (int)status);
     atomic_fetch_add(&sink->failures, 1);
     atomic_store(&sink->state, PS_SINK_WAITING);
+    tell(sink, PS_SINK_WAITING, status);
     snprintf(text, sizeof(text),
              "events do not reach %.200s: %s (%.150s); %llu are waiting",
              sink->identity, ps_status_text(status), sink->report.detail,

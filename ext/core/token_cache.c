@@ -424,6 +424,20 @@ ps_token_cache_clear(ps_token_cache *cache)
 }
 
 ps_token_cache_info
+ps_token_cache_counts(ps_token_cache *cache)
+{
+    ps_token_cache_info info = {.capacity = cache->capacity};
+    for (size_t i = 0; ready(cache) && i < LOCKS; i++) {
+        lock *l = &cache->page->locks[i];
+        take(l);
+        info.hits += l->hits;
+        info.misses += l->misses;
+        give(l);
+    }
+    return info;
+}
+
+ps_token_cache_info
 ps_token_cache_look(ps_token_cache *cache)
 {
     ps_token_cache_info info = {.capacity = cache->capacity};
@@ -440,12 +454,8 @@ ps_token_cache_look(ps_token_cache *cache)
         info.bytes += s->bytes;
         give(l);
     }
-    for (size_t i = 0; i < LOCKS; i++) {
-        lock *l = &cache->page->locks[i];
-        take(l);
-        info.hits += l->hits;
-        info.misses += l->misses;
-        give(l);
-    }
+    ps_token_cache_info counts = ps_token_cache_counts(cache);
+    info.hits = counts.hits;
+    info.misses = counts.misses;
     return info;
 }

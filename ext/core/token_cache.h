@@ -46,7 +46,9 @@ typedef struct ps_token_cache_info {
     size_t bytes;    /* of the tokens kept */
 } ps_token_cache_info;
 
-/* Of this process: a forked child starts from 0. Any thread. */
+/* Of this process: a forked child starts from 0. The first leaves out what
+ * has to be counted: size and bytes. Any thread. */
+ps_token_cache_info ps_token_cache_counts(ps_token_cache *cache);
 ps_token_cache_info ps_token_cache_look(ps_token_cache *cache);
 
 #endif

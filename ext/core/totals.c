@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The file holds a magic, the size of ps_stats and a ps_stats. One lock, the
+/* The file holds a magic, the size of ps_stats and of ps_metrics, a ps_stats
+ * and, once there are any, a ps_metrics. One lock, the
  * file's, orders everything: a ring's counters are added and its name is
  * taken away under it, and a reader holds it while it looks at the rings.
  * Whoever gives up a ring also removes the files of targets that nobody has
@@ -26,8 +27,13 @@
 typedef struct totals_file {
     char magic[8];
     uint64_t size;
+    uint64_t metrics_size;
     _Alignas(64) ps_stats stats;
+    _Alignas(64) ps_metrics metrics;
 } totals_file;
+
+/* Without the metrics. */
+#define STATS_END (offsetof(totals_file, stats) + sizeof(ps_stats))
 
 static const char MAGIC[8] = {'p', 's', 't', 'o', 't', 'a', 'l', '2'};
 
@@ -163,11 +169,22 @@ static void
 load(int fd, totals_file *file)
 {
     memset((void *)file, 0, sizeof(*file));
-    if (pread(fd, file, sizeof(*file), 0) != (ssize_t)sizeof(*file) ||
+    if (pread(fd, file, STATS_END, 0) != (ssize_t)STATS_END ||
         memcmp(file->magic, MAGIC, sizeof(MAGIC)) != 0 ||
-        file->size != sizeof(ps_stats)) {
+        file->size != sizeof(ps_stats) ||
+        file->metrics_size != sizeof(ps_metrics)) {
         memset((void *)file, 0, sizeof(*file));
+    } else if (pread(fd, (void *)&file->metrics, sizeof(ps_metrics),
+                     offsetof(totals_file, metrics)) !=
+               (ssize_t)sizeof(ps_metrics)) {
+        memset((void *)&file->metrics, 0, sizeof(ps_metrics));
     }
+}
+
+static bool
+has_metrics(const ps_metrics *metrics)
+{
+    return ps_counted(&metrics->used) != 0;
 }
 
 static bool
@@ -175,7 +192,9 @@ store(int fd, totals_file *file)
 {
     memcpy(file->magic, MAGIC, sizeof(MAGIC));
     file->size = sizeof(ps_stats);
-    return pwrite(fd, file, sizeof(*file), 0) == (ssize_t)sizeof(*file);
+    file->metrics_size = sizeof(ps_metrics);
+    size_t size = has_metrics(&file->metrics) ? sizeof(*file) : STATS_END;
+    return pwrite(fd, file, size, 0) == (ssize_t)size;
 }
 
 /* Static storage would be shared by threads: a block for each call. */
@@ -190,7 +209,7 @@ make_block(void **block)
 }
 
 static bool
-add_locked(int fd, const ps_stats *stats)
+add_locked(int fd, const ps_stats *stats, const ps_metrics *metrics)
 {
     void *block;
     totals_file *file = make_block(&block);
@@ -198,6 +217,9 @@ add_locked(int fd, const ps_stats *stats)
     if (file != NULL) {
         load(fd, file);
         ps_stats_add(&file->stats, stats);
+        if (metrics != NULL && has_metrics(metrics)) {
+            ps_metrics_add(&file->metrics, metrics);
+        }
         added = store(fd, file);
     }
     ps_free(block);
@@ -213,7 +235,7 @@ ps_totals_add(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
     if (fd < 0) {
         return PS_SYSTEM;
     }
-    bool added = add_locked(fd, stats);
+    bool added = add_locked(fd, stats, NULL);
     ps_fork_close(fd);
     return added ? PS_OK : PS_SYSTEM;
 }
@@ -227,7 +249,8 @@ ps_totals_retire(const char *ring_dir, ps_ring *ring)
         return;
     }
     int fd = lock_file(ring_dir, ring->header->label.target, folder);
-    bool added = fd >= 0 && add_locked(fd, &ring->header->stats);
+    bool added = fd >= 0 &&
+                 add_locked(fd, &ring->header->stats, &ring->header->metrics);
     /* A ring whose counters found no place stays: an adopter tries again. */
     ps_ring_file_abandon(ring, added);
     if (fd >= 0) {
@@ -240,7 +263,7 @@ ps_totals_retire(const char *ring_dir, ps_ring *ring)
 static bool
 add_ring(const char *folder, const char *name,
          const char target[PS_PRODUCER_SIZE], totals_file *scratch,
-         ps_stats *sum)
+         ps_stats *sum, ps_metrics *metrics)
 {
     char path[PS_RING_PATH_MAX + NAME_MAX + 2];
     struct stat found;
@@ -263,16 +286,23 @@ add_ring(const char *folder, const char *name,
         pread(fd, (void *)&scratch->stats.accepted, sizeof(uint64_t),
               offsetof(ps_ring_header, stats.accepted)) ==
             (ssize_t)sizeof(uint64_t);
+    bool measured = good && metrics != NULL &&
+                    pread(fd, (void *)&scratch->metrics, sizeof(ps_metrics),
+                          offsetof(ps_ring_header, metrics)) ==
+                        (ssize_t)sizeof(ps_metrics);
     ps_fork_close(fd);
     if (good) {
         ps_stats_add(sum, &scratch->stats);
+    }
+    if (measured) {
+        ps_metrics_add(metrics, &scratch->metrics);
     }
     return good;
 }
 
 ps_status
 ps_totals_read(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
-               ps_stats *sum, size_t *rings)
+               ps_stats *sum, size_t *rings, ps_metrics *metrics)
 {
     char folder[PS_RING_PATH_MAX];
     void *block;
@@ -293,14 +323,67 @@ ps_totals_read(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
     *rings = 0;
     load(fd, file);
     ps_stats_add(sum, &file->stats);
+    if (metrics != NULL) {
+        memset((void *)metrics, 0, sizeof(*metrics));
+        ps_metrics_add(metrics, &file->metrics);
+    }
     struct dirent *entry;
     while ((entry = readdir(listing)) != NULL) {
         if (is_ring_of(entry->d_name, target)) {
-            *rings += add_ring(folder, entry->d_name, target, file, sum);
+            *rings +=
+                add_ring(folder, entry->d_name, target, file, sum, metrics);
         }
     }
     closedir(listing);
     ps_fork_close(fd);
     ps_free(block);
     return PS_OK;
+}
+
+/* ---- without the lock -------------------------------------------------- */
+
+void
+ps_totals_look(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
+               ps_stats *sum)
+{
+    char folder[PS_RING_PATH_MAX];
+    char path[PS_RING_PATH_MAX + 32];
+    struct stat found;
+    void *block = NULL;
+    totals_file *file = make_block(&block);
+    memset((void *)sum, 0, sizeof(*sum));
+    if (file != NULL && ps_ring_file_name_folder(ring_dir, folder)) {
+        snprintf(path, sizeof(path), "%s/%.16s" SUFFIX, folder, target);
+        int fd = ps_fork_openat(AT_FDCWD, path,
+                                O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
+        if (fd >= 0 && fstat(fd, &found) == 0 && S_ISREG(found.st_mode) &&
+            found.st_uid == geteuid()) {
+            load(fd, file);
+            ps_stats_add(sum, &file->stats);
+        }
+        if (fd >= 0) {
+            ps_fork_close(fd);
+        }
+    }
+    ps_free(block);
+}
+
+void
+ps_totals_each(const char *ring_dir,
+               bool (*see)(const char target[PS_PRODUCER_SIZE], void *context),
+               void *context)
+{
+    char folder[PS_RING_PATH_MAX];
+    DIR *listing =
+        ps_ring_file_name_folder(ring_dir, folder) ? opendir(folder) : NULL;
+    if (listing == NULL) {
+        return;
+    }
+    struct dirent *entry;
+    while ((entry = readdir(listing)) != NULL) {
+        if (is_totals(entry->d_name) && !see(entry->d_name, context)) {
+            break;
+        }
+    }
+    closedir(listing);
 }

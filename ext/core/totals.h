@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "metrics.h"
 #include "ring.h"
 #include "stats.h"
 #include "status.h"
@@ -18,12 +19,26 @@ PS_CHECKED ps_status ps_totals_add(const char *ring_dir,
                                    const ps_stats *stats);
 
 /* Sums the totals and the counters of every ring of `target` that is there
- * into `sum` (zeroed first); `*rings` is how many those are. A ring that goes
+ * into `sum` (zeroed first), and their metrics into `metrics` unless that is
+ * NULL; `*rings` is how many those are. A ring that goes
  * at the same time is counted once: the file's lock is held meanwhile.
  * SYSTEM, NO_MEMORY. */
 PS_CHECKED ps_status ps_totals_read(const char *ring_dir,
                                     const char target[PS_PRODUCER_SIZE],
-                                    ps_stats *sum, size_t *rings);
+                                    ps_stats *sum, size_t *rings,
+                                    ps_metrics *metrics);
+
+/* What the ended processes of `target` have counted, without the lock and
+ * without making anything: zeroes where there is no such file. A ring that
+ * goes at the same time may be counted twice or not at all. Any thread. */
+void ps_totals_look(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
+                    ps_stats *sum);
+
+/* Calls `see` with the name of each target that has such a file. */
+void ps_totals_each(const char *ring_dir,
+                    bool (*see)(const char target[PS_PRODUCER_SIZE],
+                                void *context),
+                    void *context);
 
 /* Adds a ring's counters and gives its file up, under one lock, so that no
  * reader sees both or neither. Also removes the totals of other targets that

@@ -621,6 +621,13 @@ ps_verifier_cache_info(ps_verifier *verifier)
                                    : (ps_token_cache_info){0};
 }
 
+ps_token_cache_info
+ps_verifier_cache_counts(ps_verifier *verifier)
+{
+    return verifier->cache != NULL ? ps_token_cache_counts(verifier->cache)
+                                   : (ps_token_cache_info){0};
+}
+
 void
 ps_verifier_cache_clear(ps_verifier *verifier)
 {

@@ -99,6 +99,8 @@ PS_CHECKED ps_status ps_verifier_verify_jws(ps_verifier *verifier,
 
 /* All zero without a cache. Any thread. */
 ps_token_cache_info ps_verifier_cache_info(ps_verifier *verifier);
+/* Hits, misses and capacity alone, which costs less. */
+ps_token_cache_info ps_verifier_cache_counts(ps_verifier *verifier);
 void ps_verifier_cache_clear(ps_verifier *verifier);
 
 #endif

@@ -363,6 +363,7 @@ class Gate:
         gpc: _Mode | None = "derived",
         trusted_proxies: int = 0,
         token_header: str | None = None,
+        metrics: bool = False,
     ) -> Self: ...
     @property
     def verifier(self) -> TokenVerifier | None: ...
@@ -548,6 +549,29 @@ class EventSink:
         """The ledger of all processes of this host and user with the same target.
 
         The ended ones are included. OSError where there is no folder for rings.
+        """
+    def observe(self, kind: str, name: str, seconds: float = 0.0, outcome: str = "") -> None:
+        """Counts one of them in the metrics, and how long it took.
+
+        ``kind`` is ``database``, ``cache`` or ``task``, ``name`` the alias or the task's,
+        ``outcome`` ``hit``, ``miss``, ``success``, ``failure`` or nothing. ValueError for others.
+        Never blocks.
+        """
+    def metrics(
+        self, own: bool = False
+    ) -> tuple[tuple[float, ...], list[tuple[str, str, str, str, float, tuple[int, ...]]]]:
+        """What was counted by name, by all processes with the same target, the ended ones too.
+
+        The upper limits of the buckets in seconds, and for each series (kind, name, method,
+        outcome, seconds in all, one count a bucket; the last one takes the rest). ``own``: by
+        this process alone. OSError where there is no folder for rings.
+        """
+    @classmethod
+    def _rings(
+        cls, ring_dir: str | PathLike[str] | None = None
+    ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]], int]:
+        """Every ring of this user, what the ended processes counted by target, and how many files
+        cannot be trusted. Takes no lock. OSError where the folder is not this user's.
         """
     def captured(self) -> list[dict[str, str]]:
         """What a sink with the target ``memory:`` has taken, as Redis would hold it.

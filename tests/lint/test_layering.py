@@ -24,7 +24,7 @@ token token_cache
 verifier
 cookie request fingerprint agent client_address derived shared_cache
 path_rule path_tree path_filter
-event stats ring ring_file totals batch
+event stats metrics ring ring_file ring_view totals batch
 redis_error redis_url redis_tls resolve redis_link redis_command redis_hello
 session_touch redis_batch
 target delivery

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* EventSink._rings: every ring of this user, for `penstock stats` and the
+ * metrics. The files may hold anything: texts are made printable, numbers are
+ * bounded or passed on as they are. */
+#include "event_sink.h"
+
+#include "errors.h"
+
+#include "../core/ring_view.h"
+#include "../core/totals.h"
+
+typedef struct collected {
+    core_state *state; /* borrowed */
+    const char *ring_dir;
+    PyObject *rings; /* list of dicts */
+    PyObject *ended; /* dict of dicts, by target */
+} collected;
+
+/* Printable ASCII of at most `size` bytes up to the first NUL. */
+static PyObject *
+printable(const char *text, size_t size)
+{
+    char copy[PS_RING_PATH_MAX];
+    size_t length = 0;
+    while (length < size && length < sizeof(copy) && text[length] != '\0') {
+        unsigned char c = (unsigned char)text[length];
+        copy[length++] = c < ' ' || c >= 0x7F ? '?' : (char)c;
+    }
+    return PyUnicode_FromStringAndSize(copy, (Py_ssize_t)length);
+}
+
+static const char *
+error_word(uint32_t error)
+{
+    return error == PS_OK || error >= PS_STATUS_SLOTS
+               ? NULL
+               : ps_status_word((ps_status)error);
+}
+
+static PyObject *
+describe_ring(core_state *state, const ps_ring_view *view, const char *name)
+{
+    const ps_ring_header *header = &view->header;
+    const ps_ring_label *label = &header->label;
+    const ps_ring_beacon *beacon = &header->beacon;
+    PyObject *dict = Py_BuildValue(
+        "{s:s,s:I,s:L,s:L,s:K,s:K,s:K,s:K,s:L,s:L,s:s,s:z,s:K,s:K,s:K}",
+        "file", name, "pid", label->pid, "created_ms",
+        (long long)label->created_ms, "touched_ms",
+        (long long)atomic_load(&header->touched_ms), "bytes",
+        (unsigned long long)label->data_bytes, "used",
+        (unsigned long long)view->used_bytes, "device",
+        (unsigned long long)view->device, "inode",
+        (unsigned long long)view->inode, "oldest_ms",
+        (long long)view->oldest_ms, "delivered_ms",
+        (long long)atomic_load(&beacon->delivered_ms), "state",
+        event_sink_state_word(atomic_load(&beacon->state)), "error",
+        error_word(atomic_load(&beacon->error)), "failures",
+        (unsigned long long)atomic_load(&beacon->failures), "cache_hits",
+        (unsigned long long)atomic_load(&beacon->cache_hits), "cache_misses",
+        (unsigned long long)atomic_load(&beacon->cache_misses));
+    if (dict == NULL ||
+        event_sink_set_steal(dict, "producer",
+                             printable(label->producer, PS_PRODUCER_SIZE)) <
+            0 ||
+        event_sink_set_steal(dict, "target",
+                             printable(label->target, PS_PRODUCER_SIZE)) < 0 ||
+        event_sink_set_steal(
+            dict, "identity",
+            printable(beacon->identity, sizeof(beacon->identity))) < 0 ||
+        event_sink_set_steal(
+            dict, "delivery",
+            printable(beacon->delivery, sizeof(beacon->delivery))) < 0 ||
+        event_sink_set_steal(
+            dict, "server",
+            printable(beacon->server, sizeof(beacon->server))) < 0 ||
+        event_sink_set_counters(state, dict, &header->stats) < 0) {
+        Py_CLEAR(dict);
+    }
+    return dict;
+}
+
+/* Reads are quick: files in memory, some 300 KiB each. */
+static bool
+append_ring(const ps_ring_view *view, const char *name, void *context)
+{
+    collected *all = context;
+    PyObject *ring = describe_ring(all->state, view, name);
+    bool appended = ring != NULL && PyList_Append(all->rings, ring) == 0;
+    Py_XDECREF(ring);
+    return appended;
+}
+
+static bool
+put_ended(const char target[PS_PRODUCER_SIZE], void *context)
+{
+    collected *all = context;
+    const size_t align = _Alignof(ps_stats);
+    void *block = PyMem_Malloc(sizeof(ps_stats) + align);
+    if (block == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    ps_stats *sum =
+        (ps_stats *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
+    ps_totals_look(all->ring_dir, target, sum);
+    PyObject *dict = PyDict_New();
+    PyObject *key = printable(target, PS_PRODUCER_SIZE);
+    bool put = dict != NULL && key != NULL &&
+               event_sink_set_counters(all->state, dict, sum) == 0 &&
+               PyDict_SetItem(all->ended, key, dict) == 0;
+    Py_XDECREF(key);
+    Py_XDECREF(dict);
+    PyMem_Free(block);
+    return put;
+}
+
+const char event_sink_rings_doc[] =
+    "_rings($type, /, ring_dir=None)\n--\n\n"
+    "Every ring of this user below ring_dir, by default /dev/shm, as they\n"
+    "are now: (a list of dicts, a dict of dicts of what the ended processes\n"
+    "of each target counted, how many files cannot be trusted). Takes no\n"
+    "lock and disturbs nobody. OSError where the folder is not this user's.";
+
+PyObject *
+event_sink_rings(PyObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"ring_dir", NULL};
+    PyObject *given = Py_None;
+    PyObject *path = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|O:_rings", keywords,
+                                     &given) ||
+        (given != Py_None && !PyUnicode_FSConverter(given, &path))) {
+        return NULL;
+    }
+    collected all = {
+        .state = state_of_type((PyTypeObject *)type),
+        .ring_dir = path != NULL ? PyBytes_AS_STRING(path) : NULL,
+        .rings = PyList_New(0),
+        .ended = PyDict_New(),
+    };
+    size_t left_alone = 0;
+    ps_status status = PS_OK;
+    PyObject *answer = NULL;
+    if (all.rings != NULL && all.ended != NULL) {
+        status =
+            ps_ring_view_each(all.ring_dir, append_ring, &all, &left_alone);
+        if (status == PS_OK && !PyErr_Occurred()) {
+            ps_totals_each(all.ring_dir, put_ended, &all);
+        }
+    }
+    if (status != PS_OK) {
+        raise_setting_error(all.state, status, "ring_dir", NULL);
+    } else if (!PyErr_Occurred()) {
+        answer = Py_BuildValue("(OOn)", all.rings, all.ended,
+                               (Py_ssize_t)left_alone);
+    }
+    Py_XDECREF(all.rings);
+    Py_XDECREF(all.ended);
+    Py_XDECREF(path);
+    return answer;
+}

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* A slot goes from free to claimed (its key, by CAS) to ready (its name is
+ * there), and never back. Whoever finds a name claimed but not ready, which
+ * takes two threads at its first use, counts under `other` rather than wait.
+ * A slot that its process died over stays claimed, and is no series. */
+#include "metrics.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(ps_metrics_series) % 64 == 0,
+               "a series begins on a line of its own");
+_Static_assert((PS_METRIC_SLOTS & (PS_METRIC_SLOTS - 1)) == 0,
+               "slots are found by a mask");
+_Static_assert(PS_METRIC_NAME_MAX <= UINT8_MAX, "its length is one byte");
+
+static const uint64_t LIMITS[PS_METRIC_BUCKETS - 1] = {PS_METRIC_LIMITS};
+static const ps_span OTHER = {"other", 5};
+
+static void
+count(_Atomic uint64_t *counter, uint64_t times)
+{
+    atomic_fetch_add_explicit(counter, times, memory_order_relaxed);
+}
+
+/* Of names that the site chose, never of a client's: no seed. Never 0. */
+static uint64_t
+hash(const ps_metrics_name *name)
+{
+    const uint64_t mix = UINT64_C(0x9E3779B97F4A7C15);
+    uint64_t h = (uint64_t)name->kind << 16 | (uint64_t)name->method << 8 |
+                 (uint64_t)name->outcome;
+    const char *at = name->text.ptr;
+    size_t left = name->text.len;
+    h = (h ^ left << 32) * mix;
+    while (left != 0) {
+        uint64_t word = 0;
+        size_t part = left < 8 ? left : 8;
+        memcpy(&word, at, part);
+        h = (h ^ h >> 29 ^ word) * mix;
+        at += part;
+        left -= part;
+    }
+    h ^= h >> 32;
+    return h != 0 ? h : 1;
+}
+
+static bool
+is_named(const ps_metrics_series *series, const ps_metrics_name *name)
+{
+    return series->length == name->text.len && series->kind == name->kind &&
+           series->method == name->method &&
+           series->outcome == name->outcome &&
+           (name->text.len == 0 ||
+            memcmp(series->name, name->text.ptr, name->text.len) == 0);
+}
+
+static void
+set_name(ps_metrics_series *series, const ps_metrics_name *name)
+{
+    series->kind = (uint8_t)name->kind;
+    series->method = (uint8_t)name->method;
+    series->outcome = (uint8_t)name->outcome;
+    series->length = (uint8_t)name->text.len;
+    if (name->text.len != 0) {
+        memcpy(series->name, name->text.ptr, name->text.len);
+    }
+    atomic_store_explicit(&series->ready, 1, memory_order_release);
+}
+
+/* The series of that name, made when there are fewer than `limit`. */
+static ps_metrics_series *
+find(ps_metrics *metrics, const ps_metrics_name *name, uint64_t limit)
+{
+    uint64_t key = hash(name);
+    for (uint64_t step = 0; step < PS_METRIC_SLOTS; step++) {
+        ps_metrics_series *series =
+            &metrics->slot[(key + step) & (PS_METRIC_SLOTS - 1)];
+        uint64_t found =
+            atomic_load_explicit(&series->key, memory_order_acquire);
+        if (found == 0) {
+            if (atomic_load_explicit(&metrics->used, memory_order_relaxed) >=
+                limit) {
+                break;
+            }
+            if (atomic_compare_exchange_strong(&series->key, &found, key)) {
+                count(&metrics->used, 1);
+                set_name(series, name);
+                return series;
+            }
+        }
+        if (found == key) {
+            if (atomic_load_explicit(&series->ready, memory_order_acquire) ==
+                0) {
+                break;
+            }
+            if (is_named(series, name)) {
+                return series;
+            }
+        }
+    }
+    return &metrics->other[name->kind][name->outcome];
+}
+
+void
+ps_metrics_count(ps_metrics *metrics, const ps_metrics_name *name, uint64_t us)
+{
+    ps_metrics_name cut = *name;
+    if (cut.text.len > PS_METRIC_NAME_MAX) {
+        cut.text.len = PS_METRIC_NAME_MAX;
+    }
+    ps_metrics_series *series = find(metrics, &cut, PS_METRIC_SERIES_MAX);
+    size_t bucket = 0;
+    while (bucket < PS_METRIC_BUCKETS - 1 && us > LIMITS[bucket]) {
+        bucket++;
+    }
+    count(&series->bucket[bucket], 1);
+    count(&series->sum_us, us);
+}
+
+static void
+add_counters(ps_metrics_series *into, const ps_metrics_series *from)
+{
+    count(&into->sum_us,
+          atomic_load_explicit(&from->sum_us, memory_order_relaxed));
+    for (size_t i = 0; i < PS_METRIC_BUCKETS; i++) {
+        count(&into->bucket[i],
+              atomic_load_explicit(&from->bucket[i], memory_order_relaxed));
+    }
+}
+
+static bool
+add_series(const ps_metrics_name *name, const ps_metrics_series *series,
+           void *context)
+{
+    ps_metrics *into = context;
+    bool is_other = series->length == 0 && ps_span_equal(name->text, OTHER);
+    add_counters(is_other ? &into->other[name->kind][name->outcome]
+                          : find(into, name, PS_METRIC_SLOTS - 64),
+                 series);
+    return true;
+}
+
+void
+ps_metrics_add(ps_metrics *into, const ps_metrics *from)
+{
+    ps_metrics_each(from, add_series, into);
+}
+
+static bool
+was_counted(const ps_metrics_series *series)
+{
+    for (size_t i = 0; i < PS_METRIC_BUCKETS; i++) {
+        if (atomic_load_explicit(&series->bucket[i], memory_order_relaxed) !=
+            0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+is_series(const ps_metrics_series *series)
+{
+    return atomic_load_explicit(&series->key, memory_order_acquire) != 0 &&
+           atomic_load_explicit(&series->ready, memory_order_acquire) == 1 &&
+           series->kind < PS_METRIC_KIND_COUNT &&
+           series->method < PS_METHOD_COUNT &&
+           series->outcome < PS_OUTCOME_COUNT &&
+           series->length <= PS_METRIC_NAME_MAX && was_counted(series);
+}
+
+void
+ps_metrics_each(const ps_metrics *metrics,
+                bool (*see)(const ps_metrics_name *name,
+                            const ps_metrics_series *series, void *context),
+                void *context)
+{
+    for (size_t i = 0; i < PS_METRIC_SLOTS; i++) {
+        const ps_metrics_series *series = &metrics->slot[i];
+        if (!is_series(series)) {
+            continue;
+        }
+        ps_metrics_name name = {
+            .kind = (ps_metric_kind)series->kind,
+            .method = (ps_metric_method)series->method,
+            .outcome = (ps_metric_outcome)series->outcome,
+            .text = {series->name, series->length},
+        };
+        if (!see(&name, series, context)) {
+            return;
+        }
+    }
+    for (int kind = 0; kind < PS_METRIC_KIND_COUNT; kind++) {
+        for (int outcome = 0; outcome < PS_OUTCOME_COUNT; outcome++) {
+            const ps_metrics_series *series = &metrics->other[kind][outcome];
+            ps_metrics_name name = {
+                .kind = (ps_metric_kind)kind,
+                .method = kind == PS_METRIC_REQUEST ? PS_METHOD_OTHER
+                                                    : PS_METHOD_NONE,
+                .outcome = (ps_metric_outcome)outcome,
+                .text = OTHER,
+            };
+            if (was_counted(series) && !see(&name, series, context)) {
+                return;
+            }
+        }
+    }
+}
+
+ps_metric_method
+ps_metrics_method(ps_span method)
+{
+    static const ps_span WORDS[] = {
+#define X(name, word) {word, sizeof(word) - 1},
+        PS_METRIC_METHODS(X)
+#undef X
+    };
+    for (int i = PS_METHOD_GET; i < PS_METHOD_COUNT; i++) {
+        if (ps_span_equal(method, WORDS[i])) {
+            return (ps_metric_method)i;
+        }
+    }
+    return PS_METHOD_OTHER;
+}
+
+ps_metric_outcome
+ps_metrics_class(int status)
+{
+    return status >= 100 && status < 600
+               ? (ps_metric_outcome)(PS_OUTCOME_1XX + status / 100 - 1)
+               : PS_OUTCOME_NONE;
+}
