@@ -289,7 +289,7 @@ run-demo: $(VENV)/.installed
 # --- documentation --------------------------------------------------------
 .PHONY: run-docs
 run-docs:
-	$(PY) tools/docs
+	$(PY) tools/docs.py
 
 clean: ## what was built; .venv stays
 	rm -rf build dist wheelhouse pysrc/*.egg-info .mypy_cache .ruff_cache \

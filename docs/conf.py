@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The documentation site: `make docs` builds it, with warnings as errors.
 
-tools/docs copies docs/ and the pages of the root side by side, so that a page is written once,
+tools/docs.py copies docs/ and the pages of the root side by side, so that a page is written once,
 for readers of the repository and of the site alike. Every file in docs/ is on the site: a new
 one needs no entry here.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-# This file is read where it lies, and where tools/docs has copied it to.
+# This file is read where it lies, and where tools/docs.py has copied it to.
 ROOT = next(
     folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").exists()
 )

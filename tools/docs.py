@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Builds the documentation site, with warnings as errors.
 
-    tools/docs            build/docs/html
-    tools/docs --check    reads and resolves everything, and writes no pages
+    tools/docs.py            build/docs/html
+    tools/docs.py --check    reads and resolves everything, and writes no pages
 
 Beside what lies in docs/ the site has the pages of the root (README, CHANGELOG, ...), and one
 page for each system check and each reason, made from the rows of docs/checks.md and

@@ -21,7 +21,7 @@ def first_cells(page: str) -> list[str]:
 
 def test_the_site_builds_without_warnings() -> None:
     done = subprocess.run(
-        [sys.executable, "tools/docs", "--check"],
+        [sys.executable, "tools/docs.py", "--check"],
         cwd=ROOT,
         capture_output=True,
         text=True,
