@@ -44,13 +44,13 @@ SOURCES = (
 CMAKE_OPTIONS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DCMAKE_POSITION_INDEPENDENT_CODE=ON",
-    "-DCMAKE_C_FLAGS=-ffunction-sections -fdata-sections -fstack-protector-strong",
     "-DDISABLE_GO=ON",
     "-DDISABLE_PERL=ON",
     "-DBUILD_TESTING=OFF",
     "-DBUILD_LIBSSL=OFF",
     "-DBUILD_TOOL=OFF",
 )
+C_FLAGS = "-ffunction-sections -fdata-sections -fstack-protector-strong"
 
 
 def say(line: str) -> None:
@@ -90,7 +90,8 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 def build_library(folder: Path) -> Path:
     """The folder with include/ and libcrypto.a, built where it is not there yet."""
-    done = folder / f"{SDIST}-{SDIST_SHA256[:8]}"
+    options = hashlib.sha256(repr((CMAKE_OPTIONS, C_FLAGS)).encode()).hexdigest()
+    done = folder / f"{SDIST}-{SDIST_SHA256[:8]}-{options[:8]}"
     if done.exists():
         return done
     cmake = shutil.which("cmake")
@@ -101,10 +102,22 @@ def build_library(folder: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         work = Path(temporary)
         source = unpack(archive, work)
+        # Its errors carry __FILE__: without the folder's random name two builds are alike.
+        flags = f"{C_FLAGS} -ffile-prefix-map={work}=aws-lc"
+        configure = [f"-DCMAKE_C_FLAGS={flags}", f"-DCMAKE_ASM_FLAGS={flags}"]
         generator = ["-GNinja"] if shutil.which("ninja") else []
         say("building libcrypto.a, which takes a minute")
         for command in (
-            [cmake, *generator, *CMAKE_OPTIONS, "-S", str(source), "-B", str(work / "out")],
+            [
+                cmake,
+                *generator,
+                *CMAKE_OPTIONS,
+                *configure,
+                "-S",
+                str(source),
+                "-B",
+                str(work / "out"),
+            ],
             [cmake, "--build", str(work / "out"), "--parallel", str(os.cpu_count() or 1)],
         ):
             ran = subprocess.run(command, capture_output=True, text=True)
