@@ -5,6 +5,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "../core/delivery.h"
@@ -226,6 +227,42 @@ to_ns(double seconds)
 
 /* ---- targets ----------------------------------------------------------- */
 
+/* The PEM file or the folder of authorities that TLS trusts where ca_file is
+ * not given, as owned bytes; NULL in `out`: what OpenSSL was built with. A
+ * wheel's OpenSSL was built elsewhere, so Python's is asked. */
+static int
+default_authorities(PyObject **out)
+{
+    const char *file = getenv("SSL_CERT_FILE");
+    if (file != NULL && *file != '\0') {
+        *out = PyBytes_FromString(file);
+        return *out == NULL ? -1 : 0;
+    }
+    PyObject *ssl = PyImport_ImportModule("ssl");
+    if (ssl == NULL) { /* a Python without ssl */
+        if (!PyErr_ExceptionMatches(PyExc_ImportError)) {
+            return -1;
+        }
+        PyErr_Clear();
+        return 0;
+    }
+    PyObject *paths =
+        PyObject_CallMethod(ssl, "get_default_verify_paths", NULL);
+    Py_DECREF(ssl);
+    if (paths == NULL) {
+        return -1;
+    }
+    int result = 0;
+    static const char *const NAMES[] = {"cafile", "capath"};
+    for (size_t i = 0; i < 2 && result == 0 && *out == NULL; i++) {
+        PyObject *path = PyObject_GetAttrString(paths, NAMES[i]);
+        result = path == NULL ? -1 : read_path(path, out);
+        Py_XDECREF(path);
+    }
+    Py_DECREF(paths);
+    return result;
+}
+
 /* The Redis target and what names it. */
 static int
 make_redis(PyTypeObject *type, const sink_arguments *arguments, ps_span url,
@@ -247,6 +284,12 @@ make_redis(PyTypeObject *type, const sink_arguments *arguments, ps_span url,
                "ca_file, certificate and private_key need rediss://");
         return -1;
     }
+    PyObject *authorities = Py_XNewRef(arguments->paths[1]);
+    if (parsed.tls && authorities == NULL &&
+        default_authorities(&authorities) < 0) {
+        ps_redis_url_fini(&parsed);
+        return -1;
+    }
     status = ps_redis_url_identity(&parsed, identity);
     if (status == PS_OK) {
         status = ps_buf_add(identity, PS_SPAN(" "));
@@ -262,7 +305,7 @@ make_redis(PyTypeObject *type, const sink_arguments *arguments, ps_span url,
                 .url = &parsed,
                 .connect_timeout_ns = to_ns(arguments->connect_timeout),
                 .command_timeout_ns = to_ns(arguments->command_timeout),
-                .ca_file = path_span(arguments->paths[1]),
+                .ca_file = path_span(authorities),
                 .certificate = path_span(arguments->paths[2]),
                 .private_key = path_span(arguments->paths[3]),
                 .stream = {arguments->stream, (size_t)arguments->stream_len},
@@ -274,6 +317,7 @@ make_redis(PyTypeObject *type, const sink_arguments *arguments, ps_span url,
             },
             target);
     }
+    Py_XDECREF(authorities);
     ps_redis_url_fini(&parsed);
     if (status != PS_OK) {
         raise_setting_error(state, status, "url", NULL);

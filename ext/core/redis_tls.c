@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "alloc.h"
@@ -93,8 +94,12 @@ static bool
 set_trust(SSL_CTX *context, const ps_redis_tls_settings *settings)
 {
     if (settings->ca_file != NULL) {
-        return SSL_CTX_load_verify_locations(context, settings->ca_file,
-                                             NULL) == 1;
+        struct stat about;
+        bool folder =
+            stat(settings->ca_file, &about) == 0 && S_ISDIR(about.st_mode);
+        return SSL_CTX_load_verify_locations(
+                   context, folder ? NULL : settings->ca_file,
+                   folder ? settings->ca_file : NULL) == 1;
     }
     return SSL_CTX_set_default_verify_paths(context) == 1;
 }

@@ -16,7 +16,8 @@ typedef struct ps_redis_tls ps_redis_tls;
 typedef struct ps_redis_tls_settings {
     int fd;                  /* connected, non-blocking; stays the caller's */
     const char *host;        /* name or literal address to verify; SNI */
-    const char *ca_file;     /* PEM; NULL: the system's authorities */
+    const char *ca_file;     /* PEM, or a folder as `openssl rehash` makes it;
+                              * NULL: what OpenSSL was built with */
     const char *certificate; /* PEM chain of the client; NULL: none */
     const char *private_key; /* PEM; NULL: it is in `certificate` */
 } ps_redis_tls_settings;

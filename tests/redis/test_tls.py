@@ -162,6 +162,42 @@ def test_tokens_verify_while_events_travel_over_tls(
     assert [event["n"] for event in server.events()] == [str(n) for n in range(40)]
 
 
+def test_authorities_from_the_environment(
+    server: Server,
+    tunnel: Tunnel,
+    keys: Path,
+    ring_dir: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without ca_file: SSL_CERT_FILE, else the file, else the folder, that Python names."""
+    with monkeypatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(keys / "ca.pem"))
+        assert deliver(tunnel.port, ring_dir)["error"] is None
+    paths = ssl.get_default_verify_paths()
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with monkeypatch.context() as patch:
+        named = paths._replace(cafile=str(keys / "ca.pem"))
+        patch.setattr(ssl, "get_default_verify_paths", lambda: named)
+        assert deliver(tunnel.port, ring_dir)["error"] is None
+    folder = keys / "rehashed"
+    folder.mkdir()
+    (folder / "ca.pem").write_bytes((keys / "ca.pem").read_bytes())
+    openssl("rehash", str(folder))
+    named = paths._replace(cafile=None, capath=str(folder))
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: named)
+    assert deliver(tunnel.port, ring_dir)["error"] is None
+    assert [event["n"] for event in server.events()] == ["0", "0", "0"]
+
+
+def test_an_environment_that_names_no_file_is_told(
+    tunnel: Tunnel, ring_dir: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    state = deliver(tunnel.port, ring_dir)
+    assert state["error"] == "tls"
+    assert "ca_file" in state["detail"]
+
+
 def test_an_unknown_authority_is_refused(server: Server, tunnel: Tunnel, ring_dir: str) -> None:
     state = deliver(tunnel.port, ring_dir)
     assert state["error"] == "tls"
