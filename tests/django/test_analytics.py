@@ -14,6 +14,8 @@ from django.test import override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import penstock.django.analytics
+from penstock.consume import load_handler
 from penstock.django.analytics import store
 from penstock.django.analytics.models import CustomEvent, PageView, Session, Visitor
 from penstock.events import Event
@@ -71,6 +73,13 @@ def contents() -> dict[str, list[Any]]:
         "visitors": sorted(map(repr, Visitor.objects.values_list(*visitor))),
         "sessions": sorted(map(repr, Session.objects.values_list(*session))),
     }
+
+
+def test_the_handler_is_found_by_its_name_whatever_was_imported_before() -> None:
+    """A module of the same name would take its place in the package."""
+    store([view(1, 0)])
+    assert load_handler("penstock.django.analytics.store") is store
+    assert penstock.django.analytics.store is store
 
 
 def test_the_migrations_are_those_of_the_models() -> None:

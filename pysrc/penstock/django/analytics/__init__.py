@@ -10,6 +10,6 @@ from penstock.events import Event
 
 def store(events: Sequence[Event]) -> None:
     """The handler that fills the tables; the same events again change nothing."""
-    from penstock.django.analytics.store import store_events
+    from penstock.django.analytics.tables import store_events
 
     store_events(events)

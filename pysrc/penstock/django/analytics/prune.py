@@ -16,7 +16,7 @@ from django.db import router, transaction
 from django.db.models import Model
 
 from penstock.django.analytics.models import CustomEvent, PageView, Session, Visitor
-from penstock.django.analytics.store import rebuild
+from penstock.django.analytics.tables import rebuild
 
 _AGE = {PageView: "time", CustomEvent: "time", Session: "last_seen", Visitor: "last_seen"}
 

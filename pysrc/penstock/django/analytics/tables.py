@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db import router, transaction
+from django.db import ProgrammingError, router, transaction
 from django.utils import timezone
 
 from penstock.django.analytics.models import CustomEvent, PageView, Session, Visitor
@@ -34,7 +34,20 @@ _INTEGER_MAX: Final = 2**31 - 1
 
 
 def store_events(events: Sequence[Event]) -> None:
-    """Stores what is not stored yet. Raises what the database raises; nothing is kept then."""
+    """Stores what is not stored yet.
+
+    Raises what the database raises, and nothing is kept then; `penstock.consume.Unavailable`
+    where the tables are not those of the models, which no event is to blame for.
+    """
+    try:
+        _store(events)
+    except ProgrammingError as error:  # during a deployment, before `migrate` has run
+        from penstock.consume import Unavailable
+
+        raise Unavailable(f"{type(error).__name__}: {error}") from error
+
+
+def _store(events: Sequence[Event]) -> None:
     by_id = {event.id: event for event in reversed(events)}
     views = [_page_view(event) for event in by_id.values() if event.kind == "request"]
     others = [_custom_event(event) for event in by_id.values() if event.kind != "request"]

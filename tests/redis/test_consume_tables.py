@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: MIT
+"""From the sink through Redis into the tables, on SQLite and PostgreSQL: exactly once, whatever
+happens to the consumers; and out of them again.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from penstock import EventSink
+from tests.redis.conftest import Server
+from tests.redis.postgresql import cluster
+
+EVENTS = 600
+VISITORS = 7
+KILLS = 3
+
+
+@pytest.fixture(scope="module")
+def postgresql() -> Iterator[dict[str, Any]]:
+    with cluster() as settings:
+        yield settings
+
+
+class Site:
+    """A Django project with a database of its own: its commands as processes, and queries."""
+
+    def __init__(self, root: Path, database: dict[str, Any], server: Server) -> None:
+        self.root, self.database = root, database
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.redis.consume_settings",
+            "TEST_DATABASE": json.dumps(database),
+            "PENSTOCK_SINK": server.url,
+            "PYTHONPATH": str(root),
+        }
+        self.running: list[subprocess.Popen[str]] = []
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "django", *words],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.running.append(process)
+        return process
+
+    def run(self, *words: str) -> str:
+        process = self.start(*words)
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        return output
+
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        if "sqlite3" in self.database["ENGINE"]:
+            connection: Any = sqlite3.connect(self.database["NAME"], timeout=20)
+        else:
+            connection = psycopg.connect(
+                host=self.database["HOST"], dbname=self.database["NAME"], user="postgres"
+            )
+        try:
+            cursor = connection.execute(text)
+            rows = cursor.fetchall() if cursor.description else []
+            connection.commit()
+            return [tuple(row) for row in rows]
+        finally:
+            connection.close()
+
+    def one(self, text: str) -> Any:
+        return self.query(text)[0][0]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(
+    request: pytest.FixtureRequest, root: Path, server: Server, tmp_path: Path
+) -> Iterator[Site]:
+    if request.param == "sqlite":
+        made = Site(
+            root,
+            {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": str(tmp_path / "site.sqlite3"),
+                "OPTIONS": {"timeout": 20},
+            },
+            server,
+        )
+    else:
+        made = Site(root, request.getfixturevalue("postgresql"), server)
+        made.query("DROP SCHEMA public CASCADE")
+        made.query("CREATE SCHEMA public")
+    made.run("migrate", "--verbosity=0")
+    made.query("CREATE TABLE naive (total integer)")
+    made.query("INSERT INTO naive VALUES (0)")
+    yield made
+    for process in made.running:
+        process.kill()
+        process.communicate()
+
+
+def emit(server: Server, ring_dir: str) -> int:
+    """Requests of some visitors, one a minute, through a real sink. How many were delivered."""
+    sink = EventSink(server.url, ring_dir=ring_dir)
+    for n in range(EVENTS):
+        fields = {"label": "track", "path": f"/{n}/", "fingerprint": f"visitor{n % VISITORS}"}
+        assert sink.emit("request", fields)
+    assert sink.flush(10) == 0
+    delivered: int = sink.stats()["delivered"]
+    sink.close()
+    return delivered
+
+
+TOTALS = {
+    "store_slowly": "SELECT count(*) FROM penstock_analytics_pageview",
+    "naive": "SELECT total FROM naive",
+}
+
+
+def consume_with_kills(site: Site, handler: str) -> int:
+    """Kills the consumer as soon as it has committed something, a few times; then drains."""
+    words = ["penstock_consume", f"tests.redis.handlers.{handler}", "--batch=20"]
+    for _ in range(KILLS):
+        before = site.one(TOTALS[handler])
+        process = site.start(*words)
+        deadline = time.monotonic() + 30
+        while site.one(TOTALS[handler]) == before:
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    assert 0 < site.one(TOTALS[handler]) < EVENTS + KILLS * 20
+    site.run(*words, "--drain")
+    return int(site.one(TOTALS[handler]))
+
+
+def test_the_tables_are_filled_exactly_once_whoever_is_killed(
+    site: Site, server: Server, ring_dir: str
+) -> None:
+    ledger = emit(server, ring_dir)
+    assert consume_with_kills(site, "store_slowly") == ledger == EVENTS
+    assert site.one("SELECT count(DISTINCT event_id) FROM penstock_analytics_pageview") == EVENTS
+    assert site.one("SELECT sum(views) FROM penstock_analytics_visitor") == EVENTS
+    assert site.one("SELECT sum(views) FROM penstock_analytics_session") == EVENTS
+    assert site.one("SELECT count(*) FROM penstock_analytics_session") == VISITORS
+    assert not server.client.exists("events:dead")
+
+
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+def test_that_test_notices_a_handler_that_counts_twice(
+    site: Site, server: Server, ring_dir: str
+) -> None:
+    ledger = emit(server, ring_dir)
+    assert consume_with_kills(site, "naive") > ledger
+
+
+def test_several_processes_with_the_same_visitors_count_right(
+    site: Site, server: Server, ring_dir: str
+) -> None:
+    emit(server, ring_dir)
+    first = server.client.xrange("events")
+    running = [
+        site.start("penstock_consume", f"--group={group}", "--batch=7", "--drain")
+        for group in ("one", "one", "other")  # the last one brings every event once more
+    ]
+    for process in running:
+        assert process.wait(60) == 0, process.communicate()
+    assert len(first) == EVENTS  # type: ignore[arg-type]
+    assert site.one("SELECT count(*) FROM penstock_analytics_pageview") == EVENTS
+    assert site.query("SELECT views FROM penstock_analytics_visitor ORDER BY fingerprint") == [
+        (EVENTS // VISITORS + (n < EVENTS % VISITORS),) for n in range(VISITORS)
+    ]
+    assert site.one("SELECT sum(views) FROM penstock_analytics_session") == EVENTS
+
+
+# --- out of the tables ------------------------------------------------------------------------
+
+MINUTE = 60_000
+DAY = 24 * 60 * MINUTE
+
+
+def fill(site: Site, server: Server, rows: list[dict[str, str]]) -> None:
+    """Entries as the sink writes them, and what `penstock_consume` makes of them."""
+    numbers = itertools.count()
+    for row in rows:
+        first = {"id": f"0123456789abcdef-{next(numbers)}", "kind": "request"}
+        server.client.xadd("events", {**first, "path": "/", **row})
+    site.run("penstock_consume", "--drain")
+
+
+def left(site: Site) -> dict[str, int]:
+    names = ("pageview", "customevent", "session", "visitor")
+    return {n: site.one(f"SELECT count(*) FROM penstock_analytics_{n}") for n in names}
+
+
+def test_prune_deletes_what_is_older(site: Site, server: Server) -> None:
+    now = int(time.time() * 1000)
+    old, young = str(now - 91 * DAY), str(now - 89 * DAY)
+    rows = [{"time": old, "fingerprint": "a"}] * 5 + [{"time": young, "fingerprint": "b"}] * 3
+    rows += [{"time": old, "fingerprint": "b"}, {"time": old, "kind": "signup"}]
+    fill(site, server, rows)
+    assert left(site) == {"pageview": 9, "customevent": 1, "session": 3, "visitor": 2}
+    said = site.run("penstock_prune", "--older-than=90d", "--batch=2")
+    assert left(site) == {"pageview": 3, "customevent": 0, "session": 1, "visitor": 1}
+    assert said.strip() == "PageView: 6, CustomEvent: 1, Session: 2, Visitor: 1"
+    assert site.one("SELECT fingerprint FROM penstock_analytics_visitor") == "b"
+
+
+def test_a_visitor_is_erased_everywhere(site: Site, server: Server) -> None:
+    now = str(int(time.time() * 1000))
+    rows = [{"time": now, "fingerprint": who} for who in ("a", "b", "a")]
+    rows += [{"time": now, "kind": "signup", "fingerprint": "a"}]
+    fill(site, server, rows)
+    for who in "ab":
+        server.client.hset(f"session:{who}", "views", "1")
+    server.client.xadd("events:dead", {"id": "x-1", "fingerprint": "a", "dead_error": "x"})
+    site.run("penstock_erase", "--visitor=a")
+    assert left(site) == {"pageview": 1, "customevent": 0, "session": 1, "visitor": 1}
+    assert [event["fingerprint"] for event in server.events()] == ["b"]
+    assert server.client.keys("session:*") == ["session:b"]
+    assert server.client.xlen("events:dead") == 0
+
+
+def test_a_user_is_erased_with_what_the_same_browser_did_without_a_login(
+    site: Site, server: Server
+) -> None:
+    now = int(time.time() * 1000)
+    rows = [
+        {"fingerprint": "own"},
+        {"fingerprint": "own", "user": "7"},
+        {"fingerprint": "shared", "user": "7"},
+        {"fingerprint": "shared", "user": "8"},
+        {"fingerprint": "other", "user": "8"},
+        {"user": "7"},
+        {"user": "7", "kind": "signup"},
+        {"user": "8", "kind": "signup"},
+        {"fingerprint": "own", "kind": "search"},
+    ]
+    fill(site, server, [{"time": str(now + n), **row} for n, row in enumerate(rows)])
+    for who, user in (("own", "7"), ("shared", "8"), ("other", "8"), ("elsewhere", "7")):
+        server.client.hset(f"session:{who}", "user", user)
+    said = site.run("penstock_erase", "--user=7")
+    assert left(site) == {"pageview": 2, "customevent": 1, "session": 2, "visitor": 2}
+    visitors = 'SELECT fingerprint, views, "user" FROM penstock_analytics_visitor ORDER BY 1'
+    assert site.query(visitors) == [("other", 1, "8"), ("shared", 1, "8")]
+    assert [(e.get("fingerprint"), e["user"]) for e in server.events()] == [
+        ("shared", "8"),
+        ("other", "8"),
+        (None, "8"),
+    ]
+    assert sorted(server.client.keys("session:*")) == ["session:other", "session:shared"]
+    assert "entry of events: 6" in said
+    assert site.run("penstock_erase", "--user=7").strip() == ""
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+class TestCommand:
+    def test_without_the_tables_nothing_is_taken(self, site: Site, server: Server) -> None:
+        """Or every event would fail, and be put to the dead."""
+        site.run("migrate", "--verbosity=0", "penstock_analytics", "zero")
+        server.client.xadd("events", {"id": "a-1", "kind": "request", "time": "1"})
+        process = site.start("penstock_consume", "--drain")
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert "migrate penstock_analytics" in errors
+        assert not server.client.exists("events:dead")
+
+    def test_a_database_that_is_away_puts_nothing_to_the_dead(
+        self, site: Site, server: Server
+    ) -> None:
+        server.client.xadd("events", {"id": "a-1", "kind": "request", "time": "1"})
+        site.query("ALTER TABLE penstock_analytics_pageview RENAME COLUMN label TO other")
+        process = site.start("penstock_consume", "--drain", "--tries=2")
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert "Unavailable" in errors
+        assert not server.client.exists("events:dead")
+        site.query("ALTER TABLE penstock_analytics_pageview RENAME COLUMN other TO label")
+        site.run("penstock_consume", "--drain", "--claim-after=0.1")
+        assert left(site)["pageview"] == 1
+
+    def test_a_sink_that_is_no_redis_is_named(self, site: Site) -> None:
+        site.environment["PENSTOCK_SINK"] = "memory:"
+        process = site.start("penstock_consume")
+        _, errors = process.communicate(timeout=30)
+        assert process.returncode == 1
+        assert 'PENSTOCK["SINK"]' in errors
