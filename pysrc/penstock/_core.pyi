@@ -497,8 +497,8 @@ class EventSink:
     ``redis:// rediss:// unix:// file: memory:``. Nothing is opened and no thread is started before
     the first event of a process; a forked child starts anew. The authorities of ``rediss://``
     are those of ``ca_file`` (a PEM file, or a folder as ``openssl rehash`` makes it), else of
-    SSL_CERT_FILE, else what ``ssl.get_default_verify_paths()`` names. Times are in seconds, sizes in
-    bytes. Raises TypeError, or ValueError naming the setting.
+    SSL_CERT_FILE, else what ``ssl.get_default_verify_paths()`` names. Times are in seconds, sizes
+    in bytes. Raises TypeError, or ValueError naming the setting.
     """
 
     def __new__(
