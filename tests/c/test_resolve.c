@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking names up: literals at once, names on a thread that may be left. */
+#include "tap.h"
+
+#include <arpa/inet.h>
+
+#include "../../ext/core/alloc.h"
+#include "../../ext/core/clock.h"
+#include "../../ext/core/resolve.h"
+
+static ps_wake wake;
+
+static int64_t
+soon(void)
+{
+    return ps_clock_steady_ns() + INT64_C(20000000000);
+}
+
+static const struct {
+    const char *host;
+    int family;
+    ps_status want;
+} CASES[] = {
+    {"127.0.0.1", AF_INET, PS_OK}, {"::1", AF_INET6, PS_OK},
+    {"localhost", 0, PS_OK},       {"no-such-name.invalid", 0, PS_RESOLVE},
+    {"", 0, PS_RESOLVE},
+};
+
+static uint16_t
+port_of(const struct addrinfo *address)
+{
+    const void *at = address->ai_addr;
+    return address->ai_family == AF_INET6
+               ? ntohs(((const struct sockaddr_in6 *)at)->sin6_port)
+               : ntohs(((const struct sockaddr_in *)at)->sin_port);
+}
+
+static void
+test_cases(void)
+{
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        ps_resolve *resolve = NULL;
+        const struct addrinfo *found = NULL;
+        ps_status status = ps_resolve_new(CASES[i].host, 6379, &resolve);
+        if (status == PS_OK) {
+            status = ps_resolve_wait(resolve, &wake, soon(), &found);
+        }
+        ok(status == CASES[i].want, "\"%s\": %s", CASES[i].host,
+           ps_status_word(status));
+        ok(status != PS_OK || ((CASES[i].family == 0 ||
+                                found->ai_family == CASES[i].family) &&
+                               port_of(found) == 6379),
+           "\"%s\": family and port", CASES[i].host);
+        ps_resolve_free(resolve);
+    }
+}
+
+/* Let go of while the thread is at it: whoever is last cleans up. */
+static void
+test_left_behind(void)
+{
+    for (int i = 0; i < 50; i++) {
+        ps_resolve *resolve = NULL;
+        if (ps_resolve_new("localhost", 1, &resolve) == PS_OK) {
+            ps_resolve_free(resolve);
+        }
+    }
+    ps_resolve_free(NULL);
+    ok(1, "left behind: nothing leaks, nothing is freed twice");
+    usleep(200000);
+}
+
+static void
+test_to_leave(void)
+{
+    ps_resolve *resolve = NULL;
+    const struct addrinfo *found = NULL;
+    ok(ps_resolve_new("127.0.0.1", 1, &resolve) == PS_OK, "leave: a literal");
+    atomic_store(&wake.stop, true);
+    ok(ps_resolve_wait(resolve, &wake, soon(), &found) == PS_OK,
+       "leave: what is known needs no wait");
+    ps_resolve_free(resolve);
+    atomic_store(&wake.stop, false);
+}
+
+int
+main(void)
+{
+    if (ps_wake_init(&wake) != PS_OK) {
+        printf("Bail out! no eventfd\n");
+        return 2;
+    }
+    test_cases();
+    test_left_behind();
+    test_to_leave();
+#ifdef PS_ALLOC_TEST
+    ps_resolve *resolve = NULL;
+    ps_alloc_fail_at(1, 0);
+    ok(ps_resolve_new("127.0.0.1", 1, &resolve) == PS_NO_MEMORY,
+       "memory: none is told");
+    ps_alloc_fail_at(0, 0);
+#endif
+    ps_wake_fini(&wake);
+    return done_testing();
+}
