@@ -142,3 +142,110 @@ def random_cuts(seed: int, reach: int) -> Callable[[], Fault]:
         return Cut(at, None) if numbers.random() < 0.5 else Cut(None, 400 + at // 8)
 
     return plan
+
+
+Answer = Callable[[int, list[bytes]], bytes | None]
+
+
+class Script:
+    """A Redis of a few commands that answers as a script tells it to.
+
+    `answer(n, words)` is asked for every XADD, `n` counting from 0: an error to answer it with,
+    b"" to hang up, or None to do it. Within MULTI an error makes EXEC refuse all, as in Redis.
+    """
+
+    def __init__(self, folder: Path, answer: Answer, greeting: bytes = b"") -> None:
+        self.socket = folder / "script.sock"
+        self.answer = answer
+        self.greeting = greeting
+        self.connections = 0
+        self.asked = 0
+        self.commands: list[bytes] = []
+        self.stream: list[dict[str, str]] = []
+        self.keys: dict[bytes, bytes] = {}
+        self.lock = threading.Lock()
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.listener.bind(str(self.socket))
+        self.listener.listen(64)
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            if self.greeting:
+                with client, contextlib.suppress(OSError):
+                    client.sendall(self.greeting)
+                continue
+            threading.Thread(
+                target=self._serve, args=(client, self.connections), daemon=True
+            ).start()
+
+    def _serve(self, client: socket.socket, number: int) -> None:
+        queued: list[list[bytes]] | None = None
+        aborted = False
+        with contextlib.suppress(OSError, ValueError), client, client.makefile("rb") as lines:
+            while head := lines.readline():
+                words = []
+                for _ in range(int(head[1:])):
+                    length = int(lines.readline()[1:])
+                    words.append(lines.read(length + 2)[:-2])
+                name = words[0].upper()
+                self.commands.append(name)
+                error = None
+                if name == b"XADD":
+                    error = self.answer(self.asked, words)
+                    self.asked += 1
+                    if error == b"":
+                        return
+                if name == b"MULTI":
+                    queued, aborted = [], False
+                    reply = b"+OK\r\n"
+                elif name == b"EXEC":
+                    pieces = [] if aborted else [self._do(number, one) for one in queued or []]
+                    reply = b"*%d\r\n%s" % (len(pieces), b"".join(pieces))
+                    if aborted:
+                        reply = b"-EXECABORT Transaction discarded because of previous errors.\r\n"
+                    queued = None
+                elif queued is not None:
+                    reply = b"+QUEUED\r\n" if error is None else error
+                    queued.append(words)
+                    aborted = aborted or error is not None
+                else:
+                    reply = self._do(number, words) if error is None else error
+                client.sendall(reply)
+
+    def _do(self, number: int, words: list[bytes]) -> bytes:
+        name = words[0].upper()
+        if name == b"XADD":
+            at = words.index(b"*") + 1
+            text = [word.decode() for word in words[at:]]
+            with self.lock:
+                self.stream.append(dict(zip(text[::2], text[1::2], strict=True)))
+            return b"$3\r\n1-1\r\n"
+        if name == b"CLIENT":
+            sort = words[1].upper()
+            return {b"ID": b":%d\r\n" % number, b"KILL": b":0\r\n"}.get(sort, b"+OK\r\n")
+        if name == b"INFO":
+            text = b"redis_version:7.0.15\r\nrun_id:%s\r\n" % (b"a" * 40)
+            return b"$%d\r\n%s\r\n" % (len(text), text)
+        if name == b"GET":
+            value = self.keys.get(words[1])
+            return b"$-1\r\n" if value is None else b"$%d\r\n%s\r\n" % (len(value), value)
+        if name == b"SET":
+            self.keys[words[1]] = words[2]
+        return b":0\r\n" if name == b"EVAL" else b"+OK\r\n"
