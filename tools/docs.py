@@ -32,9 +32,7 @@ def rows(text: str) -> Iterator[tuple[list[str], list[str]]]:
         if not line.startswith("|"):
             head = []
             continue
-        cells = [
-            cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]
-        ]
+        cells = [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         if not head:
             head = cells
         elif not set(line) <= set("|-: "):

@@ -1,12 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""For Celery's prefork workers, which leave by `os._exit` and run no `atexit`."""
+"""For Celery: the flush at the end of its prefork workers, which leave by `os._exit` and run no
+`atexit`; and a task that consumes events.
+
+    app.conf.include = ["penstock.celery"]
+    app.conf.beat_schedule = {"penstock": {"task": "penstock.drain", "schedule": 10.0}}
+
+`from penstock.celery import drain` needs Celery and redis-py; docs/consume.md is the how-to.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import random
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock._exit import close_all
 
+if TYPE_CHECKING:
+    drain: Any
+
+_RETRIES: Final = 8
+_RETRY_WAIT: Final = (2.0, 300.0)  # seconds before a drain is tried again: the first, the longest
 _connected = False
 
 
@@ -27,3 +42,55 @@ def flush_workers() -> None:
 
 def _on_shutdown(**_: Any) -> None:
     close_all()
+
+
+def _drain(
+    self: Any,
+    handler: str = "penstock.django.analytics.store",
+    *,
+    limit: int = 10_000,
+    **options: Any,
+) -> dict[str, Any]:
+    """Hands up to about `limit` events to the handler at a dotted path; what is left is for the
+    next call. Answers `penstock.consume.Counts` as a dict.
+
+    `options`: url, stream, group, batch, tries, claim_after. Any number may run at a time, and
+    again: they share the group. While Redis, or what the handler needs, is away, it is tried
+    again later.
+    """
+    import redis
+
+    from penstock.consume import Unavailable, drain_some
+
+    try:
+        return asdict(drain_some(handler, limit=limit, **options))
+    except (redis.RedisError, Unavailable) as error:
+        first, longest = _RETRY_WAIT
+        wait = min(longest, first * 2**self.request.retries) * random.uniform(0.75, 1.25)
+        raise self.retry(exc=error, countdown=wait) from error
+
+
+def _make_task() -> Any:
+    from celery import shared_task
+
+    # A worker that dies takes no task along: what it had in hand is handled by the next run.
+    make = shared_task(
+        bind=True,
+        name="penstock.drain",
+        max_retries=_RETRIES,
+        acks_late=True,
+        reject_on_worker_lost=True,
+    )
+    return make(_drain)
+
+
+if "celery" in sys.modules:  # a worker that includes this module
+    drain = _make_task()
+else:
+
+    def __getattr__(name: str) -> Any:
+        """`drain`, for which Celery is imported when it is asked for."""
+        if name == "drain":
+            globals()["drain"] = task = _make_task()
+            return task
+        raise AttributeError(f"module 'penstock.celery' has no attribute {name!r}")

@@ -163,14 +163,22 @@ class Consumer:
         """Ends `run` after the batch in hand."""
         self._stopped = True
 
-    def run(self, *, drain: bool = False, limit: int | None = None) -> Counts:
+    def run(
+        self,
+        *,
+        drain: bool = False,
+        limit: int | None = None,
+        patience: float = float("inf"),
+    ) -> Counts:
         """Consumes until `stop`; with `drain` until nothing is unread or pending in the group,
         with `limit` until about so many events (whole batches) are done.
 
-        Redis being away is waited out. Raises Unavailable when drain is on and the handler says
-        so `tries` times in a row, redis.ResponseError when the stream is no stream and the like.
+        Redis being away is waited out, for `patience` seconds at most. Raises redis.RedisError
+        then, and when the stream is no stream and the like; Unavailable when drain is on and the
+        handler says so `tries` times in a row.
         """
         waits = _waits(_REDIS_WAIT)
+        was_there = time.monotonic()
         try:
             while not self._stopped and (limit is None or self._done() < limit):
                 try:
@@ -178,8 +186,9 @@ class Consumer:
                     if drain and not found and self._has_group and self._is_drained():
                         break
                     waits = _waits(_REDIS_WAIT)
+                    was_there = time.monotonic()
                 except redis.RedisError as error:
-                    if not _passes(error):
+                    if not _passes(error) or time.monotonic() - was_there > patience:
                         raise
                     wait = next(waits)
                     logger.warning("penstock: Redis: %s; again in %.1f s", _named(error), wait)
@@ -614,6 +623,32 @@ def consume(
     client = connect(url)
     try:
         return Consumer(client, handler, **options).run(drain=drain, limit=limit)
+    finally:
+        client.close()
+
+
+def drain_some(
+    handler: str, *, limit: int, url: str | None = None, stream: str | None = None, **options: Any
+) -> Counts:
+    """What tasks do: hands up to about `limit` events to the handler at a dotted path.
+
+    Without `url` it is the Django site's Redis, else that of the environment's PENSTOCK_SINK.
+    Raises ValueError where there is none, and as `Consumer.run`, whose patience is 10 seconds.
+    """
+    function = load_handler(handler)
+    if os.environ.get("DJANGO_SETTINGS_MODULE"):
+        from penstock.django import redis as of_site
+
+        client = of_site.client(url)
+        stream = stream or of_site.stream()
+    else:
+        url = url or os.environ.get("PENSTOCK_SINK")
+        if not url:
+            raise ValueError("no url: pass one, or set PENSTOCK_SINK in the environment")
+        client = connect(url)
+    try:
+        consumer = Consumer(client, function, stream=stream or "events", **options)
+        return consumer.run(drain=True, limit=limit, patience=10)
     finally:
         client.close()
 
