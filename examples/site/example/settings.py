@@ -33,7 +33,7 @@ PENSTOCK = {
     # 401 without a valid token, before any view runs.
     "PATHS": {
         "skip": ["/static/", "=/health/"],
-        "account": ["/api/auth/user-info/", "/ledger/"],
+        "account": ["/api/auth/user-info/", "/api/auth/verify/", "/ledger/"],
         "api": ["/api/"],
     },
     "TREAT_AS": {"account": "api"},

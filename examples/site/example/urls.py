@@ -14,6 +14,8 @@ STATIC = Path(__file__).resolve().parent / "static"
 
 urlpatterns = [
     path("api/auth/login/", views.login),
+    path("api/auth/refresh/", views.refresh),
+    path("api/auth/verify/", views.verify),
     path("api/auth/user-info/", views.user_info),
     path("api/auth/location-data/", views.location_data),
     path("community/<int:id>/", views.community),

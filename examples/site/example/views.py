@@ -7,6 +7,7 @@ import json
 import os
 import time
 import uuid
+from functools import cache
 from typing import Any
 
 import jwt
@@ -17,7 +18,9 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-TOKEN_LIFETIME = 300  # seconds
+from penstock import InvalidTokenError, Key, TokenVerifier
+
+LIFETIMES = {"access": 300, "refresh": 86400}  # seconds
 LEDGER_PAUSE = 0.05  # seconds
 
 
@@ -33,15 +36,50 @@ async def login(request: HttpRequest) -> JsonResponse:
     user = await aauthenticate(request, username=name, password=password)
     if user is None:
         return JsonResponse({"detail": "no such user, or another password"}, status=401)
+    made = {kind: made_token(kind, str(user.pk)) for kind in LIFETIMES}
+    return JsonResponse(made)
+
+
+def made_token(kind: str, user: str) -> str:
+    """A token of one of the kinds that simplejwt has, signed as simplejwt does."""
     now = int(time.time())
     claims = {
-        "token_type": "access",
+        "token_type": kind,
         "iat": now,
-        "exp": now + TOKEN_LIFETIME,
+        "exp": now + LIFETIMES[kind],
         "jti": uuid.uuid4().hex,
-        "user_id": str(user.pk),
+        "user_id": user,
     }
-    return JsonResponse({"access": jwt.encode(claims, settings.SECRET_KEY, algorithm="HS256")})
+    return jwt.encode(claims, settings.SECRET_KEY, algorithm="HS256")
+
+
+@cache
+def refresh_tokens() -> TokenVerifier:
+    """Takes refresh tokens only; the middleware's own takes access tokens only."""
+    key = Key.secret(settings.SECRET_KEY, algorithm="HS256")
+    return TokenVerifier([key], expect={"token_type": "refresh"})
+
+
+@csrf_exempt
+@require_POST
+async def refresh(request: HttpRequest) -> JsonResponse:
+    """A new access token for a refresh token."""
+    try:
+        token = refresh_tokens().verify(str(json.loads(request.body)["refresh"]))
+    except (ValueError, KeyError, TypeError):
+        return JsonResponse({"detail": "a refresh token, as JSON"}, status=400)
+    except InvalidTokenError as error:
+        return JsonResponse({"detail": "no valid token", "reason": error.reason}, status=401)
+    return JsonResponse({"access": made_token("access", token["user_id"])})
+
+
+@require_GET
+async def verify(request: HttpRequest) -> JsonResponse:
+    """Whose token this is, without a look at the database; without a valid one it is a 401."""
+    visit = visit_of(request)
+    if visit is None:
+        return JsonResponse({"detail": "tokens are off"}, status=503)
+    return JsonResponse({"user": visit.user})
 
 
 def visit_of(request: HttpRequest) -> Any:
