@@ -54,9 +54,10 @@ def table(
     rounds: Mapping[str, Sequence[float]],
     unit: str = "ns",
     base: str | None = None,
+    hidden: bool = False,
 ) -> None:
     """Keeps the rounds of several candidates; the others are compared with `base`, by default
-    the first. A name in parentheses is no candidate.
+    the first. A name in parentheses is no candidate. A hidden table is only quoted from.
     """
     base = base or next(iter(rounds))
     rows = [
@@ -67,7 +68,8 @@ def table(
         }
         for name, values in rounds.items()
     ]
-    keep({"kind": "table", "question": question, "unit": unit, "base": base, "rows": rows})
+    record = {"kind": "table", "question": question, "unit": unit, "base": base, "rows": rows}
+    keep({**record, "hidden": hidden})
 
 
 def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
