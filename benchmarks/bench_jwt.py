@@ -63,8 +63,10 @@ def public_key(private: Any, encoding: serialization.Encoding) -> bytes:
 
 def peers(algorithm: str, key: Any, text: str) -> dict[str, Call]:
     """The other packages' calls: verified claims as a dict."""
+    # PyJWK holds a secret that is prepared once; a public key is an object of cryptography
+    parsed = pyjwt.PyJWK(as_jwk(key)) if isinstance(key, str) else key
     calls: dict[str, Call] = {
-        "PyJWT": lambda: pyjwt.decode(text, key, algorithms=[algorithm]),
+        "PyJWT": lambda: pyjwt.decode(text, parsed, algorithms=[algorithm]),
     }
     try:
         import ryjwt
@@ -80,8 +82,12 @@ def peers(algorithm: str, key: Any, text: str) -> dict[str, Call]:
     except ImportError:
         pass
     else:
+        made: Any = oxyjwt.DecodingKey
         if isinstance(key, str):
-            calls["oxyjwt"] = lambda: oxyjwt.decode(text, key, algorithms=[algorithm])
+            prepared = made.from_secret(key.encode())
+        else:
+            prepared = getattr(made, OXYJWT_KEYS[algorithm])(pem_of_public(key))
+        calls["oxyjwt"] = lambda: oxyjwt.decode(text, prepared, algorithms=[algorithm])
     try:
         from joserfc import jwk
         from joserfc import jwt as joserfc
@@ -93,9 +99,42 @@ def peers(algorithm: str, key: Any, text: str) -> dict[str, Call]:
         else:
             own = jwk.import_key(pem_of_public(key).decode(), KINDS[algorithm])
         calls["joserfc"] = lambda: joserfc.decode(text, own, algorithms=[algorithm]).claims
+    backend = simplejwt_backend(algorithm, key)
+    if backend is not None:
+        calls["simplejwt"] = lambda: backend.decode(text)
     return calls
 
 
+def as_jwk(secret: str) -> dict[str, str]:
+    encoded = pyjwt.utils.base64url_encode(secret.encode()).decode()
+    return {"kty": "oct", "alg": "HS256", "k": encoded}
+
+
+def simplejwt_backend(algorithm: str, key: Any) -> Any:
+    """What simplejwt's AccessToken verifies with; None where it is not installed, or does not
+    know the algorithm.
+    """
+    try:
+        import django
+        from django.conf import settings
+
+        if not settings.configured:
+            installed = ["django.contrib.contenttypes", "django.contrib.auth"]
+            settings.configure(SECRET_KEY=SECRET, INSTALLED_APPS=installed)
+            django.setup()
+        from rest_framework_simplejwt.backends import TokenBackend
+        from rest_framework_simplejwt.exceptions import TokenBackendError
+    except ImportError:
+        return None
+    try:
+        if isinstance(key, str):
+            return TokenBackend(algorithm, key)
+        return TokenBackend(algorithm, None, pem_of_public(key).decode())
+    except TokenBackendError:
+        return None
+
+
+OXYJWT_KEYS = {"RS256": "from_rsa_pem", "ES256": "from_ec_pem", "EdDSA": "from_ed_pem"}
 KINDS: dict[str, Any] = {"RS256": "RSA", "ES256": "EC", "EdDSA": "OKP"}
 
 
@@ -210,7 +249,14 @@ def threaded(own: Key, text: str, title: str, seconds: float = 1.0) -> None:
 
 
 def versions() -> str:
-    names = ("PyJWT", "ryjwt", "oxyjwt", "joserfc", "cryptography")
+    names = (
+        "PyJWT",
+        "ryjwt",
+        "oxyjwt",
+        "joserfc",
+        "djangorestframework-simplejwt",
+        "cryptography",
+    )
     found = []
     for name in names:
         try:
