@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""The table of the README, made from what the benchmarks found: no figure of it is typed.
+
+tests/lint/test_figures.py holds the README and the docs against the committed report.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+HEAD = "| what | penstock | beside it, in the same run |"
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a figure stands: a benchmark, how its question begins, and how the row begins."""
+
+    benchmark: str
+    question: str
+    row: str
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A line of the table: ours, and peers with the words before their figures."""
+
+    what: str
+    ours: tuple[Place, ...]
+    beside: tuple[tuple[str, Place], ...]
+
+
+def same(benchmark: str, question: str, *rows: str) -> tuple[Place, ...]:
+    return tuple(Place(benchmark, question, row) for row in rows)
+
+
+VISITOR, USER = "a returning visitor", "a user"
+QUOTES = (
+    Quote(
+        "`enter` + `finish`, returning visitor (`bench_gate`)",
+        same("gate", VISITOR, "enter + finish"),
+        (("the same job in plain Python", Place("gate", VISITOR, "plain Python")),),
+    ),
+    Quote(
+        "`enter` + `finish`, user with a cached token",
+        same("gate", USER, "enter + finish"),
+        (("plain Python with PyJWT", Place("gate", USER, "plain Python")),),
+    ),
+    Quote(
+        "path label, 10 rules / 10,000 rules (`bench_path_filter`)",
+        same("path_filter", "a path label", "PathFilter.label, 10 ", "PathFilter.label, 10,000"),
+        (
+            ("`str.startswith` of 10", Place("path_filter", "", "str.startswith(tuple), 10 ")),
+            ("of 10,000", Place("path_filter", "", "str.startswith(tuple), 10,000")),
+        ),
+    ),
+    Quote(
+        "fingerprint from a header of five cookies (`bench_fingerprint`)",
+        same("fingerprint", "the fingerprint", "FingerprintCookie.read"),
+        (("Django's `parse_cookie` and signed cookie", Place("fingerprint", "", "Django")),),
+    ),
+    Quote(
+        "HS256 token, cached (`bench_jwt`)",
+        same("jwt", "HS256,", "cached"),
+        (
+            ("PyJWT", Place("jwt", "HS256,", "PyJWT")),
+            ("ryjwt, under the newest Python", Place("jwt_newest", "HS256,", "ryjwt")),
+        ),
+    ),
+    Quote(
+        "HS256 token, not cached, claims as a dict",
+        same("jwt", "HS256,", "not cached"),
+        (
+            ("PyJWT", Place("jwt", "HS256,", "PyJWT")),
+            ("ryjwt, under the newest Python", Place("jwt_newest", "HS256,", "ryjwt")),
+        ),
+    ),
+    Quote(
+        "RS256 token, not cached (`bench_limits`)",
+        same("limits", "RS256", "penstock"),
+        (
+            ("the crypto library alone, from C", Place("limits", "RS256", "the limit")),
+            ("PyJWT", Place("jwt", "RS256,", "PyJWT")),
+        ),
+    ),
+    Quote(
+        "`emit` of five fields, Redis up / stopped / down (`bench_sink`)",
+        same("sink", "emit of five", "Redis up", "Redis stopped", "Redis down"),
+        (
+            ("confluent-kafka's `produce`", Place("sink", "emit of five", "confluent")),
+            ("Celery's `.delay`", Place("sink", "emit of five", "celery")),
+        ),
+    ),
+    Quote(
+        "added to a Django page under WSGI (`bench_before`)",
+        same("before", "added to", "penstock"),
+        (
+            ("a synchronous Redis", Place("before", "added to", "before")),
+            ("Celery", Place("before", "added to", "after")),
+        ),
+    ),
+)
+
+
+def find(found: dict[str, list[Record]], place: Place) -> tuple[Record, Record] | None:
+    """The table and its row at this place."""
+    for record in found.get(place.benchmark, []):
+        if record["kind"] == "table" and record["question"].startswith(place.question):
+            for row in record["rows"]:
+                if row["name"].startswith(place.row):
+                    return record, row
+    return None
+
+
+def ratio_of(one: Record, other: Record) -> float:
+    """The ratio that was taken round by round, where both stand in one table; else of medians."""
+    if other["ratio"] is not None and one["ratio"] is None:
+        return float(other["ratio"][0])
+    return float(other["value"][0] / one["value"][0])
+
+
+def line(found: dict[str, list[Record]], quote: Quote) -> str | None:
+    from report import digits, figure
+
+    ours = [hit for place in quote.ours if (hit := find(found, place))]
+    if len(ours) != len(quote.ours):
+        return None
+    times = " / ".join(figure(row["value"][0], table["unit"]) for table, row in ours)
+    others = []
+    for words, place in quote.beside:
+        hit = find(found, place)
+        if hit:
+            table, row = hit
+            # penstock under the same Python, where the peer ran under another one
+            near = find(found, Place(place.benchmark, table["question"], ours[0][1]["name"]))
+            first = near[1] if near else ours[0][1]
+            times_ours = digits(ratio_of(first, row))
+            others.append(f"{words} {figure(row['value'][0], table['unit'])}: {times_ours} ×")
+    return f"| {quote.what} | {times} | {'; '.join(others)} |"
+
+
+def readme_table(found: dict[str, list[Record]]) -> list[str]:
+    """The lines of the table; a quote whose benchmark has not run is left out."""
+    lines = [text for quote in QUOTES if (text := line(found, quote))]
+    return [HEAD, "|---|---|---|", *lines]
+
+
+def table_of(text: str) -> list[str]:
+    """The same lines, out of a text that holds them."""
+    lines = text.splitlines()
+    start = lines.index(HEAD)
+    end = next(n for n in range(start, len(lines)) if not lines[n].startswith("|"))
+    return lines[start:end]
