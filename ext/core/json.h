@@ -84,7 +84,8 @@ typedef struct ps_json_scratch {
 /* Reads `text`, which must be one object, and lists its members in order at
  * the start of scratch->members. OK: `*count` is how many, `*flags` has HUGE
  * when any number, at any depth, is. MALFORMED: not JSON, not an object, a
- * name twice, or an object of more than PS_JSON_MEMBERS_MAX. The text is
+ * name twice, an object of more than PS_JSON_MEMBERS_MAX, or one with
+ * over 64 names made to have the same hash. The text is
  * shorter than 4 GiB. */
 PS_CHECKED ps_status ps_json_index(ps_span text,
                                    const ps_json_scratch *scratch,

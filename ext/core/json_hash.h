@@ -30,14 +30,14 @@ ps_json_load(const char *p, size_t size)
 
 /* The hash of a name as the index holds it: words of eight bytes, the last
  * one of which may overlap, and the length. Not a keyed hash: names that agree
- * in it are told apart by comparing them, and there are PS_JSON_MEMBERS_MAX at
- * most. */
+ * in it are told apart by comparing them, and ps_json_index() bounds how often
+ * it does so. */
 static inline uint32_t
 ps_json_hash(ps_span name)
 {
     uint64_t first = 0, last = 0;
     size_t len = name.len;
-    if (len >= 8) {
+    if (len > 16) {
         uint64_t hash = 0;
         for (size_t i = 0; i + 8 <= len; i += 8) {
             hash = ps_json_mix(hash, ps_json_load(name.ptr + i, 8));
@@ -45,7 +45,10 @@ ps_json_hash(ps_span name)
         last = ps_json_load(name.ptr + len - 8, 8);
         return (uint32_t)ps_json_mix(ps_json_mix(hash, last), len);
     }
-    if (len >= 4) {
+    if (len >= 8) {
+        first = ps_json_load(name.ptr, 8);
+        last = ps_json_load(name.ptr + len - 8, 8);
+    } else if (len >= 4) {
         first = ps_json_load(name.ptr, 4);
         last = ps_json_load(name.ptr + len - 4, 4);
     } else if (len >= 2) {

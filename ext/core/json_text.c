@@ -199,21 +199,22 @@ uint32_t
 ps_json_hash_escaped(ps_span name)
 {
     walker w = {.at = name.ptr, .end = name.ptr + name.len};
-    char last[8];
+    char start[16], last[8] = {0};
     uint64_t hash = 0;
     size_t len = 0;
     for (int byte; (byte = walk(&w)) >= 0;) {
-        if (len >= sizeof(last)) {
-            memmove(last, last + 1, sizeof(last) - 1);
+        if (len < sizeof(start)) {
+            start[len] = (char)byte;
         }
-        last[len < sizeof(last) ? len : sizeof(last) - 1] = (char)byte;
+        memmove(last, last + 1, sizeof(last) - 1);
+        last[sizeof(last) - 1] = (char)byte;
         len++;
         if (len % sizeof(last) == 0) {
             hash = ps_json_mix(hash, ps_json_load(last, sizeof(last)));
         }
     }
-    if (len < sizeof(last)) {
-        return ps_json_hash((ps_span){last, len});
+    if (len <= sizeof(start)) {
+        return ps_json_hash((ps_span){start, len});
     }
     return (uint32_t)ps_json_mix(
         ps_json_mix(hash, ps_json_load(last, sizeof(last))), len);

@@ -83,22 +83,40 @@ ps_hmac_init(ps_hmac *key, ps_span secret)
     return PS_OK;
 }
 
+/* HMAC's outer hash, of the inner one in `mac`: a single block, all of which
+ * but the inner hash is known beforehand. */
+static inline void
+outer_sha256(SHA256_CTX hash, uint8_t mac[PS_SHA256_SIZE])
+{
+    uint8_t block[SHA256_BLOCK] = {
+        [PS_SHA256_SIZE] = 0x80, /* then zeros, then the length in bits */
+        [SHA256_BLOCK - 2] = (SHA256_BLOCK + PS_SHA256_SIZE) * 8 >> 8,
+    };
+    memcpy(block, mac, PS_SHA256_SIZE);
+    SHA256_Transform(&hash, block);
+    for (size_t i = 0; i < PS_SHA256_SIZE / 4; i++) {
+        uint32_t word = hash.h[i];
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        word = __builtin_bswap32(word);
+#endif
+        memcpy(mac + 4 * i, &word, sizeof(word));
+    }
+}
+
 void
 ps_hmac_sign(const ps_hmac *key, const ps_span *parts, size_t count,
              uint8_t out[PS_SHA256_SIZE])
 {
     SHA256_CTX hash;
-    uint8_t inner[PS_SHA256_SIZE];
     memcpy(&hash, key->inner, sizeof(hash));
     for (size_t i = 0; i < count; i++) {
         if (parts[i].len != 0) {
             SHA256_Update(&hash, parts[i].ptr, parts[i].len);
         }
     }
-    SHA256_Final(inner, &hash);
-    memcpy(&hash, key->outer, sizeof(hash));
-    SHA256_Update(&hash, inner, sizeof(inner));
     SHA256_Final(out, &hash);
+    memcpy(&hash, key->outer, sizeof(hash));
+    outer_sha256(hash, out);
 }
 
 /* Of SHA-256 or SHA-512 (which SHA-384 shares). */
@@ -219,9 +237,7 @@ verify_hmac(const ps_prepared *prepared, ps_span text, ps_span signature)
         SHA256_CTX hash = prepared->inner.small;
         SHA256_Update(&hash, text.ptr, text.len);
         SHA256_Final(mac, &hash);
-        hash = prepared->outer.small;
-        SHA256_Update(&hash, mac, size);
-        SHA256_Final(mac, &hash);
+        outer_sha256(prepared->outer.small, mac);
     } else {
         hash_state hash = prepared->inner;
         hash_update(size, &hash, text.ptr, text.len);

@@ -311,9 +311,65 @@ static const struct {
     {S("1e-400"), 0},
 };
 
+/* `size` names of 24 characters, all of one hash: what the first word leaves
+ * is undone by the second. */
+static void
+make_names_of_one_hash(char *names, size_t size)
+{
+    const uint64_t aim = 0x0123456789abcdefU;
+    uint64_t next = 1;
+    for (size_t made = 0; made < size;) {
+        char *name = names + 24 * made;
+        bool plain = true;
+        next = next * 6364136223846793005U + 1442695040888963407U;
+        for (size_t i = 0; i < 8; i++) {
+            name[i] = (char)('0' + (next >> (20 + 5 * i) & 31));
+        }
+        uint64_t second = ps_json_mix(0, ps_json_load(name, 8)) ^ aim;
+        memcpy(name + 8, &second, sizeof(second));
+        for (size_t i = 8; i < 16; i++) {
+            plain &= name[i] > '#' && name[i] < '[';
+        }
+        memcpy(name + 16, "the same", 8);
+        made += plain;
+    }
+}
+
+#define MANY_ALIKE 400
+
+static void
+names_made_to_collide(void)
+{
+    static char names[24 * MANY_ALIKE], text[32 * MANY_ALIKE + 2];
+    make_names_of_one_hash(names, MANY_ALIKE);
+    bool alike = true;
+    for (size_t i = 1; i < MANY_ALIKE; i++) {
+        alike &= ps_json_hash((ps_span){names + 24 * i, 24}) ==
+                 ps_json_hash((ps_span){names, 24});
+    }
+    ok(alike, "collide: the names have one hash");
+    for (size_t count = 20; count <= MANY_ALIKE; count += 380) {
+        size_t len = 1;
+        text[0] = '{';
+        for (size_t i = 0; i < count; i++) {
+            len += (size_t)sprintf(text + len, "%s\"%.24s\":1",
+                                   i == 0 ? "" : ",", names + 24 * i);
+        }
+        text[len++] = '}';
+        ps_json_scratch scratch = {members, heads, 4096};
+        size_t found;
+        unsigned flags;
+        ps_status got =
+            ps_json_index((ps_span){text, len}, &scratch, &found, &flags);
+        ok(got == (count == 20 ? PS_OK : PS_MALFORMED),
+           "collide: %zu names of one hash: %s", count, ps_status_word(got));
+    }
+}
+
 int
 main(void)
 {
+    names_made_to_collide();
     for (size_t i = 0; i < sizeof(OBJECTS) / sizeof(OBJECTS[0]); i++) {
         ok(index_of(guarded(OBJECTS[i].text)) == OBJECTS[i].members,
            "index: %s", OBJECTS[i].why);
