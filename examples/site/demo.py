@@ -3,9 +3,10 @@
 
 Under gunicorn, then under uvicorn, each with two worker processes: visitors and users
 come by, some with expired or forged tokens. Then the sums are compared, request by
-request: what the clients did, what the workers' ledgers say, what Redis holds. Ends with
-0 only when all three agree. Starts a Redis of its own in a temporary folder, and leaves
-nothing running.
+request: what the clients did, what the workers' ledgers say, what Redis holds, what
+`manage.py penstock_consume`, killed five times on the way, has put into the site's tables.
+Ends with 0 only when all of them agree. Starts a Redis of its own in a temporary folder,
+and leaves nothing running.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -320,6 +322,8 @@ class Outcome:
     ledger: Counter[str]
     workers: int
     samples: list[dict[str, str]]
+    stored: int = 0  # rows that the consumer has made of the events
+    kills: int = 0  # of the consumer, by SIGKILL
 
 
 def stream(store: redis.Redis) -> list[dict[str, str]]:
@@ -379,6 +383,69 @@ def tokens(port: int) -> dict[str, str]:
         "expired": jwt.encode(old, SECRET_KEY, algorithm="HS256"),
         "forged": jwt.encode(claims, "a secret that somebody guessed" * 2, algorithm="HS256"),
     }
+
+
+# --- the consumer -------------------------------------------------------------
+
+KILLS = {"gunicorn": 2, "uvicorn": 3}
+CONSUME = [sys.executable, "manage.py", "penstock_consume", "--batch", "16"]
+
+
+def rows(folder: Path) -> int:
+    """The rows of the table that the consumer fills."""
+    database = sqlite3.connect(folder / "site.sqlite3", timeout=20)
+    try:
+        found: int = database.execute(
+            "SELECT count(*) FROM penstock_analytics_pageview"
+        ).fetchone()[0]
+        return found
+    finally:
+        database.close()
+
+
+def consume(outcome: Outcome, folder: Path, environment: dict[str, str]) -> None:
+    """Puts the events into the tables; each time the consumer has stored some, it is killed."""
+    before = rows(folder)
+    events = outcome.events.total()
+    log = folder / "consume.log"
+    for turn in range(KILLS[outcome.front]):
+        start = rows(folder)
+        with log.open("w") as output:
+            consumer = subprocess.Popen(
+                CONSUME,
+                cwd=SITE,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            wait_for(
+                "a stored event",
+                lambda start=start: rows(folder) > start or rows(folder) == before + events,
+                log,
+            )
+        finally:
+            consumer.kill()
+            consumer.wait()
+        outcome.kills += 1
+        stored = rows(folder) - before
+        progress(f"consumer killed {turn + 1} times: {stored} of {events} events")
+    with log.open("w") as output:
+        subprocess.run(
+            [*CONSUME, "--drain"],
+            cwd=SITE,
+            env=environment,
+            check=True,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    progress.end()
+    outcome.stored = rows(folder) - before
+    if outcome.stored != outcome.ledger["accepted"]:
+        raise Failure(
+            f"{outcome.front}: accepted {outcome.ledger['accepted']}, in the tables "
+            f"{outcome.stored}"
+        )
 
 
 # --- the added time -----------------------------------------------------------
@@ -514,6 +581,8 @@ def report(outcomes: list[Outcome], added: dict[str, dict[str, float]]) -> None:
     for name in ("offered", "accepted", "refused", "delivered", "dropped", "pending"):
         print(f"{name:<22}" + "".join(f"{o.ledger[name]:>{width}}" for o in outcomes))
     print(f"{'in Redis':<22}" + "".join(f"{o.events.total():>{width}}" for o in outcomes))
+    print(f"{'in the tables':<22}" + "".join(f"{o.stored:>{width}}" for o in outcomes))
+    print(f"{'consumer killed':<22}" + "".join(f"{o.kills:>{width}}" for o in outcomes))
     print(f"{'worker processes':<22}" + "".join(f"{o.workers:>{width}}" for o in outcomes))
 
     print(f"\n{'time a request, µs':<22}{'without':>{width}}{'with':>{width}}{'added':>{width}}")
@@ -525,7 +594,7 @@ def report(outcomes: list[Outcome], added: dict[str, dict[str, float]]) -> None:
     print("\nthree events")
     for event in outcomes[0].samples:
         print("  " + " ".join(f"{name}={value}" for name, value in event.items()))
-    print("\nThe ledgers add up, and Redis holds exactly what was accepted.")
+    print("\nThe ledgers add up, and Redis and the tables hold exactly what was accepted.")
 
 
 def main() -> int:
@@ -597,7 +666,10 @@ def run(folder: Path) -> None:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        outcomes = [serve(front, store, folder, environment) for front in ("gunicorn", "uvicorn")]
+        outcomes = []
+        for front in ("gunicorn", "uvicorn"):
+            outcomes.append(serve(front, store, folder, environment))
+            consume(outcomes[-1], folder, environment)
         progress("measuring the added time")
         measured = subprocess.run(
             [sys.executable, str(Path(__file__).resolve()), "--added-time"],

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def test_demo_adds_up_and_leaves_nothing(root: Path, tmp_path: Path) -> None:
     output, _ = demo.communicate(timeout=200)
     assert demo.returncode == 0, output
     assert "The ledgers add up" in output
+    assert re.search(r"^consumer killed +2 +3$", output, re.M)
     assert left_running(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 

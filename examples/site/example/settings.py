@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "penstock.django",
+    "penstock.django.analytics",
 ]
 
 MIDDLEWARE = [

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
-from django.db import ProgrammingError, router, transaction
+from django.db import ProgrammingError, connections, router, transaction
 from django.utils import timezone
 
 from penstock.django.analytics.models import CustomEvent, PageView, Session, Visitor
@@ -85,11 +85,16 @@ def _locked_visitors(views: Collection[PageView], using: str) -> dict[str, Visit
     """The visitors of these views, created where they are new, locked until the end of the
     transaction (where the database has row locks; SQLite has one writer at a time).
     """
-    found: dict[str, Visitor] = {}
     wanted: dict[str, list[datetime]] = defaultdict(list)
     for view in views:
         wanted[view.fingerprint].append(view.time)
     missing = sorted(wanted)
+    found: dict[str, Visitor] = {}
+    if connections[using].features.has_select_for_update:
+        found = _lock(missing, using)
+        missing = [fingerprint for fingerprint in missing if fingerprint not in found]
+    # Without row locks, as on SQLite, a transaction must begin with what it writes: one that has
+    # read first may find that it can no longer write.
     while missing:  # again when one was deleted between the two statements
         Visitor.objects.using(using).bulk_create(
             [
@@ -102,15 +107,14 @@ def _locked_visitors(views: Collection[PageView], using: str) -> dict[str, Visit
             ],
             ignore_conflicts=True,
         )
-        locked = (
-            Visitor.objects.using(using)
-            .select_for_update()
-            .filter(fingerprint__in=missing)
-            .order_by("fingerprint")
-        )
-        found.update((visitor.fingerprint, visitor) for visitor in locked)
+        found |= _lock(missing, using)
         missing = [fingerprint for fingerprint in missing if fingerprint not in found]
     return found
+
+
+def _lock(fingerprints: list[str], using: str) -> dict[str, Visitor]:
+    rows = Visitor.objects.using(using).select_for_update().filter(fingerprint__in=fingerprints)
+    return {visitor.fingerprint: visitor for visitor in rows.order_by("fingerprint")}
 
 
 def _count(visitors: dict[str, Visitor], fresh: dict[str, list[PageView]], using: str) -> None:
