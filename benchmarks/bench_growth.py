@@ -23,15 +23,14 @@ from typing import Any
 import jwt as pyjwt
 import results
 from bench_sink import FIELDS, redis_server
-from pairs import Call, once
+from pairs import Call, calls_a_round, once
 
 from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
 
 SECRET = "a secret of the benchmarks, long enough for all"
 NOW = int(time.time())
 CLAIMS: dict[str, Any] = {"token_type": "access", "exp": NOW + 86400, "user_id": "12345"}
-ROUNDS = 12
-ROUND_NS = 5e6
+ROUNDS = 60
 BENT = 1.5  # times the first point's cost, from here on
 SECONDS = 0.4  # of a rate
 
@@ -40,7 +39,7 @@ Points = list[tuple[float, results.Spread]]
 
 def costs(calls: dict[float, Call]) -> Points:
     """Nanoseconds a call by x; all points take turns."""
-    counts = {x: max(1, int(ROUND_NS / once(call, 5))) for x, call in calls.items()}
+    counts = {x: calls_a_round(call) for x, call in calls.items()}
     found: dict[float, list[float]] = {x: [] for x in calls}
     for _ in range(ROUNDS):
         for x, call in calls.items():

@@ -33,7 +33,7 @@ sys.path.insert(0, str(SITE))
 import demo  # noqa: E402 - the example site's own way to run a server
 
 RATE = 100.0
-SECONDS = 3.0
+SECONDS = 2.5
 GIVE_UP = 2.0
 WRK = ["wrk", "-t1", "-c8", "-d2", "--timeout", "2"]
 VARIANTS = {
@@ -179,7 +179,7 @@ def measure(variant: str, condition: str, folder: Path) -> dict[str, Cell]:
         demo.wait_for("gunicorn", lambda: demo.answers(port), log)
         sent = {view: headers(view, port) for view in VIEWS}
         for view, path in VIEWS.items():  # connections to Redis are made, caches filled
-            open_loop.run(port, path, sent[view], 60.0, 0.7, GIVE_UP)
+            open_loop.run(port, path, sent[view], 60.0, 0.5, GIVE_UP)
         if variant == "penstock":
             check_events(redis_port)
         if condition == "stopped":
@@ -206,7 +206,7 @@ def shown(seconds: float) -> str:
 
 
 def main() -> None:
-    print(f"latency: {RATE:.0f} requests/s for {SECONDS:.0f} s, given up after {GIVE_UP:.0f} s")
+    print(f"latency: {RATE:.0f} requests/s for {SECONDS} s, given up after {GIVE_UP:.0f} s")
     print(f"throughput: {' '.join(WRK)} -H ... URL; server: {' '.join(server_command(0)[1:])}")
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory(prefix="ps-site-") as name:

@@ -26,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 KEPT = ROOT / "build" / "bench"
 FIRST = ("gate", "jwt", "fingerprint", "path_filter", "sink", "middleware", "fronts")
-LAST = ("limits", "before", "site", "growth", "connections")
+LAST = ("limits", "before", "servers", "site", "growth", "connections")
 
 
 @dataclass
