@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* The first words with servers that allow all, little, or nothing. */
+#include "redis_server.h"
+
+#include "../../ext/core/redis_hello.h"
+
+static ps_wake wake;
+
+#define NO "-NOPERM this user has no permissions\r\n"
+
+static const struct {
+    const char *why;
+    const char *password;
+    unsigned database;
+    step steps[3];
+    ps_status want;
+    const char *error;   /* the server's own words, or NULL */
+    const char *version; /* these only when all is well */
+    uint64_t client;
+    int evicts, kills, reads, multis, evals;
+} CASES[] = {
+    {"all is allowed",
+     NULL,
+     0,
+     {{GREETING_COMMANDS, GREETING, 1}, {-1, "", 0}},
+     PS_OK,
+     NULL,
+     "7.0.15",
+     77,
+     0,
+     1,
+     1,
+     1,
+     1},
+    {"a password and a database",
+     "secret",
+     3,
+     {{2, "+OK\r\n+OK\r\n", 0}, {GREETING_COMMANDS, GREETING, 1}, {-1, "", 0}},
+     PS_OK,
+     NULL,
+     "7.0.15",
+     77,
+     0,
+     1,
+     1,
+     1,
+     1},
+    {"nothing but events is allowed",
+     NULL,
+     0,
+     {{GREETING_COMMANDS, NO NO NO NO NO NO NO NO NO, 1}, {-1, "", 0}},
+     PS_OK,
+     NULL,
+     "",
+     0,
+     0,
+     0,
+     0,
+     0,
+     0},
+    {"a server that is loading refuses nothing",
+     NULL,
+     0,
+     {{GREETING_COMMANDS,
+       "+OK\r\n:77\r\n" INFO_SERVER INFO_MEMORY
+       "-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n-LOADING x\r\n"
+       "-LOADING x\r\n",
+       1},
+      {-1, "", 0}},
+     PS_OK,
+     NULL,
+     "7.0.15",
+     77,
+     0,
+     1,
+     1,
+     1,
+     1},
+    {"a server that may evict",
+     NULL,
+     0,
+     {{GREETING_COMMANDS,
+       "+OK\r\n:77\r\n" INFO_SERVER
+       "$46\r\nmaxmemory:1000\r\nmaxmemory_policy:allkeys-lru\r\n"
+       "\r\n:0\r\n$-1\r\n+OK\r\n*0\r\n:1\r\n",
+       1},
+      {-1, "", 0}},
+     PS_OK,
+     NULL,
+     "7.0.15",
+     77,
+     1,
+     1,
+     1,
+     1,
+     1},
+    {"a wrong password",
+     "wrong",
+     0,
+     {{1, "-WRONGPASS invalid username-password pair\r\n", 1}, {-1, "", 0}},
+     PS_AUTH,
+     "WRONGPASS invalid username-password pair",
+     "",
+     0,
+     0,
+     0,
+     0,
+     0,
+     0},
+    {"no password where one is needed",
+     NULL,
+     0,
+     {{GREETING_COMMANDS,
+       "-NOAUTH a\r\n-NOAUTH b\r\n-NOAUTH c\r\n-NOAUTH d\r\n-NOAUTH e\r\n"
+       "-NOAUTH f\r\n-NOAUTH g\r\n-NOAUTH h\r\n-NOAUTH i\r\n",
+       1},
+      {-1, "", 0}},
+     PS_AUTH,
+     "NOAUTH b",
+     "",
+     0,
+     0,
+     0,
+     0,
+     0,
+     0},
+    {"a database that is not there",
+     NULL,
+     99,
+     {{1, "-ERR DB index is out of range\r\n", 1}, {-1, "", 0}},
+     PS_SERVER,
+     "ERR DB index is out of range",
+     "",
+     0,
+     0,
+     0,
+     0,
+     0,
+     0},
+    {"another shape than a status",
+     "secret",
+     0,
+     {{1, ":1\r\n", 1}, {-1, "", 0}},
+     PS_PROTOCOL,
+     NULL,
+     "",
+     0,
+     0,
+     0,
+     0,
+     0,
+     0},
+    {"too few answers",
+     NULL,
+     0,
+     {{GREETING_COMMANDS, "+OK\r\n:77\r\n", 1}, {-1, "", 0}},
+     PS_DISCONNECTED,
+     NULL,
+     "",
+     0,
+     0,
+     0,
+     0,
+     0,
+     0},
+    {"a version that is too long",
+     NULL,
+     0,
+     {{GREETING_COMMANDS,
+       "+OK\r\n:77\r\n$38\r\nredis_version:"
+       "7777777777777777777777\r\n\r\n" INFO_MEMORY
+       ":0\r\n$-1\r\n+OK\r\n*0\r\n:1\r\n",
+       1},
+      {-1, "", 0}},
+     PS_OK,
+     NULL,
+     "",
+     77,
+     0,
+     1,
+     1,
+     1,
+     1},
+    {"a negative id",
+     NULL,
+     0,
+     {{GREETING_COMMANDS, "+OK\r\n:-3\r\n" GREETING_FROM_ID, 1}, {-1, "", 0}},
+     PS_OK,
+     NULL,
+     "7.0.15",
+     0,
+     0,
+     1,
+     1,
+     1,
+     1},
+};
+
+int
+main(void)
+{
+    if (ps_wake_init(&wake) != PS_OK) {
+        printf("Bail out! no eventfd\n");
+        return 2;
+    }
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        redis_server server;
+        ps_redis_link *link = NULL;
+        ps_redis_peer peer;
+        ps_span error = PS_NO_SPAN;
+        char password[16];
+        start_server(&server, CASES[i].steps);
+        ps_redis_url url = {.path = server.path,
+                            .database = CASES[i].database};
+        if (CASES[i].password != NULL) {
+            snprintf(password, sizeof(password), "%s", CASES[i].password);
+            url.password = password;
+            url.password_len = strlen(password);
+        }
+        ps_status status = ps_redis_link_new(
+            &(ps_redis_link_settings){.url = &url,
+                                      .connect_timeout_ns = 5000000000,
+                                      .command_timeout_ns = 5000000000},
+            &link);
+        if (status == PS_OK) {
+            status = ps_redis_link_open(link, &wake);
+        }
+        if (status == PS_OK) {
+            status = ps_redis_hello(link, &wake, &url, PS_SPAN("test"), &peer,
+                                    &error);
+        }
+        ok(status == CASES[i].want, "%s: %s", CASES[i].why,
+           ps_status_word(status));
+        const char *want = CASES[i].error;
+        ok(want == NULL ? error.ptr == NULL
+                        : ps_span_equal(error, (ps_span){want, strlen(want)}),
+           "%s: the server's own words", CASES[i].why);
+        ok(status != PS_OK || (strcmp(peer.version, CASES[i].version) == 0 &&
+                               peer.client_id == CASES[i].client &&
+                               peer.may_evict == CASES[i].evicts &&
+                               peer.may_kill == CASES[i].kills &&
+                               peer.may_read == CASES[i].reads &&
+                               peer.may_multi == CASES[i].multis &&
+                               peer.may_eval == CASES[i].evals),
+           "%s: what the server lets us do", CASES[i].why);
+        ps_redis_link_free(link);
+        stop_server(&server);
+    }
+    ps_wake_fini(&wake);
+    return done_testing();
+}
