@@ -74,7 +74,7 @@ def page(report: Report) -> str:
         "notes": report.notes,
         "height": HEIGHT,
     }
-    return _engine.get_template("penstock_report.html").render(Context(context))
+    return _engine.get_template("penstock_report.html").render(Context(context, use_l10n=False))
 
 
 def _cards(report: Report) -> list[dict[str, Any]]:

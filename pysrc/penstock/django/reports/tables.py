@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 from django.conf import settings
-from django.db import connections, models, router
+from django.db import connections, models, router, transaction
 from django.db.models import Case, Count, F, Func, IntegerField, Min, Q, QuerySet, Value, When
 from django.utils import timezone
 
@@ -180,7 +180,12 @@ class Tables:
     def collect(self, window: Window) -> Collector:
         collector = Collector(window)
         if self.vendor == "postgresql":
-            self._count_there(collector)
+            with transaction.atomic(using=self.using), connections[self.using].cursor() as cursor:
+                # for this transaction: hash tables stay in memory, and nothing is compiled that
+                # takes longer to compile than to run
+                cursor.execute("SET LOCAL work_mem = '128MB'")
+                cursor.execute("SET LOCAL jit = off")
+                self._count_there(collector)
         else:
             self._count_here(collector)
         for slow in self._slowest(window):
@@ -201,27 +206,27 @@ class Tables:
         )
 
     def _count_there(self, collector: Collector) -> None:
-        """PostgreSQL counts in hash tables, with several workers."""
+        """PostgreSQL counts in hash tables, with several workers; those have no part in what is
+        read through a server-side cursor, hence no `iterator`.
+        """
         rows = self._rows(collector.window)
-        by_label = rows.values_list("label", "status_class", "fine").annotate(count=Count("*"))
-        for label, status_class, fine, count in by_label.iterator():
+        by_label = rows.values_list("label", "kind", "status_class", "fine")
+        for label, kind, status_class, fine, count in by_label.annotate(count=Count("*")):
             collector.add_total(status_class or 0, fine, count)
             collector.add_label(label, status_class or 0, fine, count)
-        by_route = rows.values_list("route", "status_class", "fine").annotate(count=Count("*"))
-        for route, status_class, fine, count in by_route.iterator():
-            collector.add_route(route, status_class or 0, fine, count)
-        by_who = rows.values_list("kind", "status_class", "fine").annotate(count=Count("*"))
-        for kind, status_class, fine, count in by_who.iterator():
             collector.add_who(_WHO[kind], status_class or 0, fine, count)
+        by_route = rows.values_list("route", "status_class", "fine").annotate(count=Count("*"))
+        for route, status_class, fine, count in by_route:
+            collector.add_route(route, status_class or 0, fine, count)
         reasons = rows.exclude(reason="").values_list("reason").annotate(count=Count("*"))
-        for reason, count in reasons.iterator():
+        for reason, count in reasons:
             collector.add_reason(reason, count)
         by_slot = (
             rows.annotate(coarse=_first_digits(COARSE))
             .values_list("slot", "route", "status_class", "coarse")
             .annotate(count=Count("*"))
         )
-        for slot, route, status_class, coarse, count in by_slot.iterator():
+        for slot, route, status_class, coarse, count in by_slot:
             collector.add_to_slot(slot, route, status_class == 5, coarse, count)
         for slot, count in self._visitors_by_slot(collector.window):
             collector.set_slot_visitors(slot, count)
