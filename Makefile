@@ -72,6 +72,9 @@ $(eval $(call BUILD_RULES,asan,$(ASAN),$$(CC)))
 $(eval $(call BUILD_RULES,tsan,$(TSAN),$$(CC)))
 $(eval $(call BUILD_RULES,plain,$(PLAIN),$$(CC)))
 $(eval $(call BUILD_RULES,fuzz,$(FUZZ),$$(CLANG)))
+# Debian's packages of another architecture lie beside ours, under its name.
+AARCH64 := -O2 -g -DPS_ALLOC_TEST
+$(eval $(call BUILD_RULES,aarch64,$(AARCH64),aarch64-linux-gnu-gcc))
 
 FUZZ_LINK = $(CLANG) $(CFLAGS_CORE) $(FUZZ) -fsanitize=fuzzer $< -o $@ \
         build/fuzz/libpenstock.a $(LIBS)
@@ -119,6 +122,13 @@ fmt: ## format C and Python
 	$(READY_DEV) run-fmt
 wheel: ## dist/: a wheel that carries its libraries
 	$(READY_DEV) run-wheel
+.PHONY: release matrix aarch64
+release: ## dist/: the sdist and a wheel for each CPython here, with AWS-LC
+	@tools/bootstrap release && $(MAKE) --no-print-directory run-release
+matrix: ## the wheels of dist/ on every CPython and Django, and what stands beside them
+	@tools/bootstrap release && $(MAKE) --no-print-directory run-matrix
+aarch64: ## the C tests, cross-compiled, under qemu
+	@tools/bootstrap aarch64 && $(MAKE) --no-print-directory run-aarch64
 .PHONY: docs
 docs: ## build/docs/html: the documentation site, warnings are errors
 	$(READY_DEV) run-docs
@@ -293,6 +303,20 @@ run-instructions: $(VENV)/.installed
 	$(PY) benchmarks/instructions.py --write
 run-demo: $(VENV)/.installed
 	$(PY) examples/site/demo.py
+
+# --- release --------------------------------------------------------------
+.PHONY: run-release run-matrix run-aarch64
+run-release:
+	nice $(PY) tools/release.py --out dist
+run-matrix:
+	@ls dist/penstock-*.whl >/dev/null 2>&1 || \
+	    $(MAKE) --no-print-directory run-release
+	nice $(PY) tools/matrix.py --wheels dist $(if $(ONLY),--only $(ONLY))
+run-aarch64:
+	@nice $(MAKE) --no-print-directory -j$(JOBS) \
+	    $(patsubst tests/c/%.c,build/aarch64/%,$(C_TESTS))
+	PS_EMULATED=1 nice prove -j$(JOBS) -e qemu-aarch64 \
+	    $(patsubst tests/c/%.c,build/aarch64/%,$(C_TESTS))
 
 # --- documentation --------------------------------------------------------
 .PHONY: run-docs

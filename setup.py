@@ -4,7 +4,8 @@
 Environment: PENSTOCK_WERROR=1 turns on our warnings and makes them errors;
 PENSTOCK_SANITIZE=address,undefined (any list of gcc's) instruments the extension;
 PENSTOCK_CRYPTO=aws-lc verifies with a static AWS-LC (tools/aws_lc.py) in place of the system's
-OpenSSL, which TLS goes on using.
+OpenSSL, which TLS goes on using; PENSTOCK_AWS_LC_BUILD is the folder that AWS-LC is kept in from
+one build to the next.
 """
 
 from __future__ import annotations
@@ -44,6 +45,21 @@ WARNINGS = [
 ]
 
 
+MARKER = 'penstock; sys_platform == "linux" and platform_machine in "x86_64 aarch64"'
+
+
+def unsupported() -> str | None:
+    """Why this platform is none that penstock runs on; None where it is one."""
+    if not sys.platform.startswith("linux"):
+        return f"{sys.platform}, and penstock needs Linux: eventfd, shared memory, robust locks"
+    libc = str(sysconfig.get_config_var("SOABI")) + str(sysconfig.get_config_var("HOST_GNU_TYPE"))
+    if "musl" in libc:
+        return "a Python for musl, and penstock needs glibc"
+    if sys.implementation.name != "cpython":
+        return f"{sys.implementation.name}, and penstock is an extension of CPython"
+    return None
+
+
 def pkg_config(library: str, *options: str) -> list[str] | None:
     """What pkg-config answers for `library`, as words; None where it is not installed."""
     command = [os.environ.get("PKG_CONFIG", "pkg-config"), *options, library]
@@ -70,6 +86,14 @@ class BuildExt(build_ext):
     """Looks for the libraries when the extension is built, not when metadata is read."""
 
     def build_extensions(self) -> None:
+        platform = unsupported()
+        if platform:
+            raise PlatformError(
+                f"penstock cannot be built here: this is {platform}.\n"
+                "In requirements that other machines read too, write:\n"
+                f"    {MARKER}\n"
+                "and leave its lines out of MIDDLEWARE and INSTALLED_APPS where it is missing."
+            )
         lines = missing()
         if lines:
             raise PlatformError("\n".join(["penstock cannot be built without:", *lines]))
@@ -101,7 +125,8 @@ class BuildExt(build_ext):
         import aws_lc
 
         try:
-            library = aws_lc.build_library(HERE / "build" / "aws-lc")
+            kept = os.environ.get("PENSTOCK_AWS_LC_BUILD", str(HERE / "build" / "aws-lc"))
+            library = aws_lc.build_library(Path(kept))
         except (OSError, ValueError, RuntimeError) as error:
             raise PlatformError(f"penstock cannot be built with AWS-LC: {error}") from error
         sources = [source for source in extension.sources if source in aws_lc.SOURCES]

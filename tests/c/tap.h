@@ -31,6 +31,14 @@ ok(int passed, const char *why, ...)
     return passed;
 }
 
+/* Whether this runs under qemu-user, as `make aarch64` has it: there
+ * MADV_WIPEONFORK is taken and does nothing. */
+__attribute__((unused)) static int
+emulated(void)
+{
+    return getenv("PS_EMULATED") != NULL;
+}
+
 /* The plan, and main's return value. */
 __attribute__((unused)) static int
 done_testing(void)

@@ -67,6 +67,32 @@ def test_all_that_is_missing_is_named_at_once(tree: Path, tmp_path: Path) -> Non
     assert all(package in done.stderr for package in REQUIRED.values())
 
 
+@pytest.mark.parametrize(
+    ("here", "named"),
+    [
+        ('sys.platform = "darwin"', "darwin"),
+        ('sys.platform = "win32"', "win32"),
+        ('sysconfig.get_config_var = lambda name: "x86_64-linux-musl"', "musl"),
+    ],
+)
+def test_an_unsupported_platform_gets_the_line_to_use(tree: Path, here: str, named: str) -> None:
+    """The command starts on the real platform, and setup.py is told of another one."""
+    start = "sys.argv = ['setup.py', 'build_ext', '--build-temp', 't', '--build-lib', 'l']"
+    text = (tree / "setup.py").read_text()
+    assert "\nHERE = " in text
+    (tree / "setup.py").write_text(
+        text.replace("\ncompile_args, link_args = options()", f"\n{here}\n{start}\n"
+                     "compile_args, link_args = options()")
+    )  # fmt: skip
+    done = build(tree)
+    assert done.returncode != 0
+    assert named in done.stderr
+    assert 'penstock; sys_platform == "linux" and platform_machine in "x86_64 aarch64"' in (
+        done.stderr
+    )
+    assert "Traceback" not in done.stderr
+
+
 def test_a_missing_pkg_config_is_named(tree: Path) -> None:
     done = build(tree, PKG_CONFIG="/nowhere/pkg-config")
     assert done.returncode != 0
