@@ -251,6 +251,23 @@ drop_stale(ps_sink *sink, size_t dead)
     }
 }
 
+/* Rings that are not taken over, which a newer or older version may have
+ * left: told when there are more of them than before. */
+static void
+note_left_alone(ps_sink *sink, size_t count)
+{
+    uint64_t before = atomic_exchange(
+        &sink->ring.header->stats.rings_left_alone, (uint64_t)count);
+    if (count > before) {
+        char text[PS_NOTICE_MAX];
+        snprintf(text, sizeof(text),
+                 "%zu ring files beside %.200s are of another format, owner "
+                 "or mode: they are left alone",
+                 count, sink->ring.path);
+        ps_sink_notify(sink, text, true);
+    }
+}
+
 /* Looks for a dead ring when it is time to; takes its next batch. False:
  * there is nothing to adopt. */
 static bool
@@ -267,8 +284,7 @@ take_adopted(loop *self)
         atomic_store(&sink->ring.header->touched_ms, ps_clock_wall_ms());
         ps_status status = ps_ring_file_adopt(&sink->adopted, sink->ring_dir,
                                               sink->target_name, &scan);
-        atomic_store(&sink->ring.header->stats.rings_left_alone,
-                     scan.left_alone);
+        note_left_alone(sink, scan.left_alone);
         if (status != PS_OK) {
             return false;
         }
