@@ -530,12 +530,12 @@ class EventSink:
         TypeError for other types; ValueError for an empty or reserved name (``id kind time
         altered``), a name or kind over 64 bytes, more than 64 fields.
         """
-    def flush(self, timeout: float | None = None) -> int:
+    def flush(self, timeout: float | None = 2.0) -> int:
         """Waits until what was emitted before is settled, by default 2 s at most.
 
         Answers how many events are still pending.
         """
-    def close(self, timeout: float | None = None) -> int:
+    def close(self, timeout: float | None = 2.0) -> int:
         """Takes no more events, flushes (2 s by default) and stops the thread.
 
         What is left stays in the ring file, from where the next process delivers it; answers

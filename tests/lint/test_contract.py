@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""What users rely on stays as it is: the stub file, the public names, the changelog."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import penstock
+
+ROOT = Path(__file__).resolve().parents[2]
+LISTING = Path(__file__).parent / "public_api.txt"
+MODULES = (
+    "penstock",
+    "penstock.asgi",
+    "penstock.celery",
+    "penstock.django",
+    "penstock.jwt",
+    "penstock.simplejwt",
+    "penstock.testing",
+    "penstock.wsgi",
+)
+
+
+def signature(thing: object) -> str:
+    try:
+        return str(inspect.signature(thing))  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return ""
+
+
+def public_api() -> str:
+    """One line a name: modules, what they define, the members of classes, and signatures."""
+    lines = []
+    for name in MODULES:
+        module = importlib.import_module(name)
+        names = getattr(module, "__all__", None) or [
+            own
+            for own, thing in vars(module).items()
+            if not own.startswith("_") and getattr(thing, "__module__", None) == name
+        ]
+        for own in sorted(names):
+            thing = getattr(module, own)
+            if isinstance(thing, type) and issubclass(thing, Exception):
+                bases = ", ".join(base.__name__ for base in thing.__bases__)
+                lines.append(f"{name}.{own}({bases})")
+                continue
+            lines.append(f"{name}.{own}{signature(thing)}")
+            if isinstance(thing, type) and thing.__module__.startswith("penstock"):
+                for member in sorted(vars(thing)):
+                    if not member.startswith("_"):
+                        value = inspect.getattr_static(thing, member)
+                        call = getattr(value, "__func__", value)
+                        lines.append(f"{name}.{own}.{member}{signature(call)}")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_public_api_is_as_listed() -> None:
+    """When a change is meant: `python -m tests.lint.test_contract`, and a line in CHANGELOG.md."""
+    assert public_api().splitlines() == LISTING.read_text().splitlines()
+
+
+# `inspect` drops the comma of a tuple with one member: ('exp',) is ('exp') to it.
+TUPLES = (
+    "parameter \"token_from\" has a default value of 'bearer'",
+    "parameter \"require\" has a default value of 'exp'",
+)
+
+
+def test_the_stub_file_says_what_the_module_is(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy.stubtest", "--concise", "penstock._core"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "checked" in done.stdout + done.stderr or "penstock._core" in done.stdout
+    found = [line for line in done.stdout.splitlines() if line.startswith("penstock")]
+    assert [line for line in found if not any(known in line for known in TUPLES)] == []
+    assert done.stderr == ""
+
+
+def test_the_version_is_one() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert penstock.__version__ == project["version"]
+
+
+def test_the_changelog_names_the_version() -> None:
+    """The newest heading is `Unreleased`, or the version that the package has."""
+    text = (ROOT / "CHANGELOG.md").read_text()
+    headings = re.findall(r"^## (.+)$", text, re.M)
+    dated = [heading for heading in headings if heading != "Unreleased"]
+    assert headings.count("Unreleased") <= 1
+    assert "Unreleased" not in headings[1:]
+    assert [
+        heading for heading in dated if not re.match(r"\d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d\)", heading)
+    ] == []
+    versions = [tuple(map(int, heading.split()[0].split("."))) for heading in dated]
+    assert versions == sorted(versions, reverse=True)
+    version: str = penstock.__version__
+    current = tuple(int(part) for part in version.split("."))
+    assert current >= max(versions, default=current)
+    if headings[0] != "Unreleased":
+        assert headings[0].split()[0] == penstock.__version__
+
+
+@pytest.mark.parametrize("extra", ["django", "drf", "ninja", "celery", "prometheus", "dev"])
+def test_upper_bounds_have_a_reason(extra: str) -> None:
+    """A requirement that excludes future versions says why, on its own line."""
+    lines = (ROOT / "pyproject.toml").read_text().splitlines()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for requirement in extras["optional-dependencies"][extra]:
+        if re.search(r"<|==|~=", requirement.partition(";")[0]):
+            [line] = [line for line in lines if f'"{requirement}"' in line]
+            assert "#" in line.partition(f'"{requirement}"')[2], requirement
+
+
+if __name__ == "__main__":
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django.settings"
+    importlib.import_module("django").setup()
+    LISTING.write_text(public_api())
