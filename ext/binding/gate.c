@@ -98,6 +98,7 @@ enter(VisitObject *visit, const ps_request *request, ps_span method,
     ps_slow_section slow = {leave_interpreter, reenter_interpreter, &thread};
     ps_gate_enter(visit->gate->gate, request, method, path, mode,
                   visit->secure, &slow, &visit->visit);
+    visit_entered(visit);
 }
 
 /* `secure` as given, else what the scheme says. */

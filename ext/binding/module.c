@@ -89,6 +89,7 @@ static int
 module_clear(PyObject *module)
 {
     core_state *state = state_of_module(module);
+    visit_free_spares(state); /* before their type goes */
     VISIT_STATE(Py_CLEAR);
     for (size_t i = 0; i < MEMBER_NAMES; i++) {
         Py_CLEAR(state->member_names[i]);

@@ -46,6 +46,8 @@
 #define MEMBER_VALUES 256
 #define DICT_SHAPES 16
 
+#define SPARE_VISITS 16
+
 /* The keys of an object seen lately, to begin the next one with. */
 typedef struct dict_shape {
     uint64_t hash;   /* of the names, in order */
@@ -75,6 +77,9 @@ typedef struct core_state {
     PyObject *member_names[MEMBER_NAMES];
     PyObject *member_values[MEMBER_VALUES];
     dict_shape shapes[DICT_SHAPES];
+    /* visits that were freed, for the next requests: memory, no objects */
+    struct VisitObject *spare_visits[SPARE_VISITS];
+    size_t spare_visit_count;
     /* interned strings */
     PyObject *words[PS_STATUS_SLOTS]; /* the word of each status, or NULL */
     PyObject *name_wsgi_url_scheme;   /* "wsgi.url_scheme" */
@@ -121,6 +126,9 @@ int fingerprint_cookie_setup(PyObject *module);
 int event_sink_setup(PyObject *module);
 int gate_setup(PyObject *module);
 int visit_setup(PyObject *module);
+
+/* Frees the visits that are kept for the next requests. */
+void visit_free_spares(core_state *state);
 
 /* Creates the type from `spec`, keeps a strong reference in `*slot` and adds
  * it to the module under its own name. -1 with an exception set. */

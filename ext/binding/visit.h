@@ -46,6 +46,10 @@ typedef struct VisitObject {
     PyObject *route;       /* str or NULL */
     PyObject *event_path;  /* str that stands in for the path, or NULL */
     PyObject *request_id;  /* str or NULL */
+    /* Bools that every front asks for: as members that hold an object they
+     * are read without a call. */
+    PyObject *is_refused;
+    PyObject *has_candidate;
     bool is_scope;
     bool secure;
     bool path_is_altered; /* the path had a lone surrogate */
@@ -54,6 +58,9 @@ typedef struct VisitObject {
 /* A new visit with nothing in it but `gate` and `source`; the caller lets
  * ps_gate_enter fill in `visit` at once. NULL with MemoryError. */
 VisitObject *visit_new(core_state *state, GateObject *gate, PyObject *source);
+
+/* What can be said once ps_gate_enter has filled in `visit`. */
+void visit_entered(VisitObject *self);
 
 /* Which header the gate looks for a token in. */
 header_name gate_token_header(const GateObject *self);

@@ -5,14 +5,10 @@
  * the next ";". */
 #include "cookie.h"
 
-/* Bytes of the white space character that begins at text[0], as str.strip()
- * sees it; 0 when it is none. */
+/* See blank_at_start: for what is no printable character of ASCII. */
 static size_t
-blank_at_start(ps_span text, ps_cookie_text encoding)
+rare_blank_at_start(ps_span text, ps_cookie_text encoding)
 {
-    if (text.len == 0) {
-        return 0;
-    }
     unsigned char c = (unsigned char)text.ptr[0];
     if (c < 0x80) {
         return c == ' ' || (c >= 0x09 && c <= 0x0D) ||
@@ -44,11 +40,26 @@ blank_at_start(ps_span text, ps_cookie_text encoding)
     }
 }
 
+/* Bytes of the white space character that begins at text[0], as str.strip()
+ * sees it; 0 when it is none. */
+static inline size_t
+blank_at_start(ps_span text, ps_cookie_text encoding)
+{
+    if (text.len == 0 || (text.ptr[0] > ' ' && text.ptr[0] < 0x7F)) {
+        return 0;
+    }
+    return rare_blank_at_start(text, encoding);
+}
+
 /* The same at the end. The first byte of a UTF-8 character is never inside
  * another one, so looking back needs no context. */
-static size_t
+static inline size_t
 blank_at_end(ps_span text, ps_cookie_text encoding)
 {
+    if (text.len != 0 && text.ptr[text.len - 1] > ' ' &&
+        text.ptr[text.len - 1] < 0x7F) {
+        return 0;
+    }
     for (size_t size = 1; size <= 3 && size <= text.len; size++) {
         ps_span tail = ps_span_from(text, text.len - size);
         if (blank_at_start(tail, encoding) == size) {

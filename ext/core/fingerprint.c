@@ -286,15 +286,38 @@ ps_fingerprint_cookie_works_insecure(const ps_fingerprint_cookie *cookie)
 
 /* --- writing ----------------------------------------------------------- */
 
+/* The hex digits of four bytes, in memory order: one nibble a byte, then all
+ * eight become characters at once. */
+static inline uint64_t
+hex_digits(uint32_t four)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    four = __builtin_bswap32(four);
+#endif
+    uint64_t x = four;
+    x = (x | x << 16) & UINT64_C(0x0000FFFF0000FFFF);
+    x = (x | x << 8) & UINT64_C(0x00FF00FF00FF00FF);
+    x = (x >> 4 | x << 8) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+    /* over 9: from '9' on to 'a' */
+    uint64_t letters = (x + 6 * ones) >> 4 & ones;
+    x += '0' * ones + ('a' - '9' - 1) * letters;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    x = __builtin_bswap64(x);
+#endif
+    return x;
+}
+
 void
 ps_fingerprint_set_id(ps_fingerprint *fingerprint,
                       const uint8_t id[PS_FINGERPRINT_ID_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
     memcpy(fingerprint->id, id, PS_FINGERPRINT_ID_SIZE);
-    for (size_t i = 0; i < PS_FINGERPRINT_ID_SIZE; i++) {
-        fingerprint->id_text[2 * i] = digits[id[i] >> 4];
-        fingerprint->id_text[2 * i + 1] = digits[id[i] & 15];
+    for (size_t i = 0; i < PS_FINGERPRINT_ID_SIZE; i += 4) {
+        uint32_t four;
+        memcpy(&four, id + i, sizeof(four));
+        uint64_t digits = hex_digits(four);
+        memcpy(fingerprint->id_text + 2 * i, &digits, sizeof(digits));
     }
 }
 

@@ -527,8 +527,9 @@ ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
             ps_fingerprint_cookie_header(gate->cookie, &visit->fingerprint,
                                          outcome->secure, now, set_cookie);
     }
+    visit->duration_ns = ps_visit_elapsed_ns(visit);
     if (visit->row != PS_LABEL_SKIP && gate->sink != NULL) {
-        uint64_t duration_us = (uint64_t)(ps_visit_elapsed_ns(visit) / 1000);
+        uint64_t duration_us = (uint64_t)(visit->duration_ns / 1000);
         ps_stats_request(stats_of(gate), duration_us);
         if (gate->metrics && outcome->status != 0) {
             measure(gate, visit, outcome, duration_us);
@@ -547,7 +548,8 @@ ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
 int64_t
 ps_visit_elapsed_ns(const ps_visit *visit)
 {
-    return ps_clock_steady_ns() - visit->started_ns;
+    return visit->finished ? visit->duration_ns
+                           : ps_clock_steady_ns() - visit->started_ns;
 }
 
 void

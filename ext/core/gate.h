@@ -90,7 +90,8 @@ typedef struct ps_visit {
     ps_span path;
     ps_span user; /* absent when there is none */
     int64_t started_ns;
-    int64_t entered_ns; /* enter's end, where stages are measured; else 0 */
+    int64_t entered_ns;  /* enter's end, where stages are measured; else 0 */
+    int64_t duration_ns; /* once finished */
     bool finished;
     bool discarded;
     char *user_text; /* owned: where the token has it in escapes; or NULL */
@@ -127,7 +128,7 @@ size_t ps_gate_finish(const ps_gate *gate, ps_visit *visit,
                       const ps_request *request, const ps_outcome *outcome,
                       char set_cookie[PS_SET_COOKIE_MAX]);
 
-/* How long the visit has taken so far. */
+/* How long the visit has taken so far, or took until `finish`. */
 int64_t ps_visit_elapsed_ns(const ps_visit *visit);
 
 /* Gives back what the visit owns: the token, and the text of its user. */

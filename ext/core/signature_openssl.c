@@ -24,6 +24,7 @@
 #ifdef OPENSSL_IS_AWSLC
 #include <openssl/curve25519.h>
 #endif
+#include <endian.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
@@ -33,6 +34,7 @@
 #include "keyring.h"
 
 #define SHA256_BLOCK 64
+#define SHA256_ONE_BLOCK 55 /* bytes before 0x80 and eight of length */
 #define SHA512_BLOCK 128
 #define IPAD 0x36
 #define OPAD 0x5c
@@ -83,6 +85,15 @@ ps_hmac_init(ps_hmac *key, ps_span secret)
     return PS_OK;
 }
 
+static inline void
+write_state(const SHA256_CTX *hash, uint8_t out[PS_SHA256_SIZE])
+{
+    for (size_t i = 0; i < PS_SHA256_SIZE / 4; i++) {
+        uint32_t word = htobe32(hash->h[i]);
+        memcpy(out + 4 * i, &word, sizeof(word));
+    }
+}
+
 /* HMAC's outer hash, of the inner one in `mac`: a single block, all of which
  * but the inner hash is known beforehand. */
 static inline void
@@ -94,13 +105,33 @@ outer_sha256(SHA256_CTX hash, uint8_t mac[PS_SHA256_SIZE])
     };
     memcpy(block, mac, PS_SHA256_SIZE);
     SHA256_Transform(&hash, block);
-    for (size_t i = 0; i < PS_SHA256_SIZE / 4; i++) {
-        uint32_t word = hash.h[i];
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-        word = __builtin_bswap32(word);
-#endif
-        memcpy(mac + 4 * i, &word, sizeof(word));
+    write_state(&hash, mac);
+}
+
+/* HMAC's inner hash, of a message that fits one block with what closes it;
+ * false when it does not. The library's buffering costs as much as the
+ * compression function. */
+static inline bool
+inner_sha256(SHA256_CTX *hash, const ps_span *parts, size_t count,
+             uint8_t mac[PS_SHA256_SIZE])
+{
+    uint8_t block[SHA256_BLOCK] = {0};
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len > SHA256_ONE_BLOCK - len) {
+            return false;
+        }
+        if (parts[i].len != 0) {
+            memcpy(block + len, parts[i].ptr, parts[i].len);
+        }
+        len += parts[i].len;
     }
+    uint16_t bits = htobe16((uint16_t)((SHA256_BLOCK + len) * 8));
+    block[len] = 0x80;
+    memcpy(block + SHA256_BLOCK - sizeof(bits), &bits, sizeof(bits));
+    SHA256_Transform(hash, block);
+    write_state(hash, mac);
+    return true;
 }
 
 void
@@ -109,12 +140,14 @@ ps_hmac_sign(const ps_hmac *key, const ps_span *parts, size_t count,
 {
     SHA256_CTX hash;
     memcpy(&hash, key->inner, sizeof(hash));
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].len != 0) {
-            SHA256_Update(&hash, parts[i].ptr, parts[i].len);
+    if (!inner_sha256(&hash, parts, count, out)) {
+        for (size_t i = 0; i < count; i++) {
+            if (parts[i].len != 0) {
+                SHA256_Update(&hash, parts[i].ptr, parts[i].len);
+            }
         }
+        SHA256_Final(out, &hash);
     }
-    SHA256_Final(out, &hash);
     memcpy(&hash, key->outer, sizeof(hash));
     outer_sha256(hash, out);
 }

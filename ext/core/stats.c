@@ -25,7 +25,7 @@ ps_stats_token(ps_stats *stats, ps_status reason)
 void
 ps_stats_cookie(ps_stats *stats, ps_status reason, uint32_t times)
 {
-    if (stats != NULL) {
+    if (stats != NULL && times != 0) {
         ps_count(slot(stats->cookie, reason), times);
     }
 }

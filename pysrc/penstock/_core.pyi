@@ -453,13 +453,17 @@ class Visit:
         """True when the label requires a token and there is none: the front answers 401."""
 
     @property
+    def has_candidate(self) -> bool:
+        """True when ``finish`` may hand out a cookie: only then does it look at ``headers``."""
+
+    @property
     def gate(self) -> Gate:
         """The gate that made this visit."""
     secure: bool
     """Whether the request came over https; may be set before ``finish``."""
     @property
     def elapsed(self) -> float:
-        """Seconds since ``enter``."""
+        """Seconds since ``enter``, or from ``enter`` to ``finish``."""
 
     @property
     def method(self) -> str: ...
@@ -476,14 +480,19 @@ class Visit:
         """No event for this request."""
 
     def finish(
-        self, status: int, headers: Any = None, user: object | None = None
+        self,
+        status: int,
+        headers: Any = None,
+        user: object | None = None,
+        route: str | None = None,
     ) -> list[tuple[Any, Any]]:
         """Record the event; answer the response headers to add.
 
         ``headers`` are those of the response, a mapping or pairs of str or bytes; without them
         no cookie is handed out. ``user`` is the key of the user whom the framework's session has
-        logged in. The answer holds pairs of str after `Gate.enter`, of bytes (lower-case names)
-        after `Gate.enter_scope`. A second call answers [] and records nothing.
+        logged in, ``route`` the framework's route. The answer holds pairs of str after
+        `Gate.enter`, of bytes (lower-case names) after `Gate.enter_scope`. A second call answers
+        [] and records nothing.
         """
 
 # --- event_sink -------------------------------------------------------------------------------

@@ -142,17 +142,13 @@ def _sink_is_well(stats: dict[str, Any]) -> bool:
 def sets_cookie(visit: Visit, headers: Iterable[tuple[Any, Any]]) -> bool:
     """Does the application set (or delete) our cookie itself? Then it has the last word."""
     cookie = visit.gate.fingerprint
-    if cookie is None or not (visit.is_new or _is_reissued(visit)):
+    if cookie is None or not visit.has_candidate:
         return False
     start = f"{cookie.name}="
     return any(
         _text(name).lower() == "set-cookie" and _text(value).startswith(start)
         for name, value in headers
     )
-
-
-def _is_reissued(visit: Visit) -> bool:
-    return visit.fingerprint is not None and visit.fingerprint.reissue
 
 
 def _text(value: str | bytes) -> str:

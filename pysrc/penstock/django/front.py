@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -27,16 +28,27 @@ _allowance = Allowance(1)  # of lines about a failure of ours, a minute
 
 def enter(now: Parts, request: HttpRequest) -> Visit:
     """The request's visit: an outer wrapper's, else a new one; also ``request.visit``."""
+    if now.is_plain and request.__class__ is WSGIRequest and VISIT_KEY not in request.META:
+        visit = now.gate.enter(request.META, request.path_info)
+        request.visit = visit  # type: ignore[attr-defined]
+        return visit
+    return enter_in_full(now, request)
+
+
+def enter_in_full(now: Parts, request: HttpRequest) -> Visit:
+    """`enter` for all settings, servers and wrappers."""
     conf = now.conf
-    # not through request.__dict__: asking for it makes every later attribute slower
-    scope: dict[str, Any] | None = getattr(request, "scope", None)
+    scope: dict[str, Any] | None = None
+    if request.__class__ is not WSGIRequest:  # which is known to have none
+        # not through request.__dict__: asking for it makes every later attribute slower
+        scope = getattr(request, "scope", None)
     source = request.META if scope is None else scope
     # None: the scheme, which is all that request.is_secure() looks at without a proxy
     secure = request.is_secure() if conf.proxy_tells_scheme else None
     mode = None if conf.consent is None else now.front.mode(source)
-    visit: Visit | None = source.get(VISIT_KEY)
-    if visit is not None:
-        visit = shared(now, visit, secure, mode)
+    visit: Visit | None = None
+    if VISIT_KEY in source:
+        visit = shared(now, source[VISIT_KEY], secure, mode)
     if visit is None:
         if scope is None:
             visit = now.gate.enter(source, request.path_info, secure, mode)
@@ -82,19 +94,26 @@ def leave(
     """Finishes the visit, and puts what it asks for on the response."""
     conf = now.conf
     try:
-        user = describe(now, request, visit)
+        match = request.resolver_match
+        route: str | None = None
+        if match is not None:
+            route = match.route
+            if match.view_name in conf.mask_paths:
+                visit.path = route
+        headers = None
         # a view that sets or deletes the cookie itself has the last word
-        ours = now.cookie_name not in response.cookies
-        headers = response.headers if ours else None
-        for _, value in visit.finish(response.status_code, headers, user):
-            # bytes after enter_scope
+        if visit.has_candidate and now.cookie_name not in response.cookies:
+            headers = response.headers
+        added = visit.finish(response.status_code, headers, session_user(request), route)
+        if added:
+            value = added[0][1]  # bytes after enter_scope
             add_set_cookie(response, value if isinstance(value, str) else value.decode("ascii"))
             request._cache_update_cache = False  # type: ignore[attr-defined]
-        if conf.request_id is not None and visit.request_id is not None:
-            response.headers[conf.request_id] = visit.request_id
         seconds = visit.elapsed
         if seconds > conf.quiet_below or access.level:
             time_response(conf, visit, response, seconds)
+        if conf.request_id is not None and visit.request_id is not None:
+            response.headers[conf.request_id] = visit.request_id
     except Exception:
         kept_back = _allowance.take()
         if kept_back is not None:
@@ -109,19 +128,14 @@ def leave(
     return response
 
 
-def describe(now: Parts, request: HttpRequest, visit: Visit) -> object | None:
-    """Tells the visit its route, and answers the user of the session."""
+def abort(now: Parts, request: HttpRequest, visit: Visit, status: int) -> None:
+    """Finishes the visit of a request that has no response."""
     match = request.resolver_match
     if match is not None:
         visit.route = match.route
         if match.view_name in now.conf.mask_paths:
             visit.path = match.route
-    return session_user(request) if visit.token is None else None
-
-
-def abort(now: Parts, request: HttpRequest, visit: Visit, status: int) -> None:
-    """Finishes the visit of a request that has no response."""
-    visit.finish(status, None, describe(now, request, visit))
+    visit.finish(status, None, session_user(request))
     log_request(now.conf, visit, status, visit.elapsed)
     if now.conf.request_id is not None:
         request_id.current.set(None)

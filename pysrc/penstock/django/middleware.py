@@ -12,10 +12,10 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from penstock.django import parts as configured
 from penstock.django import queries
 from penstock.django.auth import offer_user
 from penstock.django.front import abort, enter, leave, refusal
-from penstock.django.parts import parts
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -29,7 +29,7 @@ class PenstockMiddleware:
     async_capable = True
 
     def __init__(self, get_response: GetResponse) -> None:
-        conf = parts().conf
+        conf = configured.parts().conf
         if not conf.enabled:
             raise MiddlewareNotUsed("penstock is turned off")
         self.async_mode = iscoroutinefunction(get_response)
@@ -44,7 +44,7 @@ class PenstockMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.async_mode:
             return self.__acall__(request)
-        now = parts()
+        now = configured.current or configured.parts()
         visit = enter(now, request)
         if visit.is_refused:
             return leave(now, request, visit, refusal(now, visit))
@@ -56,7 +56,7 @@ class PenstockMiddleware:
         return leave(now, request, visit, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        now = parts()
+        now = configured.current or configured.parts()
         visit = enter(now, request)
         if visit.is_refused:
             return leave(now, request, visit, refusal(now, visit))

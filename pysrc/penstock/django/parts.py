@@ -37,6 +37,7 @@ class Parts:
     front: Front
     cookie_name: str | None
     token_gate: Gate  # looks at the token of any path, and at nothing else
+    is_plain: bool  # nothing but the gate is asked when a request comes in
 
     def is_skipped(self, visit: Visit) -> bool:
         """Is the token not looked at where this visit's label is?"""
@@ -45,7 +46,7 @@ class Parts:
 
 _lock = threading.RLock()  # a dotted path in the settings may lead back here
 _building = False
-_parts: Parts | None = None
+current: Parts | None = None  # what `parts` answers, None before it was asked
 # one sink for one set of arguments, so that changing another setting loses no ring
 _sinks: dict[str, EventSink] = {}
 _said_that_events_are_off = False
@@ -53,13 +54,12 @@ _said_that_events_are_off = False
 
 def parts() -> Parts:
     """The configured objects. Raises ImproperlyConfigured in the words of the system check."""
-    global _building, _parts
-    current = _parts
+    global _building, current
     if current is not None:
         return current
     with _lock:
-        if _parts is not None:
-            return _parts
+        if current is not None:
+            return current
         if _building:
             raise ImproperlyConfigured("penstock was asked for while its settings are being read")
         _building = True
@@ -70,7 +70,7 @@ def parts() -> Parts:
         finally:
             _building = False
         put_simplejwt_backend(built.conf)
-        _parts = built
+        current = built
     _say_when_events_are_off(built.conf)
     return built
 
@@ -127,7 +127,13 @@ def build(conf: Conf) -> Parts:
         raise SettingError(f'PENSTOCK["{setting.upper()}"]', text) from error
     front = Front(gate, conf.consent)
     name = None if cookie is None else cookie.name
-    return Parts(conf, gate, verifier, sink, front, name, token_gate)
+    is_plain = (
+        conf.consent is None
+        and conf.request_id is None
+        and not conf.proxy_tells_scheme
+        and not conf.set_user
+    )
+    return Parts(conf, gate, verifier, sink, front, name, token_gate, is_plain)
 
 
 def _key(value: Any) -> Key:
@@ -194,9 +200,9 @@ def _say_when_events_are_off(conf: Conf) -> None:
 
 def reset() -> None:
     """Closes the sinks and forgets the objects: between tests."""
-    global _parts, _said_that_events_are_off
+    global current, _said_that_events_are_off
     with _lock:
-        _parts = None
+        current = None
         _said_that_events_are_off = False
         for configured in _sinks.values():
             configured.close(timeout=0)
@@ -217,10 +223,10 @@ WATCHED = {
 
 def forget(*, setting: str, **kwargs: Any) -> None:
     """Drops the objects when a setting that they were made from changes (in tests)."""
-    global _parts
+    global current
     if setting in WATCHED:
         with _lock:
-            _parts = None
+            current = None
 
 
 setting_changed.connect(forget, dispatch_uid="penstock")
