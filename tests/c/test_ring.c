@@ -258,6 +258,45 @@ test_hostile_files(void)
     unlink(path);
 }
 
+/* Positions and counters pass 2^32 and 2^48, and counters 2^64. */
+static void
+test_large_numbers(void)
+{
+    static const uint64_t STARTS[] = {(UINT64_C(1) << 32) - 10,
+                                      (UINT64_C(1) << 31) - 10,
+                                      (UINT64_C(1) << 47) - 10};
+    for (size_t i = 0; i < sizeof(STARTS) / sizeof(STARTS[0]); i++) {
+        ps_ring ring;
+        int in_order = 1;
+        ps_span record;
+        uint64_t next;
+        if (ps_ring_file_create(&ring, "", target, PS_RING_BYTES_MIN) !=
+            PS_OK) {
+            ok(0, "large numbers: a ring");
+            return;
+        }
+        atomic_store(&ring.header->head, STARTS[i]);
+        atomic_store(&ring.header->tail, STARTS[i]);
+        ring.taken = STARTS[i];
+        atomic_store(&ring.header->stats.accepted, UINT64_MAX - 9);
+        atomic_store(&ring.header->stats.delivered, UINT64_MAX - 9);
+        for (uint64_t n = 0; n < 3000; n++) {
+            put(&ring, n, 50, true);
+            ps_count(&ring.header->stats.accepted, 1);
+            in_order &= ps_stats_pending(&ring.header->stats) == 1;
+            in_order &=
+                ps_ring_look(&ring, ring.taken, &record, &next) == PS_OK &&
+                number_of(record) == n;
+            ring.taken = next;
+            ps_count(&ring.header->stats.delivered, 1);
+            ps_ring_release(&ring, next);
+        }
+        ok(in_order && ps_ring_head(&ring) > STARTS[i] + 3000,
+           "large numbers: from %llu on", (unsigned long long)STARTS[i]);
+        ps_ring_file_unmap(&ring);
+    }
+}
+
 static void
 test_places(void)
 {
@@ -376,6 +415,7 @@ main(void)
     test_states();
     test_adoption();
     test_hostile_files();
+    test_large_numbers();
     test_places();
     test_setgid();
     test_threads();

@@ -73,16 +73,8 @@ TESTED_BY = {
     "keyring": "tests/unit/test_key.py",
     "path_rule": "tests/c/test_path_filter.c",
     "request_event": "tests/c/test_gate.c",
-    "batch": "tests/redis",
-    "delivery": "tests/redis",
-    "redis": "tests/redis",
-    "resolve": "tests/redis",
-    "session_touch": "tests/redis",
-    "fork_guard": "tests/process",
-    "wake": "tests/process",
-    "totals": "tests/process",
-    "sink": "tests/process",
-    "target": "tests/unit/test_event_sink.py",
+    "ring_file": "tests/c/test_ring.c",
+    "redis_tls": "tests/redis/test_tls.py",
 }
 
 

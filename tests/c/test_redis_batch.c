@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* A batch as commands: taken apart again, word by word. */
+#include "events.h"
+
+#include "../../ext/core/alloc.h"
+#include "../../ext/core/redis_batch.h"
+
+#define WORDS_MAX 200
+
+typedef struct command {
+    size_t count;
+    ps_span words[WORDS_MAX];
+} command;
+
+static size_t
+take_number(ps_span *rest, char mark)
+{
+    size_t number = 0;
+    if (rest->len == 0 || rest->ptr[0] != mark) {
+        return SIZE_MAX;
+    }
+    size_t at = 1;
+    for (; at < rest->len && rest->ptr[at] != '\r'; at++) {
+        number = number * 10 + (size_t)(rest->ptr[at] - '0');
+    }
+    *rest = ps_span_from(*rest, at + 2);
+    return number;
+}
+
+/* The next command of `rest`; false at its end. */
+static int
+next_command(ps_span *rest, command *found)
+{
+    if (rest->len == 0) {
+        return 0;
+    }
+    found->count = take_number(rest, '*');
+    if (found->count > WORDS_MAX) {
+        return 0;
+    }
+    for (size_t i = 0; i < found->count; i++) {
+        size_t len = take_number(rest, '$');
+        if (len > rest->len) {
+            return 0;
+        }
+        found->words[i] = (ps_span){rest->ptr, len};
+        *rest = ps_span_from(*rest, len + 2);
+    }
+    return 1;
+}
+
+static int
+is(const command *found, size_t at, const char *word)
+{
+    return at < found->count &&
+           ps_span_equal(found->words[at], (ps_span){word, strlen(word)});
+}
+
+static ps_ring ring;
+static ps_batch batch;
+static ps_session_touches touches;
+static char id[2][40];
+static char last[24];
+
+/* Three events, of which the first is settled; the third touches. */
+static void
+begin(void)
+{
+    make_ring(&ring);
+    if (ps_batch_init(&batch, 8) != PS_OK ||
+        ps_session_touch_init(&touches, 8) != PS_OK) {
+        printf("Bail out! no memory\n");
+        exit(2);
+    }
+    put_number(&ring, 1, "0");
+    put_number(&ring, 22, "a\r\nb");
+    put_touch(&ring, 333, "ff", "/", NULL);
+    ps_batch_take(&batch, &ring, 8, false);
+    ps_batch_settle(&batch, 0, PS_EVENT_EXPIRED);
+    ps_session_touch_collect(&touches, &batch, 0);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(id[i], sizeof(id[i]), "00000000000000aa-%llu",
+                 (unsigned long long)batch.events[i + 1].sequence);
+    }
+    snprintf(last, sizeof(last), "%llu",
+             (unsigned long long)batch.events[2].sequence);
+}
+
+static void
+end(void)
+{
+    ps_session_touch_fini(&touches);
+    ps_batch_fini(&batch);
+    ps_ring_file_unmap(&ring);
+}
+
+static int
+is_first_event(const command *c)
+{
+    return c->count == 14 && is(c, 0, "XADD") && is(c, 1, "events") &&
+           is(c, 2, "MAXLEN") && is(c, 3, "~") && is(c, 4, "1000") &&
+           is(c, 5, "*") && is(c, 6, "id") && is(c, 7, id[0]) &&
+           is(c, 8, "kind") && is(c, 9, "visit") && is(c, 10, "time") &&
+           is(c, 11, "22") && is(c, 12, "n") && is(c, 13, "a\r\nb");
+}
+
+static const ps_redis_form FORM = {.stream = {"events", 6},
+                                   .max_length = 1000,
+                                   .sessions = PS_SESSION_SCRIPT};
+
+static void
+test_transaction(void)
+{
+    ps_buf out;
+    command c;
+    ps_redis_written written;
+    begin();
+    ps_buf_init(&out, 65536);
+    ok(ps_redis_batch_transaction(&FORM, &batch, &touches, &out, &written) ==
+           PS_OK,
+       "transaction: written");
+    ok(written.events == 2 && written.sessions == 1,
+       "transaction: two events wait, one session");
+    ps_span rest = {out.ptr, out.len};
+    ok(next_command(&rest, &c) && c.count == 1 && is(&c, 0, "MULTI"),
+       "transaction: MULTI");
+    ok(next_command(&rest, &c) && is_first_event(&c),
+       "transaction: the first event that waits, bytes as they are");
+    ok(next_command(&rest, &c) && is(&c, 7, id[1]) &&
+           is(&c, 12, "fingerprint") && is(&c, 15, "/"),
+       "transaction: the second");
+    ok(next_command(&rest, &c) && is(&c, 0, "EVAL"),
+       "transaction: the session");
+    ok(next_command(&rest, &c) && c.count == 5 && is(&c, 0, "SET") &&
+           is(&c, 1, "penstock:marker:00000000000000aa") && is(&c, 2, last) &&
+           is(&c, 3, "EX") && is(&c, 4, "604800"),
+       "transaction: the marker is the last sequence");
+    ok(next_command(&rest, &c) && is(&c, 0, "EXEC") && rest.len == 0,
+       "transaction: EXEC, and nothing more");
+    ps_buf_fini(&out);
+    end();
+}
+
+static void
+test_plain(void)
+{
+    ps_buf out;
+    command c;
+    ps_redis_written written;
+    ps_redis_form form = FORM;
+    begin();
+    form.max_length = 0;
+    form.sessions = PS_SESSION_PLAIN;
+    ps_buf_init(&out, 65536);
+    ok(ps_redis_batch_plain(&form, &batch, &touches, &out, &written) == PS_OK,
+       "plain: written");
+    ok(written.events == 2 && written.sessions == PS_SESSION_COMMANDS,
+       "plain: two events, a session in plain commands");
+    ps_span rest = {out.ptr, out.len};
+    ok(next_command(&rest, &c) && is(&c, 0, "XADD") && is(&c, 2, "*"),
+       "plain: without max_length nothing is trimmed");
+    size_t commands = 1;
+    while (next_command(&rest, &c)) {
+        commands++;
+    }
+    ok(commands == 2 + PS_SESSION_COMMANDS && rest.len == 0,
+       "plain: as many commands as was said");
+    form.sessions = PS_SESSION_OFF;
+    out.len = 0;
+    ok(ps_redis_batch_plain(&form, &batch, &touches, &out, &written) ==
+               PS_OK &&
+           written.sessions == 0,
+       "plain: without sessions none");
+    ps_buf_fini(&out);
+    end();
+}
+
+static void
+test_script(void)
+{
+    ps_buf out;
+    command c;
+    ps_redis_written written;
+    begin();
+    ps_buf_init(&out, 65536);
+    ok(ps_redis_batch_script(&FORM, &batch, &touches, &out, &written) == PS_OK,
+       "script: written");
+    ps_span rest = {out.ptr, out.len};
+    ok(next_command(&rest, &c) && rest.len == 0, "script: one command");
+    ok(is(&c, 0, "EVAL") && is(&c, 2, "3") && is(&c, 3, "events") &&
+           is(&c, 4, "penstock:marker:00000000000000aa") &&
+           is(&c, 5, "session:ff"),
+       "script: its keys");
+    ok(is(&c, 6, last) && is(&c, 7, "604800") && is(&c, 8, "2"),
+       "script: the marker, its lifetime, how many events");
+    ok(is(&c, 10, "12") && is(&c, 11, "MAXLEN") && is(&c, 16, id[0]),
+       "script: each event with the number of its arguments");
+    ok(is(&c, c.count - 6, "1800") && is(&c, c.count - 5, "333") &&
+           is(&c, c.count - 2, "/") && is(&c, c.count - 1, ""),
+       "script: the session at the end");
+    ps_buf_fini(&out);
+    end();
+}
+
+typedef ps_status (*writer)(const ps_redis_form *, const ps_batch *,
+                            const ps_session_touches *, ps_buf *,
+                            ps_redis_written *);
+
+static void
+test_caps(void)
+{
+    static const writer WRITERS[] = {ps_redis_batch_transaction,
+                                     ps_redis_batch_plain,
+                                     ps_redis_batch_script};
+    begin();
+    for (size_t w = 0; w < 3; w++) {
+        ps_buf out;
+        ps_redis_written written;
+        ps_status status = PS_TOO_BIG;
+        int right = 1;
+        for (size_t cap = 0; status != PS_OK && cap < 20000; cap += 7) {
+            ps_buf_init(&out, cap);
+            status = WRITERS[w](&FORM, &batch, &touches, &out, &written);
+            right = right && (status == PS_OK || status == PS_TOO_BIG);
+            ps_buf_fini(&out);
+        }
+        ok(right && status == PS_OK, "cap: any, writer %zu", w);
+#ifdef PS_ALLOC_TEST
+        size_t n = 0;
+        do {
+            ps_buf_init(&out, 65536);
+            ps_alloc_fail_at(++n, 0);
+            status = WRITERS[w](&FORM, &batch, &touches, &out, &written);
+            ps_alloc_fail_at(0, 0);
+            ps_buf_fini(&out);
+        } while (status == PS_NO_MEMORY && n < 100);
+        ok(n > 1 && status == PS_OK, "memory: none at %zu places, writer %zu",
+           n - 1, w);
+#endif
+    }
+    end();
+}
+
+int
+main(void)
+{
+    test_transaction();
+    test_plain();
+    test_script();
+    test_caps();
+    return done_testing();
+}
