@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Any bytes as the answers to the greeting, which INFO's text is part of. The
+ * first byte says whether a password and a database are asked for first. */
+#include <assert.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The socket is put in place of a connection. */
+#include "../../ext/core/redis_link.c"
+
+#include "../../ext/core/redis_hello.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 2 || size > 60000) {
+        return 0;
+    }
+    int ends[2];
+    ps_redis_url url = {.path = (char[]){"/x"}};
+    ps_redis_link *link;
+    ps_redis_peer peer;
+    ps_span error = PS_NO_SPAN;
+    ps_wake wake;
+    if ((data[0] & 1) != 0) {
+        url.password = (char[]){"secret"};
+        url.password_len = 6;
+        url.database = 3;
+    }
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0 ||
+        ps_wake_init(&wake) != PS_OK ||
+        ps_redis_link_new(
+            &(ps_redis_link_settings){.url = &url,
+                                      .connect_timeout_ns = 1,
+                                      .command_timeout_ns = 1000000000},
+            &link) != PS_OK) {
+        abort();
+    }
+    link->fd = ends[0];
+    assert(start_reader(link) == PS_OK);
+    if (send(ends[1], data + 1, size - 1, 0) != (ssize_t)(size - 1)) {
+        abort();
+    }
+    shutdown(ends[1], SHUT_WR);
+    ps_status status =
+        ps_redis_hello(link, &wake, &url, PS_SPAN("fuzz"), &peer, &error);
+    assert(memchr(peer.version, '\0', sizeof(peer.version)) != NULL);
+    assert(status != PS_OK || error.ptr == NULL);
+    if (error.ptr != NULL) {
+        assert(status == PS_AUTH || status == PS_SERVER);
+        assert(error.len == 0 ||
+               (error.ptr >= link->text.ptr &&
+                error.ptr + error.len <= link->text.ptr + link->text.len));
+    }
+    /* The text itself, whatever it is. */
+    ps_span value = ps_redis_info_field((ps_span){(const char *)data, size},
+                                        PS_SPAN("run_id"));
+    assert(value.ptr == NULL ||
+           (value.ptr >= (const char *)data &&
+            value.ptr + value.len <= (const char *)data + size));
+    ps_redis_link_free(link);
+    ps_wake_fini(&wake);
+    close(ends[1]);
+    return 0;
+}

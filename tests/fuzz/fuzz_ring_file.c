@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* A ring file that anybody may have written: adopted, or left alone. The
+ * input is a list of changes to a good file: two bytes of place, one of
+ * length, bytes. With the first byte odd, the records are given the right
+ * checksums afterwards, so that what is behind these is reached too. */
+#include <assert.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../c/events.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char folder[] = "/dev/shm/ps-fuzz-XXXXXX";
+
+static void
+clean_up(void)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "rm -rf %s", folder);
+    if (system(path) != 0) {
+        /* then a few files stay in the temporary folder */
+    }
+}
+
+/* The ring's own pages, mapped for changing. */
+static void
+change(ps_ring *ring, const uint8_t *data, size_t size)
+{
+    char *bytes = (char *)ring->header;
+    size_t room = PS_RING_HEADER_BYTES + ring->units * 8;
+    while (size > 3) {
+        size_t at = ((size_t)data[0] << 8 | data[1]) * 8;
+        size_t len = data[2];
+        data += 3;
+        size -= 3;
+        len = len < size ? len : size;
+        if (at < room && len <= room - at) {
+            memcpy(bytes + at, data, len);
+        }
+        data += len;
+        size -= len;
+    }
+}
+
+static void
+give_checksums(ps_ring *ring, const uint64_t *positions, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char *record = ring->data + positions[i] % ring->units * 8;
+        uint32_t length;
+        memcpy(&length, record + 8, 4);
+        if (length >= PS_RECORD_HEADER && length <= PS_RECORD_MAX) {
+            ps_ring_commit(ring, positions[i], record, length);
+        }
+    }
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size < 1) {
+        return 0;
+    }
+    if (folder[sizeof(folder) - 2] == 'X') {
+        if (mkdtemp(folder) == NULL) {
+            abort();
+        }
+        atexit(clean_up);
+    }
+    ps_ring ring;
+    ps_ring_scan scan;
+    ps_batch batch;
+    uint64_t positions[8];
+    if (ps_ring_file_create(&ring, folder, TEST_TARGET, PS_RING_BYTES_MIN) !=
+            PS_OK ||
+        ring.path[0] == '\0' || ps_batch_init(&batch, 64) != PS_OK) {
+        abort();
+    }
+    char path[PS_RING_PATH_MAX];
+    memcpy(path, ring.path, sizeof(path));
+    for (size_t i = 0; i < 8; i++) {
+        positions[i] = put_touch(&ring, 1, "aa", "/path", "7");
+    }
+    change(&ring, data + 1, size - 1);
+    if ((data[0] & 1) != 0) {
+        give_checksums(&ring, positions, 8);
+    }
+    ps_ring_file_abandon(&ring, false);
+    ps_ring_file_unmap(&ring);
+    if (ps_ring_file_adopt(&ring, folder, TEST_TARGET, &scan) == PS_OK) {
+        uint64_t head = ps_ring_head(&ring);
+        assert(head - ring.taken <= ring.units);
+        do {
+            ps_batch_take(&batch, &ring, 64, true);
+            for (size_t i = 0; i < batch.count; i++) {
+                if (batch.events[i].state != PS_EVENT_WAITING) {
+                    continue;
+                }
+                ps_span rest = batch.events[i].event.body;
+                ps_field field;
+                size_t fields = 0;
+                while (ps_event_next_field(&rest, &field)) {
+                    assert(field.name.ptr >= ring.data);
+                    assert(field.value.ptr + field.value.len <=
+                           ring.data + ring.units * 8 + PS_RING_MIRROR);
+                    fields++;
+                }
+                assert(fields == batch.events[i].event.field_count);
+                ps_batch_settle(&batch, i, PS_EVENT_DELIVERED);
+            }
+            ps_batch_finish(&batch);
+        } while (ring.taken < head);
+        assert(ps_ring_tail(&ring) == head);
+        ps_ring_file_abandon(&ring, true);
+        ps_ring_file_unmap(&ring);
+    } else {
+        assert(scan.left_alone == 1);
+    }
+    unlink(path);
+    ps_batch_fini(&batch);
+    return 0;
+}

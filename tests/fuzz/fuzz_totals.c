@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Any bytes as the totals file: read or begun anew, and then added to. */
+#include <assert.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../ext/core/totals.h"
+#include "../c/events.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static char folder[] = "/dev/shm/ps-fuzz-XXXXXX";
+static char path[PS_RING_PATH_MAX + 64];
+
+static void
+clean_up(void)
+{
+    char inside[PS_RING_PATH_MAX];
+    unlink(path);
+    if (ps_ring_file_folder(folder, inside) == PS_OK) {
+        rmdir(inside);
+    }
+    rmdir(folder);
+}
+
+static void
+prepare(void)
+{
+    char inside[PS_RING_PATH_MAX];
+    if (mkdtemp(folder) == NULL ||
+        ps_ring_file_folder(folder, inside) != PS_OK) {
+        abort();
+    }
+    snprintf(path, sizeof(path), "%s/" TEST_TARGET ".totals", inside);
+    atexit(clean_up);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    _Alignas(64) static ps_stats before;
+    _Alignas(64) static ps_stats after;
+    _Alignas(64) static ps_stats one;
+    size_t rings = 0;
+    if (path[0] == '\0') {
+        prepare();
+    }
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, data, size) != (ssize_t)size) {
+        abort();
+    }
+    close(fd);
+    assert(ps_totals_read(folder, TEST_TARGET, &before, &rings, NULL) ==
+           PS_OK);
+    assert(rings == 0);
+    atomic_store(&one.accepted, 7);
+    assert(ps_totals_add(folder, TEST_TARGET, &one) == PS_OK);
+    assert(ps_totals_read(folder, TEST_TARGET, &after, &rings, NULL) == PS_OK);
+    assert(ps_counted(&after.accepted) == ps_counted(&before.accepted) + 7);
+    assert(ps_counted(&after.delivered) == ps_counted(&before.delivered));
+    return 0;
+}
