@@ -60,14 +60,20 @@ ps_delivery_give_up(delivery *self, ps_status status)
 
 /* ---- one connection --------------------------------------------------- */
 
+/* Is all there that the marker and the fence need? */
+static bool
+may_fence(const ps_redis_peer *peer)
+{
+    return peer->may_kill && peer->may_read && peer->may_multi &&
+           peer->client_id != 0 && peer->run_id[0] != '\0';
+}
+
 static ps_delivery_level
 choose_level(const delivery *self)
 {
     const ps_redis_peer *peer = &self->peer;
-    bool marker = peer->may_kill && peer->may_read && peer->may_multi &&
-                  peer->client_id != 0 && peer->run_id[0] != '\0';
     if (self->settings.level == PS_DELIVERY_AUTO) {
-        return marker           ? PS_DELIVERY_MARKER
+        return may_fence(peer)  ? PS_DELIVERY_MARKER
                : peer->may_eval ? PS_DELIVERY_SCRIPT
                                 : PS_DELIVERY_LEAST;
     }
@@ -92,6 +98,15 @@ connect_and_greet(delivery *self, ps_wake *wake)
         return ps_delivery_give_up(self, status);
     }
     self->level = choose_level(self);
+    if (self->level == PS_DELIVERY_MARKER && !may_fence(&self->peer)) {
+        /* Asked for by name: rather late than twice. */
+        ps_delivery_explain(
+            self, PS_SPAN("delivery=\"exactly-once\" needs CLIENT ID, CLIENT "
+                          "KILL, INFO, GET, MULTI and EXEC, and one of these "
+                          "is refused"));
+        ps_delivery_hang_up(self);
+        return PS_AUTH;
+    }
     self->form.sessions =
         self->peer.may_eval ? PS_SESSION_SCRIPT : PS_SESSION_PLAIN;
     self->connected = true;

@@ -222,6 +222,22 @@ def test_the_level_is_the_best_that_is_allowed(
     sink.close()
 
 
+@pytest.mark.parametrize("rule", ["-client|kill", "-client|id", "-info", "-multi", "-get"])
+def test_a_level_that_was_asked_for_is_not_lowered(
+    server: Server, ring_dir: str, rule: str
+) -> None:
+    server.command("ACL", "SETUSER", "site", "on", ">pw", "~*", "+@all", rule)
+    sink = sink_for(f"unix://site:pw@{server.socket}", ring_dir, delivery="exactly-once")
+    sink.emit("visit", {"n": 0})
+    assert sink.flush(0.2) == 1
+    assert error_of(sink) == "auth"
+    assert "CLIENT KILL" in detail_of(sink)
+    server.command("ACL", "SETUSER", "site", "+@all")
+    assert sink.flush(5) == 0
+    assert numbers(server) == [0]
+    sink.close()
+
+
 LEAST = (
     "~events ~session:* ~penstock:marker:* +xadd +set +get +multi +exec +eval +hmget +hset "
     "+hincrby +expire +client|id +client|kill +client|setname +info"
