@@ -10,13 +10,23 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
 
 from penstock import EventSink, InvalidSignatureError, Key, TokenVerifier
 from tests.redis.conftest import Server
@@ -213,6 +223,40 @@ def test_another_name_is_refused(
     state = deliver(tunnel.port, ring_dir, ca_file=keys / "ca.pem")
     assert state["error"] == "tls"
     assert "mismatch" in state["detail"]
+    assert server.events() == []
+    tunnel.close()
+
+
+def test_a_certificate_that_is_over_is_refused(
+    server: Server, context: ssl.SSLContext, keys: Path, ring_dir: str
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    authority = x509.load_pem_x509_certificate((keys / "ca.pem").read_bytes())
+    signer = load_pem_private_key((keys / "ca.key").read_bytes(), None)
+    assert isinstance(signer, ec.EllipticCurvePrivateKey)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    over = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(authority.subject)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(yesterday - timedelta(days=1))
+        .not_valid_after(yesterday)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(signer, hashes.SHA256())
+    )
+    pair = keys / "over.pem"
+    pair.write_bytes(
+        over.public_bytes(Encoding.PEM)
+        + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    context.load_cert_chain(pair)
+    tunnel = Tunnel(server.socket, context)
+    state = deliver(tunnel.port, ring_dir, ca_file=keys / "ca.pem")
+    assert state["error"] == "tls"
+    assert "expired" in state["detail"]
     assert server.events() == []
     tunnel.close()
 

@@ -84,6 +84,28 @@ def test_totals_that_nobody_adds_to_go_after_a_week(server: Server, ring_dir: st
     busy.close()
 
 
+def test_rings_of_the_dead_are_kept_up_to_a_number(server: Server, ring_dir: str) -> None:
+    """The oldest ones beyond it are dropped, and counted."""
+    server.kill()
+    for n in range(258):
+        sink = EventSink(server.url, ring_dir=ring_dir, ring_bytes=65536, exit_timeout=0)
+        assert sink.emit("visit", {"n": n})
+        sink.close(0)
+    server.start()
+    sink = EventSink(server.url, ring_dir=ring_dir, ring_bytes=65536)
+    sink.emit("visit", {"n": 258})
+    deadline = time.monotonic() + 30
+    while len(list(Path(ring_dir).rglob("*.ring"))) > 1:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert sink.flush(5) == 0
+    totals = sink.totals()
+    assert totals["accepted"] == 259
+    assert totals["dropped"] == {"stale_ring": 2}
+    assert len(server.events()) == totals["delivered"] == 257
+    sink.close()
+
+
 def test_another_target_counts_for_itself(server: Server, ring_dir: str) -> None:
     one = EventSink(server.url, ring_dir=ring_dir)
     other = EventSink(server.url, ring_dir=ring_dir, stream="other")
