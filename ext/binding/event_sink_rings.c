@@ -44,10 +44,9 @@ describe_ring(core_state *state, const ps_ring_view *view, const char *name)
     const ps_ring_label *label = &header->label;
     const ps_ring_beacon *beacon = &header->beacon;
     PyObject *dict = Py_BuildValue(
-        "{s:s,s:I,s:L,s:L,s:K,s:K,s:K,s:K,s:L,s:L,s:s,s:z,s:K,s:K,s:K}",
-        "file", name, "pid", label->pid, "created_ms",
-        (long long)label->created_ms, "touched_ms",
-        (long long)atomic_load(&header->touched_ms), "bytes",
+        "{s:s,s:I,s:L,s:L,s:K,s:K,s:K,s:K,s:L,s:L,s:s,s:z,s:K}", "file", name,
+        "pid", label->pid, "created_ms", (long long)label->created_ms,
+        "touched_ms", (long long)atomic_load(&header->touched_ms), "bytes",
         (unsigned long long)label->data_bytes, "used",
         (unsigned long long)view->used_bytes, "device",
         (unsigned long long)view->device, "inode",
@@ -56,9 +55,7 @@ describe_ring(core_state *state, const ps_ring_view *view, const char *name)
         (long long)atomic_load(&beacon->delivered_ms), "state",
         event_sink_state_word(atomic_load(&beacon->state)), "error",
         error_word(atomic_load(&beacon->error)), "failures",
-        (unsigned long long)atomic_load(&beacon->failures), "cache_hits",
-        (unsigned long long)atomic_load(&beacon->cache_hits), "cache_misses",
-        (unsigned long long)atomic_load(&beacon->cache_misses));
+        (unsigned long long)atomic_load(&beacon->failures));
     if (dict == NULL ||
         event_sink_set_steal(dict, "producer",
                              printable(label->producer, PS_PRODUCER_SIZE)) <
@@ -103,12 +100,16 @@ put_ended(const char target[PS_PRODUCER_SIZE], void *context)
     }
     ps_stats *sum =
         (ps_stats *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
-    ps_totals_look(all->ring_dir, target, sum);
+    char identity[PS_IDENTITY_KEPT];
+    ps_totals_look(all->ring_dir, target, sum, identity);
     PyObject *dict = PyDict_New();
     PyObject *key = printable(target, PS_PRODUCER_SIZE);
-    bool put = dict != NULL && key != NULL &&
-               event_sink_set_counters(all->state, dict, sum) == 0 &&
-               PyDict_SetItem(all->ended, key, dict) == 0;
+    bool put =
+        dict != NULL && key != NULL &&
+        event_sink_set_counters(all->state, dict, sum) == 0 &&
+        event_sink_set_steal(dict, "identity",
+                             printable(identity, sizeof(identity))) == 0 &&
+        PyDict_SetItem(all->ended, key, dict) == 0;
     Py_XDECREF(key);
     Py_XDECREF(dict);
     PyMem_Free(block);

@@ -53,7 +53,9 @@ quantile(const uint64_t *buckets, uint64_t count, double part)
     for (size_t i = 0; i < PS_HISTOGRAM_BUCKETS; i++) {
         seen += buckets[i];
         if (seen > wanted || seen == count) {
-            return (double)ps_histogram_upper(i);
+            /* the last bucket has no end: what it begins behind */
+            return (double)ps_histogram_upper(
+                i < PS_HISTOGRAM_BUCKETS - 1 ? i : i - 1);
         }
     }
     return 0;
@@ -168,21 +170,26 @@ describe_connection(const ps_sink_report *report)
 }
 
 static PyObject *
-describe_ring(const ps_sink_report *report)
+describe_ring(const ps_sink_report *report, const char *ring_dir)
 {
     const char *path = report->ring_path[0] != '\0' ? report->ring_path : NULL;
     const char *kind = report->ring_bytes == 0 ? "none"
                        : report->survives_kill ? "shared"
                                                : "anonymous";
     PyObject *dict = Py_BuildValue(
-        "{s:s,s:O,s:s,s:K,s:K}", "kind", kind, "survives_kill",
+        "{s:s,s:O,s:s,s:s,s:K,s:K}", "kind", kind, "survives_kill",
         report->survives_kill ? Py_True : Py_False, "producer",
-        report->producer, "bytes", (unsigned long long)report->ring_bytes,
-        "used", (unsigned long long)report->ring_used);
+        report->producer, "target", report->target_name, "bytes",
+        (unsigned long long)report->ring_bytes, "used",
+        (unsigned long long)report->ring_used);
     if (dict == NULL ||
         event_sink_set_steal(dict, "path",
                              path != NULL ? PyUnicode_DecodeFSDefault(path)
-                                          : Py_NewRef(Py_None)) < 0) {
+                                          : Py_NewRef(Py_None)) < 0 ||
+        event_sink_set_steal(dict, "ring_dir",
+                             ring_dir != NULL
+                                 ? PyUnicode_DecodeFSDefault(ring_dir)
+                                 : Py_NewRef(Py_None)) < 0) {
         Py_CLEAR(dict);
     }
     return dict;
@@ -233,6 +240,12 @@ event_sink_set_counters(core_state *state, PyObject *dict,
         set_count(dict, "session_errors", ps_counted(&stats->session_errors)) <
             0 ||
         set_count(dict, "minted", ps_counted(&stats->minted)) < 0 ||
+        event_sink_set_steal(
+            dict, "token_cache",
+            Py_BuildValue(
+                "{s:K,s:K}", "hits",
+                (unsigned long long)ps_counted(&stats->cache_hits), "misses",
+                (unsigned long long)ps_counted(&stats->cache_misses))) < 0 ||
         event_sink_set_steal(dict, "tokens",
                              by_reason(state, stats->token, &ignored)) < 0 ||
         event_sink_set_steal(dict, "cookies",
@@ -261,7 +274,9 @@ event_sink_stats(EventSinkObject *self)
                              PyUnicode_FromString(delivery)) < 0 ||
         event_sink_set_steal(dict, "connection",
                              describe_connection(&report)) < 0 ||
-        event_sink_set_steal(dict, "ring", describe_ring(&report)) < 0) {
+        event_sink_set_steal(
+            dict, "ring",
+            describe_ring(&report, ps_sink_ring_dir(self->sink))) < 0) {
         Py_CLEAR(dict);
     }
     return dict;

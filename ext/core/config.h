@@ -54,6 +54,7 @@
 #define PS_RING_BYTES_DEFAULT (4U << 20)
 #define PS_RING_BYTES_TOP (1U << 30)
 #define PS_RING_RESERVES_MAX 8     /* kinds with headroom of their own */
+#define PS_IDENTITY_KEPT 128       /* bytes of a target's name in files */
 #define PS_RING_PATH_MAX 512       /* bytes of a ring file's path */
 #define PS_RINGS_MAX 256           /* dead rings kept for one target */
 #define PS_RING_STALE_MS 518400000 /* 6 days: then a dead ring is dropped */

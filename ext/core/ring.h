@@ -25,7 +25,7 @@
 #include "stats.h"
 #include "status.h"
 
-#define PS_RING_FORMAT 2U
+#define PS_RING_FORMAT 3U
 #define PS_RING_HEADER_BYTES 294912U
 #define PS_RING_MIRROR 12288U /* at least PS_RECORD_MAX, whole pages */
 #define PS_RING_SEALED                                       \
@@ -66,10 +66,8 @@ typedef struct ps_ring_beacon {
     _Atomic uint32_t state; /* ps_sink_state */
     _Atomic uint32_t error; /* of the last attempt that failed */
     _Atomic uint64_t failures;
-    _Atomic int64_t delivered_ms;  /* when a batch was last acknowledged */
-    _Atomic uint64_t cache_hits;   /* of the verifier, every so often */
-    _Atomic uint64_t cache_misses; /* likewise */
-    char identity[128];            /* the target, without credentials */
+    _Atomic int64_t delivered_ms;    /* when a batch was last acknowledged */
+    char identity[PS_IDENTITY_KEPT]; /* the target, without credentials */
     char delivery[64];
     char server[48];
 } ps_ring_beacon;

@@ -166,17 +166,6 @@ ps_sink_metrics(ps_sink *sink)
 }
 
 void
-ps_sink_tell_cache(ps_sink *sink, uint64_t hits, uint64_t misses)
-{
-    if (is_up(sink)) {
-        ps_ring_beacon *beacon = &sink->ring.header->beacon;
-        atomic_store_explicit(&beacon->cache_hits, hits, memory_order_relaxed);
-        atomic_store_explicit(&beacon->cache_misses, misses,
-                              memory_order_relaxed);
-    }
-}
-
-void
 ps_sink_refuse(ps_sink *sink, ps_status reason)
 {
     ps_stats_refused(ps_sink_stats(sink), reason);
@@ -468,6 +457,7 @@ ps_sink_describe(ps_sink *sink, ps_sink_report *report)
         report->ring_used = (ps_ring_head(ring) - tail) * 8;
     }
     pthread_mutex_unlock(&sink->lock);
+    memcpy(report->target_name, sink->target_name, PS_PRODUCER_SIZE);
     report->state = (ps_sink_state)atomic_load(&sink->state);
     report->error = (ps_status)atomic_load(&sink->error);
     report->failures = atomic_load(&sink->failures);

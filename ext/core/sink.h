@@ -79,9 +79,6 @@ ps_stats *ps_sink_stats(ps_sink *sink);
  * closed or cannot be made. Valid as ps_sink_stats. Any thread. */
 ps_metrics *ps_sink_metrics(ps_sink *sink);
 
-/* Tells other processes how the verifier's cache does. Any thread. */
-void ps_sink_tell_cache(ps_sink *sink, uint64_t hits, uint64_t misses);
-
 typedef enum ps_sink_state {
     PS_SINK_IDLE,       /* no event yet in this process */
     PS_SINK_CONNECTING, /* no attempt has ended yet */
@@ -97,7 +94,8 @@ typedef struct ps_sink_report {
     uint64_t failures; /* attempts that failed, ever */
     ps_target_report target;
     char producer[PS_PRODUCER_SIZE + 1];
-    char ring_path[PS_RING_PATH_MAX]; /* "" when anonymous or none */
+    char target_name[PS_PRODUCER_SIZE + 1]; /* as in the ring's file name */
+    char ring_path[PS_RING_PATH_MAX];       /* "" when anonymous or none */
     bool survives_kill;
     uint64_t ring_bytes;
     uint64_t ring_used;

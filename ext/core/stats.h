@@ -57,6 +57,8 @@ typedef struct ps_stats {
     _Atomic uint64_t adopted_torn;
     _Atomic uint64_t rings_left_alone; /* files that could not be trusted */
     _Atomic uint64_t minted;
+    _Atomic uint64_t cache_hits;   /* of the verifier; stored now and then */
+    _Atomic uint64_t cache_misses; /* likewise */
     _Atomic uint64_t refused[PS_STATUS_SLOTS]; /* by reason */
     _Atomic uint64_t dropped[PS_STATUS_SLOTS]; /* by reason */
     _Atomic uint64_t token[PS_STATUS_SLOTS];   /* by outcome */

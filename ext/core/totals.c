@@ -28,6 +28,7 @@ typedef struct totals_file {
     char magic[8];
     uint64_t size;
     uint64_t metrics_size;
+    char identity[PS_IDENTITY_KEPT];
     _Alignas(64) ps_stats stats;
     _Alignas(64) ps_metrics metrics;
 } totals_file;
@@ -35,7 +36,7 @@ typedef struct totals_file {
 /* Without the metrics. */
 #define STATS_END (offsetof(totals_file, stats) + sizeof(ps_stats))
 
-static const char MAGIC[8] = {'p', 's', 't', 'o', 't', 'a', 'l', '2'};
+static const char MAGIC[8] = {'p', 's', 't', 'o', 't', 'a', 'l', '3'};
 
 /* Whoever holds the lock does so for microseconds, unless it was stopped. */
 static bool
@@ -209,7 +210,8 @@ make_block(void **block)
 }
 
 static bool
-add_locked(int fd, const ps_stats *stats, const ps_metrics *metrics)
+add_locked(int fd, const ps_stats *stats, const ps_metrics *metrics,
+           const char *identity)
 {
     void *block;
     totals_file *file = make_block(&block);
@@ -219,6 +221,9 @@ add_locked(int fd, const ps_stats *stats, const ps_metrics *metrics)
         ps_stats_add(&file->stats, stats);
         if (metrics != NULL && has_metrics(metrics)) {
             ps_metrics_add(&file->metrics, metrics);
+        }
+        if (identity != NULL && identity[0] != '\0') {
+            memcpy(file->identity, identity, PS_IDENTITY_KEPT);
         }
         added = store(fd, file);
     }
@@ -235,7 +240,7 @@ ps_totals_add(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
     if (fd < 0) {
         return PS_SYSTEM;
     }
-    bool added = add_locked(fd, stats, NULL);
+    bool added = add_locked(fd, stats, NULL, NULL);
     ps_fork_close(fd);
     return added ? PS_OK : PS_SYSTEM;
 }
@@ -249,8 +254,9 @@ ps_totals_retire(const char *ring_dir, ps_ring *ring)
         return;
     }
     int fd = lock_file(ring_dir, ring->header->label.target, folder);
-    bool added = fd >= 0 &&
-                 add_locked(fd, &ring->header->stats, &ring->header->metrics);
+    bool added =
+        fd >= 0 && add_locked(fd, &ring->header->stats, &ring->header->metrics,
+                              ring->header->beacon.identity);
     /* A ring whose counters found no place stays: an adopter tries again. */
     ps_ring_file_abandon(ring, added);
     if (fd >= 0) {
@@ -344,7 +350,7 @@ ps_totals_read(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
 
 void
 ps_totals_look(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
-               ps_stats *sum)
+               ps_stats *sum, char identity[PS_IDENTITY_KEPT])
 {
     char folder[PS_RING_PATH_MAX];
     char path[PS_RING_PATH_MAX + 32];
@@ -352,6 +358,7 @@ ps_totals_look(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
     void *block = NULL;
     totals_file *file = make_block(&block);
     memset((void *)sum, 0, sizeof(*sum));
+    identity[0] = '\0';
     if (file != NULL && ps_ring_file_name_folder(ring_dir, folder)) {
         snprintf(path, sizeof(path), "%s/%.16s" SUFFIX, folder, target);
         int fd = ps_fork_openat(AT_FDCWD, path,
@@ -360,6 +367,8 @@ ps_totals_look(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
             found.st_uid == geteuid()) {
             load(fd, file);
             ps_stats_add(sum, &file->stats);
+            memcpy(identity, file->identity, PS_IDENTITY_KEPT);
+            identity[PS_IDENTITY_KEPT - 1] = '\0';
         }
         if (fd >= 0) {
             ps_fork_close(fd);

@@ -30,9 +30,10 @@ PS_CHECKED ps_status ps_totals_read(const char *ring_dir,
 
 /* What the ended processes of `target` have counted, without the lock and
  * without making anything: zeroes where there is no such file. A ring that
- * goes at the same time may be counted twice or not at all. Any thread. */
+ * goes at the same time may be counted twice or not at all. `identity` is the
+ * name of the target, "" where nobody said. Any thread. */
 void ps_totals_look(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
-                    ps_stats *sum);
+                    ps_stats *sum, char identity[PS_IDENTITY_KEPT]);
 
 /* Calls `see` with the name of each target that has such a file. */
 void ps_totals_each(const char *ring_dir,

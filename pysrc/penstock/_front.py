@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from penstock._core import EventSink, Gate, Visit
+    from penstock.metrics import Collector
 
 Mode = Literal["cookie", "derived", "off"]
 Consent = Callable[[dict[str, Any]], Mode]
@@ -92,7 +93,9 @@ class Front:
 
 
 class Health:
-    """``/livez``: this process answers. ``/readyz``: and this is how its sink is."""
+    """``/livez``: this process answers. ``/readyz``: and this is how its sink is. ``/metrics``,
+    where asked for: what all processes have counted.
+    """
 
     def __init__(
         self,
@@ -100,8 +103,12 @@ class Health:
         live_path: str | None,
         ready_path: str | None,
         ready_requires_sink: bool,
+        metrics_path: str | None = None,
+        collector: Collector | None = None,
     ) -> None:
         self._sink = sink
+        self._metrics_path = metrics_path
+        self._collector = _collector(sink, collector) if metrics_path is not None else None
         self._live_path = live_path
         self._ready_path = ready_path
         self._ready_requires_sink = ready_requires_sink
@@ -113,6 +120,23 @@ class Health:
         if path == self._ready_path:
             return self._ready()
         return None
+
+    def is_metrics(self, path: str) -> bool:
+        """Is this a scrape? Then `metrics` answers it, and may take a second over it."""
+        return self._collector is not None and path == self._metrics_path
+
+    def metrics(self) -> Answer:
+        """The answer to a scrape."""
+        from penstock.metrics import CONTENT_TYPE, exposition
+
+        assert self._collector is not None
+        body = exposition(self._collector)
+        headers = [
+            ("Content-Type", CONTENT_TYPE),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+        ]
+        return Answer("200 OK", headers, body)
 
     def _ready(self) -> Answer:
         state: dict[str, Any] | None = None
@@ -127,6 +151,16 @@ class Health:
             ready = not self._ready_requires_sink or _sink_is_well(stats)
         status = "200 OK" if ready else "503 Service Unavailable"
         return _json_answer(status, {"status": "ok" if ready else "unavailable", "sink": state})
+
+
+def _collector(sink: EventSink | None, given: Collector | None) -> Collector:
+    if given is not None:
+        return given
+    if sink is None:
+        raise ValueError("metrics_path: without a sink nothing is counted")
+    from penstock.metrics import Collector
+
+    return Collector(sink)
 
 
 def _sink_is_well(stats: dict[str, Any]) -> bool:

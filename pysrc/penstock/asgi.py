@@ -12,6 +12,7 @@ from penstock._front import Answer, Consent, Front, Health, logger, sets_cookie
 
 if TYPE_CHECKING:
     from penstock._core import Gate, Visit
+    from penstock.metrics import Collector
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -41,16 +42,23 @@ class PenstockMiddleware:
         ready_path: str | None = "/readyz",
         ready_requires_sink: bool = False,
         consent: Consent | None = None,
+        metrics_path: str | None = None,
+        collector: Collector | None = None,
     ) -> None:
         self.app = app
         self.gate = gate
         self.front = Front(gate, consent)
-        self.health = Health(gate.sink, live_path, ready_path, ready_requires_sink)
+        self.health = Health(
+            gate.sink, live_path, ready_path, ready_requires_sink, metrics_path, collector
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
         if kind == "http":
-            answer = self.health.answer(scope["path"].removeprefix(scope.get("root_path") or ""))
+            path = scope["path"].removeprefix(scope.get("root_path") or "")
+            answer = self.health.answer(path)
+            if answer is None and self.health.is_metrics(path):
+                answer = await asyncio.to_thread(self.health.metrics)
             if answer is not None:
                 await _respond(scope, send, answer)
                 return

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """For Celery: the flush at the end of its prefork workers, which leave by `os._exit` and run no
-`atexit`; and a task that consumes events.
+`atexit`; tasks in the metrics; and a task that consumes events.
 
     app.conf.include = ["penstock.celery"]
     app.conf.beat_schedule = {"penstock": {"task": "penstock.drain", "schedule": 10.0}}
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 import sys
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,6 +43,39 @@ def flush_workers() -> None:
 
 def _on_shutdown(**_: Any) -> None:
     close_all()
+
+
+_started: dict[str, float] = {}  # when the tasks began that this process runs now
+_measured = False
+
+
+def measure_tasks() -> None:
+    """Counts tasks and how long they take, by name, in the metrics; twice is fine.
+
+    Called by itself with ``PENSTOCK["METRICS"]`` where Celery has been imported before Django's
+    apps are ready. Raises ImportError without Celery.
+    """
+    global _measured
+    if _measured:
+        return
+    from celery.signals import task_postrun, task_prerun
+
+    task_prerun.connect(_on_start, weak=False)
+    task_postrun.connect(_on_end, weak=False)
+    _measured = True
+
+
+def _on_start(task_id: str, **_: Any) -> None:
+    _started[task_id] = time.perf_counter()
+
+
+def _on_end(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
+    from penstock.django.measure import observe
+
+    started = _started.pop(task_id, None)
+    if started is not None:
+        outcome = "success" if state == "SUCCESS" else "failure"
+        observe("task", task.name, time.perf_counter() - started, outcome)
 
 
 def _drain(

@@ -11,6 +11,7 @@ from penstock._front import Consent, Front, Health, sets_cookie
 
 if TYPE_CHECKING:
     from penstock._core import Gate, Visit
+    from penstock.metrics import Collector
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -26,7 +27,8 @@ class PenstockMiddleware:
 
     The visit is in ``environ["penstock.visit"]``. ``live_path`` and ``ready_path`` are answered
     before the application (None: not at all); ``consent(environ)`` answers ``"cookie"``,
-    ``"derived"`` or ``"off"`` for one request.
+    ``"derived"`` or ``"off"`` for one request. ``metrics_path``, such as "/metrics", answers
+    Prometheus, with ``collector`` or one over the gate's sink.
     """
 
     def __init__(
@@ -38,14 +40,21 @@ class PenstockMiddleware:
         ready_path: str | None = "/readyz",
         ready_requires_sink: bool = False,
         consent: Consent | None = None,
+        metrics_path: str | None = None,
+        collector: Collector | None = None,
     ) -> None:
         self.app = app
         self.gate = gate
         self.front = Front(gate, consent)
-        self.health = Health(gate.sink, live_path, ready_path, ready_requires_sink)
+        self.health = Health(
+            gate.sink, live_path, ready_path, ready_requires_sink, metrics_path, collector
+        )
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        answer = self.health.answer(environ.get("PATH_INFO", ""))
+        path = environ.get("PATH_INFO", "")
+        answer = self.health.answer(path)
+        if answer is None and self.health.is_metrics(path):
+            answer = self.health.metrics()
         if answer is not None:
             return _respond(environ, start_response, answer.status, answer.headers, answer.body)
         visit: Visit = self.gate.enter(environ, mode=self.front.mode(environ))

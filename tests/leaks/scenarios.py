@@ -325,6 +325,26 @@ def requests_pass_the_gate() -> Scenario:
     return body, (ours.Visit, ours.Gate, ours.Token, ours.Fingerprint)
 
 
+def metrics_are_counted_and_read() -> Scenario:
+    ours = penstock()
+    sink = ours.EventSink("memory:", ring_dir="", ring_bytes=65536)
+    gate = ours.Gate(sink=sink, metrics=True)
+
+    def body() -> None:
+        visit = gate.enter(environ())
+        visit.route = "community/<int:id>/"
+        visit.discard()
+        visit.finish(200, [])
+        sink.observe("cache", "default", 0.0, "hit")
+        assert sink.metrics(own=True)
+        sink.stats()
+        fails(ValueError, lambda: sink.observe("none", "x"))
+        fails(OSError, lambda: ours.EventSink._rings(__file__))
+        ours.EventSink._rings("/nowhere")
+
+    return body, (ours.EventSink, ours.Gate, ours.Visit)
+
+
 def gates_are_made() -> Scenario:
     ours = penstock()
 
@@ -361,6 +381,7 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
         events_are_emitted,
         sinks_are_opened_and_closed,
         requests_pass_the_gate,
+        metrics_are_counted_and_read,
         gates_are_made,
     )
 }

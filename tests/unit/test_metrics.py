@@ -156,6 +156,7 @@ def test_rings_are_read_without_touching_them(tmp_path: Path) -> None:
     rings, ended, _ = EventSink._rings(tmp_path)
     assert rings == []
     assert ended[target]["delivered"] == 1
+    assert ended[target]["identity"].startswith("file:")
 
 
 def test_a_hostile_ring_is_left_alone_or_harmless(tmp_path: Path) -> None:
@@ -181,7 +182,7 @@ def test_a_hostile_ring_is_left_alone_or_harmless(tmp_path: Path) -> None:
     assert put(b"")[2] == 1
     assert put(b"\xff" * len(good))[2] == 1
     old_format = bytearray(good)
-    struct.pack_into("<I", old_format, 8, 1)
+    struct.pack_into("<I", old_format, 8, 2)
     assert put(bytes(old_format))[2] == 1
     # a label that holds, and nothing but nonsense behind it
     (ring,), _, _ = put(good[:128] + b"\xfe" * (len(good) - 128))

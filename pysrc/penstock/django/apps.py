@@ -36,3 +36,7 @@ def _prepare() -> None:
         from penstock.django.queries import watch
 
         watch()
+    if conf.enabled and conf.metrics:
+        from penstock.django.measure import start
+
+        start()

@@ -70,6 +70,7 @@ class Conf:
     hash_ids: bool
     mask_paths: frozenset[str]
     trusted_proxies: int
+    metrics: bool
     proxy_tells_scheme: bool  # SECURE_PROXY_SSL_HEADER is set
     quiet_below: float  # seconds below which a response gets no header and no log line
 
@@ -120,6 +121,7 @@ def read() -> Conf:
         hash_ids=_typed(fingerprint or {}, "hash_ids", bool, False),
         mask_paths=frozenset(_words(raw, "MASK_PATHS", MASK_PATHS)),
         trusted_proxies=_typed(raw, "TRUSTED_PROXIES", int, 0),
+        metrics=_typed(raw, "METRICS", bool, False),
         quiet_below=_quiet_below(slow_request, response_time_header or server_timing),
         proxy_tells_scheme=settings.SECURE_PROXY_SSL_HEADER is not None,
     )
@@ -146,6 +148,7 @@ KEYS = (
     "EVENT_FIELDS",
     "MASK_PATHS",
     "TRUSTED_PROXIES",
+    "METRICS",
 )
 
 JWT_KEYS = (

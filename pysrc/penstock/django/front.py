@@ -111,7 +111,7 @@ def leave(
             request._cache_update_cache = False  # type: ignore[attr-defined]
         seconds = visit.elapsed
         if seconds > conf.quiet_below or access.level:
-            time_response(conf, visit, response, seconds)
+            time_response(conf, request, visit, response, seconds)
         if conf.request_id is not None and visit.request_id is not None:
             response.headers[conf.request_id] = visit.request_id
     except Exception:
@@ -136,7 +136,7 @@ def abort(now: Parts, request: HttpRequest, visit: Visit, status: int) -> None:
         if match.view_name in now.conf.mask_paths:
             visit.path = match.route
     visit.finish(status, None, session_user(request))
-    log_request(now.conf, visit, status, visit.elapsed)
+    log_request(now.conf, request, visit, status, visit.elapsed)
     if now.conf.request_id is not None:
         request_id.current.set(None)
 

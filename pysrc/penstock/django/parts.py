@@ -118,6 +118,7 @@ def build(conf: Conf) -> Parts:
             gpc=conf.gpc,
             trusted_proxies=conf.trusted_proxies,
             token_header=conf.token_header,
+            metrics=conf.metrics,
         )
         token_gate = Gate(
             verifier=verifier, token_from=conf.token_from, token_header=conf.token_header

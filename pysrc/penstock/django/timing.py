@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from typing import TYPE_CHECKING
 
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from penstock.django.conf import Conf
@@ -50,7 +52,9 @@ class Allowance:
 _allowance = Allowance(LINES_PER_MINUTE)
 
 
-def time_response(conf: Conf, visit: Visit, response: HttpResponseBase, seconds: float) -> None:
+def time_response(
+    conf: Conf, request: HttpRequest, visit: Visit, response: HttpResponseBase, seconds: float
+) -> None:
     """Adds the timing headers that are turned on, and logs what there is to log."""
     if conf.response_time_header:
         response.headers["X-Response-Time"] = str(round(seconds * 1000))
@@ -58,10 +62,12 @@ def time_response(conf: Conf, visit: Visit, response: HttpResponseBase, seconds:
         timing = f"total;dur={seconds * 1000:.1f}"
         already = response.headers.get("Server-Timing")
         response.headers["Server-Timing"] = f"{already}, {timing}" if already else timing
-    log_request(conf, visit, response.status_code, seconds)
+    log_request(conf, request, visit, response.status_code, seconds)
 
 
-def log_request(conf: Conf, visit: Visit, status: int, seconds: float) -> None:
+def log_request(
+    conf: Conf, request: HttpRequest, visit: Visit, status: int, seconds: float
+) -> None:
     """A line for a request over ``SLOW_REQUEST``, and one for each where a site wants them."""
     if access.level and access.isEnabledFor(logging.INFO):
         access.info(
@@ -70,23 +76,26 @@ def log_request(conf: Conf, visit: Visit, status: int, seconds: float) -> None:
             _printable(visit.path),
             status,
             seconds * 1000,
-            extra=_fields(visit, status, seconds),
+            extra=_fields(request, visit, status, seconds),
         )
     if conf.slow_request is not None and seconds > conf.slow_request:
-        _log_slow(visit, status, seconds)
+        _log_slow(request, visit, status, seconds)
 
 
-def _log_slow(visit: Visit, status: int, seconds: float) -> None:
+def _log_slow(request: HttpRequest, visit: Visit, status: int, seconds: float) -> None:
     kept_back = _allowance.take()
     if kept_back is None:
         return
+    fields = _fields(request, visit, status, seconds)
+    trace = f", trace {fields['trace_id']}" if "trace_id" in fields else ""
     logger.warning(
-        'slow request: %s "%s" took %.0f ms%s',
+        'slow request: %s "%s" took %.0f ms%s%s',
         visit.method,
         _printable(visit.path),
         seconds * 1000,
+        trace,
         f" ({kept_back} slow requests before it were not logged)" if kept_back else "",
-        extra=_fields(visit, status, seconds),
+        extra=fields,
     )
 
 
@@ -95,8 +104,15 @@ def _printable(path: str) -> str:
     return path.encode("unicode_escape").decode("ascii").replace('"', "%22")
 
 
-def _fields(visit: Visit, status: int, seconds: float) -> dict[str, object]:
+# W3C Trace Context, version 00 and later ones that begin like it.
+_TRACEPARENT = re.compile(r"\s*(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def _fields(request: HttpRequest, visit: Visit, status: int, seconds: float) -> dict[str, object]:
+    """For ``extra``; ``trace_id`` only where the client, or its tracer, has sent one."""
+    trace = _TRACEPARENT.match(request.META.get("HTTP_TRACEPARENT", ""))
     return {
+        **({} if trace is None else {"trace_id": trace[1]}),
         "duration_ms": seconds * 1000,
         "method": visit.method,
         "path": visit.path,

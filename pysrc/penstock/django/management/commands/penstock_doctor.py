@@ -46,6 +46,7 @@ class Command(BaseCommand):
             return
         for name, text in doctor.in_effect():
             self.stdout.write(f"  {name:<22}{text}")
+        self._report_redis()
         rounds = max(options["rounds"], 2)
         path = options["path"]
         with doctor.measuring():
@@ -61,6 +62,19 @@ class Command(BaseCommand):
                 f"{worst.kind} costs {worst.added.median / 1000:.2f} µs, more than "
                 f"{limit / 1000:g} µs"
             )
+
+    def _report_redis(self) -> None:
+        """What `penstock doctor URL` says of the site's Redis."""
+        setting = parts().conf.sink or {}
+        url = str(setting.get("url", ""))
+        if not url.startswith(("redis://", "rediss://", "unix://")):
+            return
+        from penstock._redis_doctor import examine
+
+        self.stdout.write(f"\n{doctor.masked(url)}:")
+        stream = setting.get("stream", "events")
+        for finding in examine(url, stream, setting.get("ca_file")):
+            self.stdout.write(f"  {finding.mark:<5} {finding.name:<14}{finding.text}")
 
     def _report(
         self, path: str, found: list[doctor.Measured], status: int, whole: doctor.Cost
