@@ -7,6 +7,7 @@
 
 #include "arguments.h"
 #include "request.h"
+#include "slow_section.h"
 
 PyDoc_STRVAR(
     gate_doc,
@@ -76,26 +77,12 @@ gate_dealloc(PyObject *op)
 
 /* --- enter ------------------------------------------------------------- */
 
-/* RSA, EC and EdDSA verification runs without the GIL: 15 µs and more, where
- * a switch costs less than one. */
-static void
-leave_interpreter(void *context)
-{
-    *(PyThreadState **)context = PyEval_SaveThread();
-}
-
-static void
-reenter_interpreter(void *context)
-{
-    PyEval_RestoreThread(*(PyThreadState **)context);
-}
-
 static void
 enter(VisitObject *visit, const ps_request *request, ps_span method,
       ps_span path, ps_mode mode)
 {
     PyThreadState *thread = NULL; /* while the GIL is let go */
-    ps_slow_section slow = {leave_interpreter, reenter_interpreter, &thread};
+    ps_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
     ps_gate_enter(visit->gate->gate, request, method, path, mode,
                   visit->secure, &slow, &visit->visit);
     visit_entered(visit);

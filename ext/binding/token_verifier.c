@@ -9,6 +9,7 @@
 #include "arguments.h"
 #include "errors.h"
 #include "json.h"
+#include "slow_section.h"
 #include "token_settings.h"
 
 #include "../core/alloc.h"
@@ -90,18 +91,6 @@ token_verifier_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-static void
-let_go(void *context)
-{
-    *(PyThreadState **)context = PyEval_SaveThread();
-}
-
-static void
-take_back(void *context)
-{
-    PyEval_RestoreThread(*(PyThreadState **)context);
-}
-
 /* The bytes of a token. What is no ASCII is no token, but is refused like
  * one, not raised as an error of the caller. */
 static inline int
@@ -179,7 +168,7 @@ token_verifier_verify(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         return NULL;
     }
     PyThreadState *thread = NULL;
-    ps_slow_section slow = {let_go, take_back, &thread};
+    ps_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
     ps_status status =
         ps_verifier_explain(verifier_of(op), text, now, &slow, &token, &claim);
     core_state *state = state_of(op);
@@ -197,7 +186,7 @@ token_verifier_verify_jws(PyObject *op, PyObject *object)
         return NULL;
     }
     PyThreadState *thread = NULL;
-    ps_slow_section slow = {let_go, take_back, &thread};
+    ps_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
     ps_status status =
         ps_verifier_verify_jws(verifier_of(op), text, &slow, &payload, &size);
     if (status != PS_OK) {
@@ -218,7 +207,7 @@ token_verifier_decode(PyObject *op, PyObject *object)
         return NULL;
     }
     PyThreadState *thread = NULL;
-    ps_slow_section slow = {let_go, take_back, &thread};
+    ps_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
     ps_status status =
         ps_verifier_decode(verifier_of(op), text, &slow, &token);
     core_state *state = state_of(op);
