@@ -30,7 +30,8 @@ typedef struct ps_key {
 /* A key of an HMAC secret. `key_id` may be absent. `short_too` takes a secret
  * shorter than the hash. KEY_ALGORITHM: not an HMAC one. KEY_EMPTY,
  * KEY_TOO_SHORT, KEY_TOO_LONG. KEY_NOT_SECRET: any encoding of key material
- * (PEM, DER, its base64, JWK, JWK Set, OpenSSH), however it is dressed up.
+ * (PEM, DER, JWK, JWK Set, OpenSSH, or base64, hexadecimal or UTF-16 of one),
+ * however it is dressed up.
  * KEY_FORMAT: the key_id has control characters or is too long. */
 PS_CHECKED ps_status ps_key_from_secret(ps_span secret, ps_algorithm algorithm,
                                         ps_span key_id, bool short_too,

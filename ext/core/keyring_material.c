@@ -3,7 +3,8 @@
  * is used as a secret lets everybody who has seen it sign (RFC 8725 2.1,
  * CVE-2022-29217 and its many successors), so every encoding counts, and so
  * does each way to dress one up: a byte order mark, indentation, bare
- * carriage returns, text in front. What looks like one by its outermost form
+ * carriage returns, text in front, UTF-16, base64, hexadecimal. One dress over
+ * another is not looked through. What looks like one by its outermost form
  * is refused without asking whether it parses: a real secret is random and
  * does not look like any of these. */
 #include "keyring.h"
@@ -134,14 +135,70 @@ is_base64_of_key(ps_span text)
     return found;
 }
 
-bool
-ps_key_is_material(ps_span bytes)
+static int
+hex_value(char c)
 {
-    if (bytes.len > PS_SECRET_MAX) {
-        return false;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* Hexadecimal, with or without colons and space, of DER, PEM or a JWK. */
+static bool
+is_hex_of_key(ps_span text)
+{
+    char bytes[PS_SECRET_MAX];
+    size_t digits = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        int value = hex_value(c);
+        if (value >= 0) {
+            char *byte = &bytes[digits / 2];
+            *byte = (char)(digits % 2 == 0 ? value << 4 : *byte | value);
+            digits++;
+        } else if (c != ':' && c != ' ' && (c < '\t' || c > '\r')) {
+            digits = 0;
+            break;
+        }
     }
+    ps_span decoded = {bytes, digits / 2};
+    ps_span inside = without_mark_and_space(decoded);
+    bool found = is_der(decoded) || has_armour(inside) || is_jwk(inside);
+    ps_wipe(bytes, sizeof(bytes));
+    return found;
+}
+
+static bool
+looks_like_key(ps_span bytes)
+{
     ps_span text = without_mark_and_space(bytes);
     ps_span to_end = {text.ptr, bytes.len - (size_t)(text.ptr - bytes.ptr)};
     return has_armour(text) || is_der(to_end) || is_base64_of_key(text) ||
-           is_jwk(text);
+           is_hex_of_key(text) || is_jwk(text);
+}
+
+/* UTF-16 or UTF-32: what is left when the zeros go, and the mark. */
+static bool
+is_wide_text_of_key(ps_span bytes)
+{
+    char narrow[PS_SECRET_MAX];
+    size_t size = 0;
+    for (size_t i = 0; i < bytes.len; i++) {
+        unsigned char c = (unsigned char)bytes.ptr[i];
+        if (c != 0 && c < 0xfe) {
+            narrow[size++] = (char)c;
+        }
+    }
+    bool found = size >= 8 && size <= bytes.len / 2 &&
+                 looks_like_key((ps_span){narrow, size});
+    ps_wipe(narrow, sizeof(narrow));
+    return found;
+}
+
+bool
+ps_key_is_material(ps_span bytes)
+{
+    return bytes.len <= PS_SECRET_MAX &&
+           (looks_like_key(bytes) || is_wide_text_of_key(bytes));
 }
