@@ -106,7 +106,7 @@ asan: ## C tests and Python unit tests under ASan and UBSan
 	$(READY_DEV) run-asan
 tsan: ## the C thread tests under TSan
 	$(READY_DEV) run-tsan
-aws-lc: ## tokens, cookies, gate and TLS with AWS-LC linked (needs cmake)
+aws-lc: ## every Python test with AWS-LC linked (needs cmake)
 	$(READY_DEV) run-aws-lc
 fuzz: ## every fuzzer for FUZZ_SECONDS (60) seconds
 	$(READY_DEV) run-fuzz
@@ -201,15 +201,10 @@ run-asan-python: $(VENV)/.installed $(ASAN_EXT)/built build/asan/canary_asan.so
 
 # --- AWS-LC: the extension again, in a folder of its own ------------------
 # Not part of `test`: the first build downloads and compiles AWS-LC. The
-# tests are those of all that uses the crypto library, and of TLS beside it.
+# tests are all those of `test` that run Python.
 AWS_LC_EXT := build/python-aws-lc$(VENV:.venv%=%)
-AWS_LC_PY := env PYTHONPATH=$(AWS_LC_EXT)/lib PYTHONDEVMODE=1 $(PY)
-AWS_LC_TESTS := $(wildcard $(patsubst %,tests/unit/test_%.py,fingerprint_cookie \
-            gate jwt key must_reject rfc_examples token token_verifier)) \
-        tests/vectors \
-        tests/property/test_cookie.py tests/property/test_token_claims.py \
-        tests/process/test_token_cache.py tests/django/test_simplejwt.py \
-        tests/redis/test_tls.py
+AWS_LC_PY := env PYTHONPATH=$(CURDIR)/$(AWS_LC_EXT)/lib PYTHONDEVMODE=1 $(PY)
+AWS_LC_TESTS := tests --ignore=tests/lint
 $(AWS_LC_EXT)/built: $(PACKAGE) tools/aws_lc.py
 	@rm -rf $(AWS_LC_EXT)/lib
 	PENSTOCK_CRYPTO=aws-lc PENSTOCK_WERROR=1 $(PY) setup.py -q \
