@@ -297,7 +297,7 @@ run-bench: $(VENV)/.installed
 run-instructions: $(VENV)/.installed
 	$(PY) benchmarks/instructions.py --write
 run-demo: $(VENV)/.installed
-	$(PY) examples/site/demo.py
+	$(PY) examples/site/demo.py --report build/report.html
 
 # --- release --------------------------------------------------------------
 .PHONY: run-release run-matrix run-aarch64

@@ -563,6 +563,53 @@ def added_time() -> None:
     print(json.dumps(found))
 
 
+# --- the site's own report --------------------------------------------------------
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PICTURES = {"": "1280,1500", "-phone": "390,1500"}
+
+
+def site_report(page: Path, since: str, folder: Path, environment: dict[str, str]) -> list[Path]:
+    """`manage.py penstock_report` over the tables, as a page; where there is a Chromium, as it
+    looks on a wide screen and on a phone. Answers the files that it made.
+    """
+    page = page.resolve()
+    page.parent.mkdir(parents=True, exist_ok=True)
+    manage = [sys.executable, "manage.py", "penstock_report", "--since", since]
+    subprocess.run(
+        [*manage, "--export", str(page), "--cache-stats"],
+        cwd=SITE,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    made = [page]
+    browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    for name, size in PICTURES.items() if browser else ():
+        picture = page.with_name(f"{page.stem}{name}.png")
+        # a window is never narrower than some 500 pixels, a frame of a page is
+        width, height = size.split(",")
+        frame = folder / "frame.html"
+        frame.write_text(
+            f'<body style="margin:0"><iframe src="{page.as_uri()}" style="border:0;'
+            f'width:{width}px;height:{height}px"></iframe>'
+        )
+        subprocess.run(
+            [
+                *(browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+                *(f"--user-data-dir={folder}/browser", f"--window-size={size}"),
+                *(f"--screenshot={picture}", frame.as_uri()),
+            ],
+            check=False,
+            timeout=60,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        if picture.exists():
+            made.append(picture)
+    return made
+
+
 # --- the report -----------------------------------------------------------------
 
 
@@ -601,7 +648,9 @@ def main() -> int:
     """Exit status 0 only when everything adds up."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--added-time", action="store_true", help=argparse.SUPPRESS)
-    if parser.parse_args().added_time:
+    parser.add_argument("--report", type=Path, help="a page with the site's own report")
+    options = parser.parse_args()
+    if options.added_time:
         added_time()
         return 0
 
@@ -611,7 +660,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, ended)
     folder = Path(tempfile.mkdtemp(prefix="penstock-demo-"))
     try:
-        run(folder)
+        run(folder, options.report)
     except Failure as failure:
         progress.end()
         print(f"\nFAILED: {failure}", file=sys.stderr)
@@ -625,7 +674,8 @@ def main() -> int:
     return 0
 
 
-def run(folder: Path) -> None:
+def run(folder: Path, page: Path | None) -> None:
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "example.settings",
@@ -670,6 +720,7 @@ def run(folder: Path) -> None:
         for front in ("gunicorn", "uvicorn"):
             outcomes.append(serve(front, store, folder, environment))
             consume(outcomes[-1], folder, environment)
+        pages = [] if page is None else site_report(page, since, folder, environment)
         progress("measuring the added time")
         measured = subprocess.run(
             [sys.executable, str(Path(__file__).resolve()), "--added-time"],
@@ -682,6 +733,8 @@ def run(folder: Path) -> None:
         store.close()
         progress.end()
     report(outcomes, json.loads(measured.stdout))
+    if pages:
+        print(f"\nThe site's own report: {', '.join(map(str, pages))}")
 
 
 if __name__ == "__main__":

@@ -253,7 +253,14 @@ def test_json_holds_what_came(hostile: Report) -> None:
 
 @pytest.mark.parametrize(
     ("now", "before", "said"),
-    [(110, 100, "+10 %"), (50, 100, "-50 %"), (0, 0, ""), (5, 0, "new"), (900, 3, "300 times")],
+    [
+        (110, 100, "+10 %"),
+        (50, 100, "-50 %"),
+        (0, 0, ""),
+        (5, 0, "new"),
+        (900, 3, "300 times"),
+        (999, 1000, "±0 %"),
+    ],
 )
 def test_change(now: int, before: int, said: str) -> None:
     assert text.change(now, before) == said

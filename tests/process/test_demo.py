@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 
-def start(root: Path, folder: Path) -> subprocess.Popen[str]:
+def start(root: Path, folder: Path, *options: str) -> subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"}
     return subprocess.Popen(
-        [sys.executable, str(root / "examples" / "site" / "demo.py")],
+        [sys.executable, str(root / "examples" / "site" / "demo.py"), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -40,12 +40,16 @@ def left_running(folder: Path) -> list[str]:
 
 
 @pytest.mark.timeout(240)
-def test_demo_adds_up_and_leaves_nothing(root: Path, tmp_path: Path) -> None:
-    demo = start(root, tmp_path)
+def test_demo_adds_up_and_leaves_nothing(
+    root: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    page = tmp_path_factory.mktemp("report") / "report.html"
+    demo = start(root, tmp_path, "--report", str(page))
     output, _ = demo.communicate(timeout=200)
     assert demo.returncode == 0, output
     assert "The ledgers add up" in output
     assert re.search(r"^consumer killed +2 +3$", output, re.M)
+    assert "community/&lt;int:id&gt;/" in page.read_text()
     assert left_running(tmp_path) == []
     assert list(tmp_path.iterdir()) == []
 

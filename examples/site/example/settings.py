@@ -63,3 +63,4 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "/static/"
 USE_TZ = True
+TIME_ZONE = "UTC"

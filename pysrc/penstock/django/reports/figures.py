@@ -18,7 +18,11 @@ MOST_TRENDS: Final = 200  # routes whose percentiles are known over time
 MOST_SLOTS: Final = 400
 OTHER: Final = "(other)"
 NO_ROUTE: Final = "(no route)"
-_WIDTHS: Final = (60, 300, 900, 3600, 3 * 3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400)
+_HOUR, _DAY = 3600, 86400
+_WIDTHS: Final = (
+    *(1, 5, 15, 60, 300, 900),
+    *(_HOUR, 3 * _HOUR, 6 * _HOUR, _DAY, 7 * _DAY, 30 * _DAY),
+)
 _WANTED_SLOTS: Final = 48
 
 
@@ -34,7 +38,7 @@ class Window:
     def of(cls, since: datetime | None, until: datetime, earliest: datetime | None) -> Window:
         """`since` None: from the earliest event, or a day back where there is none."""
         start = since or earliest or until - timedelta(days=1)
-        seconds = max((until - start).total_seconds(), 60.0)
+        seconds = max((until - start).total_seconds(), 1.0)
         width = next((w for w in _WIDTHS if seconds / w <= _WANTED_SLOTS), _WIDTHS[-1])
         width = max(width, round(seconds / MOST_SLOTS))
         return cls(_ms(start), _ms(until), width * 1000)

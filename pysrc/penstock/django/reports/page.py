@@ -7,7 +7,7 @@ Everything goes through a Django template with autoescape: events are what clien
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +16,12 @@ from django.template import Context, Engine
 from django.utils import timezone
 
 from penstock.django.reports.figures import Group, Report, Section, Slot
-from penstock.django.reports.text import sections, shown, summary
+from penstock.django.reports.text import sections, shown, summary, without_empty_columns
 from penstock.django.statements import printable
 
 HEIGHT: Final = 100.0  # of a plot, in its own units; the page stretches it
 _MOST_ROWS: Final = 25  # of one table: the page is read, not searched
+_LEAST_TREND: Final = 6  # points that make a line worth looking at
 _MUCH: Final = 0.1  # a figure that is so much worse than before is coloured
 
 _engine = Engine(dirs=[str(Path(__file__).parent / "templates")], autoescape=True)
@@ -53,12 +54,16 @@ class Cell:
 def page(report: Report) -> str:
     """The HTML document."""
     zone = timezone.get_current_timezone()
-    tables = [_table(section, report) for section in sections(report) if section.key != "growth"]
+    tables = [
+        _table(section, report, zone) for section in sections(report) if section.key != "growth"
+    ]
+    since, until = report.since.astimezone(zone), report.until.astimezone(zone)
     plot = report.slots
     context = {
         "source": printable(report.source),
-        "since": report.since.astimezone(zone),
-        "until": report.until.astimezone(zone),
+        "since": since,
+        "until": until,
+        "is_one_day": since.date() == until.date(),
         "zone": str(zone),
         "cards": _cards(report),
         "bars": _bars(plot, zone),
@@ -170,10 +175,11 @@ def _ticks(slots: list[Slot], zone: Any) -> list[str]:
     if not slots:
         return []
     first, middle, last = slots[0], slots[len(slots) // 2], slots[-1]
-    is_long = (last.start - first.start).days >= 2
+    span = last.start - first.start
+    form = "%d %b" if span.days >= 2 else "%H:%M" if span.total_seconds() >= 600 else "%H:%M:%S"
 
     def shown_time(time: datetime) -> str:
-        return f"{time.astimezone(zone):%d %b}" if is_long else f"{time.astimezone(zone):%H:%M}"
+        return f"{time.astimezone(zone):{form}}"
 
     chosen = [first, middle, last] if len(slots) > 2 else [first, last]
     return [shown_time(slot.start) for slot in chosen]
@@ -182,7 +188,11 @@ def _ticks(slots: list[Slot], zone: Any) -> list[str]:
 # --- tables -----------------------------------------------------------------------------------
 
 
-def _table(section: Section, report: Report) -> dict[str, Any]:
+def _table(section: Section, report: Report, zone: Any) -> dict[str, Any]:
+    is_asked_for = section in report.sections
+    if section.key == "slowest":
+        section = replace(section, rows=[_at_home(row, zone) for row in section.rows])
+    section = without_empty_columns(section)
     groups = {"routes": report.routes, "labels": report.labels, "who": report.who}.get(section.key)
     slowest = max((g.p95 or 0.0 for g in groups or []), default=0.0) or 1.0
     is_number = [
@@ -209,14 +219,21 @@ def _table(section: Section, report: Report) -> dict[str, Any]:
         "rows": rows,
         "more": max(len(section.rows) - _MOST_ROWS, 0),
         "note": section.note,
-        "is_asked_for": section in report.sections,
+        "is_asked_for": is_asked_for,
     }
+
+
+def _at_home(row: list[Any], zone: Any) -> list[Any]:
+    """The time of a slow request, in the time zone of the page."""
+    time = datetime.fromisoformat(row[1]).astimezone(zone)
+    return [row[0], f"{time:%d %b %H:%M:%S}", *row[2:]]
 
 
 def _cell(name: str, value: Any, is_number: bool, group: Group | None, slowest: float) -> Cell:
     share = None
     trend = ""
     if group is not None and name == "p95 ms":
-        trend = _line(group.trend) if len(group.trend) > 1 else ""
+        known = sum(value is not None for value in group.trend)
+        trend = _line(group.trend) if known >= _LEAST_TREND else ""
         share = None if trend else round(100 * (group.p95 or 0.0) / slowest, 1)
     return Cell(name, shown(value), is_number, share, trend)

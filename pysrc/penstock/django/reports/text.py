@@ -11,7 +11,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from penstock.django.reports.figures import Group, Report, Section
@@ -43,7 +43,8 @@ def change(now: float | None, before: float | None) -> str:
         return "new" if now else ""
     if now >= 10 * before:
         return f"{now / before:,.0f} times"
-    return f"{100 * (now - before) / before:+,.0f} %"
+    percent = round(100 * (now - before) / before)
+    return f"{percent:+,} %" if percent else "±0 %"
 
 
 def summary(report: Report) -> list[tuple[str, Any, str]]:
@@ -134,6 +135,20 @@ def sections(report: Report) -> list[Section]:
     ]
 
 
+def without_empty_columns(section: Section) -> Section:
+    """For people: a column that no row has anything in is left out."""
+    kept = [
+        at
+        for at in range(len(section.columns))
+        if not section.rows or any(row[at] not in (None, "") for row in section.rows)
+    ]
+    return replace(
+        section,
+        columns=[section.columns[at] for at in kept],
+        rows=[[row[at] for at in kept] for row in section.rows],
+    )
+
+
 def _groups(groups: Sequence[Group]) -> list[list[Any]]:
     return [_group_row(group) for group in groups]
 
@@ -163,7 +178,7 @@ def table(report: Report) -> str:
     ]
     for section in sections(report):
         if section.key != "growth" and (section.rows or section in report.sections):
-            lines += ["", section.title, *_columns(section)]
+            lines += ["", section.title, *_columns(without_empty_columns(section))]
             if section.note:
                 lines.append(f"  {section.note}")
     lines += ["", *(f"  {note}" for note in report.notes)]
