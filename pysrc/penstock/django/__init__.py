@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 if TYPE_CHECKING:
     from penstock import EventSink, Gate, TokenVerifier
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 FieldValue = str | bytes | int | float | bool | None
 
@@ -46,7 +46,7 @@ def emit(kind: str, fields: dict[str, FieldValue] | None = None) -> bool:
     return configured is not None and configured.emit(kind, fields or {})
 
 
-def log_queries(function: Callable[P, R]) -> Callable[P, R]:
+def log_queries(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """A decorator: each call logs how many queries it made, their time, and the one that came
     most often, with the line it came from; at INFO, by the logger ``penstock.queries``.
 
@@ -57,7 +57,7 @@ def log_queries(function: Callable[P, R]) -> Callable[P, R]:
     return queries.log_queries(function)
 
 
-def time_function(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def time_function(name: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """A decorator: each call logs how long it took, at INFO, by the logger ``penstock.timing``;
     with ``SERVER_TIMING`` the request's header says it too, under `name`.
 
