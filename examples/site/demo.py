@@ -309,6 +309,45 @@ def added_up(per_worker: dict[int, dict[str, Any]]) -> Counter[str]:
     return whole
 
 
+# --- the scrape -------------------------------------------------------------
+
+
+def scrape(port: int) -> dict[str, float]:
+    """Every sample that one worker shows, by name and labels."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("GET", "/metrics", headers={"Connection": "close"})
+        response = connection.getresponse()
+        text = response.read().decode()
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise Failure(f"/metrics answered {response.status}: {text!r}")
+    lines = [line.rpartition(" ") for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in lines}
+
+
+def check_scrape(front: str, shown: dict[str, float], sent: Counter[str], accepted: int) -> None:
+    """One scrape, whichever worker answered it, shows what all of them have counted.
+
+    Counters go on from server to server: what a process has counted stays when it ends.
+    """
+    if shown["penstock_workers"] != WORKERS:
+        raise Failure(f"{front}: /metrics shows {shown['penstock_workers']:g} workers")
+    if shown["penstock_events_accepted_total"] < accepted:
+        raise Failure(f"{front}: /metrics shows fewer events than were accepted")
+    page = COUNT.format(method="GET", route="community/<int:id>/", status="2xx")
+    pages = sum(sent[kind.name] for kind in KINDS if kind.path == "/community/{n}/")
+    if shown[page] < pages:
+        raise Failure(f"{front}: {pages} pages were sent, /metrics shows {shown[page]:g}")
+
+
+COUNT = (
+    "penstock_request_duration_seconds_count"
+    '{{method="{method}",route="{route}",status="{status}"}}'
+)
+
+
 # --- one server, from start to end -------------------------------------------
 
 
@@ -322,6 +361,7 @@ class Outcome:
     ledger: Counter[str]
     workers: int
     samples: list[dict[str, str]]
+    shown: dict[str, float]  # by /metrics of one worker
     stored: int = 0  # rows that the consumer has made of the events
     kills: int = 0  # of the consumer, by SIGKILL
 
@@ -345,6 +385,8 @@ def serve(front: str, store: redis.Redis, folder: Path, environment: dict[str, s
         per_worker = ledgers(port, traffic.tokens["valid"], workers)
         ledger = added_up(per_worker)
         events = stream(store)
+        shown = scrape(port)
+        check_scrape(front, shown, traffic.sent, ledger["accepted"])
     progress.end()
     traffic.check()
     found = Counter(kind_of_event(event) for event in events)
@@ -363,7 +405,7 @@ def serve(front: str, store: redis.Redis, folder: Path, environment: dict[str, s
         next(event for event in events if kind_of_event(event) == name)
         for name in ("new visitor", "user, API", "expired token, page")
     ]
-    return Outcome(front, traffic.sent, found, ledger, len(workers), samples)
+    return Outcome(front, traffic.sent, found, ledger, len(workers), samples, shown)
 
 
 def tokens(port: int) -> dict[str, str]:
@@ -638,10 +680,27 @@ def report(outcomes: list[Outcome], added: dict[str, dict[str, float]]) -> None:
         print(f"{front:<22}{row}")
     print("(handlers with and without the middleware, taking turns in one process, lower decile)")
 
+    report_scrape(outcomes[0])
     print("\nthree events")
     for event in outcomes[0].samples:
         print("  " + " ".join(f"{name}={value}" for name, value in event.items()))
     print("\nThe ledgers add up, and Redis and the tables hold exactly what was accepted.")
+
+
+def report_scrape(outcome: Outcome) -> None:
+    """A few lines of what one worker's /metrics says about all of them."""
+    print(f"\n/metrics, as one of the {outcome.workers} workers of {outcome.front} shows it")
+    starts = (
+        "penstock_workers",
+        "penstock_events_accepted_total",
+        "penstock_events_delivered_total",
+        "penstock_request_duration_seconds_count",
+        "penstock_database_query_duration_seconds_count",
+        "penstock_worker_resident_bytes",
+    )
+    for name, value in outcome.shown.items():
+        if name.startswith(starts):
+            print(f"  {name} {value:.0f}")
 
 
 def main() -> int:
@@ -718,7 +777,7 @@ def run(folder: Path, page: Path | None) -> None:
         )
         outcomes = []
         for front in ("gunicorn", "uvicorn"):
-            outcomes.append(serve(front, store, folder, environment))
+            outcomes.append(serve(front, store, folder, {**environment, "SITE_METRICS": "1"}))
             consume(outcomes[-1], folder, environment)
         pages = [] if page is None else site_report(page, since, folder, environment)
         progress("measuring the added time")

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../ext/core/ring_view.h"
 #include "../c/events.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -60,6 +61,22 @@ give_checksums(ps_ring *ring, const uint64_t *positions, size_t count)
     }
 }
 
+/* What a reader from outside is told keeps its promises. */
+static bool
+look_at(const ps_ring_view *view, const char *name, void *context)
+{
+    static ps_metrics sum;
+    const ps_ring_beacon *beacon = &view->header.beacon;
+    assert(strlen(name) != 0);
+    assert(view->used_bytes <= view->header.label.data_bytes);
+    assert(memchr(beacon->identity, 0, sizeof(beacon->identity)) != NULL &&
+           memchr(beacon->delivery, 0, sizeof(beacon->delivery)) != NULL &&
+           memchr(beacon->server, 0, sizeof(beacon->server)) != NULL);
+    ps_metrics_add(&sum, &view->header.metrics);
+    ++*(size_t *)context;
+    return true;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -92,6 +109,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     ps_ring_file_abandon(&ring, false);
     ps_ring_file_unmap(&ring);
+    size_t seen = 0;
+    size_t left_alone = 0;
+    assert(ps_ring_view_each(folder, look_at, &seen, &left_alone) == PS_OK);
+    assert(seen + left_alone == 1);
     if (ps_ring_file_adopt(&ring, folder, TEST_TARGET, &scan) == PS_OK) {
         uint64_t head = ps_ring_head(&ring);
         assert(head - ring.taken <= ring.units);

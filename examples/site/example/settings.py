@@ -2,7 +2,8 @@
 """Settings of the example site: a small community with accounts, an API and pages.
 
 What the demo changes comes from the environment: SITE_DATA (folder of the database),
-PENSTOCK_SINK (where events go) and PENSTOCK_ENABLED (0 takes the middleware out).
+PENSTOCK_SINK (where events go), PENSTOCK_ENABLED (0 takes the middleware out) and SITE_METRICS
+(1 counts by route).
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ PENSTOCK = {
     # A label of our own: what lies below it follows the rules of `api`, and is answered
     # 401 without a valid token, before any view runs.
     "PATHS": {
-        "skip": ["/static/", "=/health/"],
+        "skip": ["/static/", "=/health/", "=/metrics"],
         "account": ["/api/auth/user-info/", "/api/auth/verify/", "/ledger/"],
         "api": ["/api/"],
     },
     "TREAT_AS": {"account": "api"},
     "REQUIRE_TOKEN": ["account"],
+    # What Prometheus is told by route; the demo looks at it.
+    "METRICS": os.environ.get("SITE_METRICS") == "1",
 }
 
 ROOT_URLCONF = "example.urls"

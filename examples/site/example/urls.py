@@ -22,5 +22,6 @@ urlpatterns = [
     path("community/<int:id>/members/", views.members),
     path("health/", views.health),
     path("ledger/", views.ledger),
+    path("metrics", views.metrics),
     path("static/<path:path>", serve, {"document_root": STATIC}),
 ]

@@ -144,3 +144,10 @@ async def ledger(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"detail": "events are off"}, status=503)
     time.sleep(LEDGER_PAUSE)
     return JsonResponse({"pid": os.getpid(), "stats": events.stats()})
+
+
+def metrics(request: HttpRequest) -> HttpResponse:
+    """What Prometheus scrapes; it needs prometheus_client, which the rest of the site does not."""
+    from penstock.django.metrics import view
+
+    return view(request)
