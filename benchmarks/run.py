@@ -41,7 +41,7 @@ class Section:
     @property
     def shown(self) -> str:
         """The command as one would type it at the root of the sources."""
-        return " ".join(word.removeprefix(f"{ROOT}/") for word in self.command)
+        return " ".join(self.command).replace(f"{ROOT}/", "")
 
     def run(self) -> None:
         """Shows what it prints, and keeps it."""
