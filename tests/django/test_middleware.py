@@ -288,6 +288,11 @@ def test_key_rotation_keeps_the_visitor(get: Get) -> None:
         assert get("/show/", NAVIGATION).json()["fingerprint"] == first
 
 
+def test_very_many_old_keys(get: Get) -> None:
+    with override_settings(SECRET_KEY_FALLBACKS=[f"old key {number}" for number in range(40)]):
+        assert "device_fp" in get("/page/", NAVIGATION).cookies
+
+
 def test_minting_response_is_kept_out_of_djangos_cache() -> None:
     order = [
         "django.middleware.cache.UpdateCacheMiddleware",

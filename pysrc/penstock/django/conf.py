@@ -459,9 +459,15 @@ def _token_header(simple_jwt: Mapping[str, Any]) -> str:
     return name
 
 
+KEYS_MAX = 16  # of one cookie: see FingerprintCookie
+
+
 def _derived_keys() -> list[bytes]:
-    """One key per SECRET_KEY, for this purpose only: leaking one says nothing of the other."""
-    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    """One key per SECRET_KEY, for this purpose only: leaking one says nothing of the other.
+
+    Of very many fallbacks the newest count: no site must fail to start because of old ones.
+    """
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS][:KEYS_MAX]
     label = b"penstock.fingerprint.v1"
     return [
         hmac.new(
