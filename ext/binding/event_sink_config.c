@@ -335,7 +335,8 @@ greet(ps_buf *greeting, ps_span path)
         status = ps_buf_add(greeting, path);
     }
     if (status == PS_OK) {
-        status = ps_buf_add(greeting, PS_SPAN("; watch them with: tail -F "));
+        status = ps_buf_add(greeting,
+                            PS_SPAN("; watch them with: penstock tail file:"));
     }
     if (status == PS_OK) {
         status = ps_buf_add(greeting, path);

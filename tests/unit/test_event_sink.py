@@ -323,7 +323,7 @@ def test_a_file_gets_one_json_object_a_line(
     assert (second["kind"], second["n"]) == ("visit", "2")
     assert isinstance(second["time"], int)
     assert str(path) in caplog.text
-    assert f"tail -F {path}" in caplog.text
+    assert f"watch them with: penstock tail file:{path}" in caplog.text
     assert (path.parent / ".gitignore").read_text() == "*\n"
     assert path.stat().st_mode & 0o777 == 0o600
     sink.close()
