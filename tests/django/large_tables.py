@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""Run by test_large_tables.py in a process of its own, on the database that TEST_DATABASE
+describes: the report and the admin pages over a larger table.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+
+import django
+from django.conf import settings
+
+from tests.django import settings as base
+
+ROWS = 60_000  # over 30 days
+FILL = """
+    INSERT INTO penstock_analytics_pageview (event_id, time, label, method, path, route, status,
+        duration_us, "user", fingerprint, new, reason, agent, extra)
+    SELECT 'row-' || i, now() - interval '31 days' + i * interval '43 seconds', 'track', 'GET',
+        '/a/', 'route/' || i %% 20 || '/', CASE WHEN i %% 100 = 0 THEN 500 ELSE 200 END,
+        1000 + i %% 1000, '', md5((i %% 500)::text), false, '', '', '{}'
+    FROM generate_series(1, %s) AS i
+"""
+
+
+def configure() -> None:
+    own = {name: getattr(base, name) for name in dir(base) if name.isupper()}
+    own["DATABASES"] = {"default": json.loads(os.environ["TEST_DATABASE"])}
+    own["ROOT_URLCONF"] = "tests.django.admin_urls"
+    settings.configure(**own)
+    django.setup()
+
+
+def report_is_the_same() -> None:
+    from tests.django.test_report import both, traffic
+
+    until = datetime.now(UTC)
+    from_tables, from_events = both(traffic(), until - timedelta(days=1), until)
+    for name in ("total", "labels", "who", "routes", "reasons", "slots", "visitors"):
+        assert getattr(from_tables, name) == getattr(from_events, name), name
+    assert from_tables.before is not None
+    assert from_events.before is not None
+    assert from_tables.before.p95 == from_events.before.p95
+    assert from_tables.source == "tables (postgresql)"
+
+
+def pages_follow_the_index() -> None:
+    from django.contrib.auth.models import User
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    from penstock.django.analytics import counting
+    from penstock.django.analytics.models import PageView
+
+    with connection.cursor() as cursor:
+        cursor.execute(FILL, [ROWS])
+        cursor.execute("ANALYZE")
+    client = Client()
+    client.force_login(User.objects.create_superuser("ada"))
+    address = "/admin/penstock_analytics/pageview/?since=all"
+
+    def page() -> tuple[str, list[str]]:
+        with CaptureQueriesContext(connection) as seen:
+            content = client.get(address).content.decode()
+        return content, [query["sql"] for query in seen]
+
+    counted, statements = page()
+    assert "as estimated" not in counted
+    assert f"about {ROWS // 1000}" in counted.replace(",", "").replace("\xa0", "")
+    assert len(statements) <= 10, statements
+    (rows,) = [words for words in statements if "ORDER BY" in words and "LIMIT 50" in words]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {rows}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Index Scan Backward using penstock_view_time" in plan, plan
+    assert not any("COUNT(*)" in words and "LIMIT" not in words for words in statements)
+
+    counting._CHEAP = 0.0  # type: ignore[misc]
+    estimated, statements = page()
+    assert "as estimated" in estimated
+    assert "The list ends after 10000" in estimated
+    assert not any("COUNT(" in words for words in statements)
+    assert len(statements) <= 10 + 14
+    found, is_estimated = counting.days(PageView.objects.all(), "time", 5)
+    assert is_estimated
+    assert all(0.5 < day.count / 2009 < 2 for day in found[1:4]), found
+    connection.close()
+
+
+if __name__ == "__main__":
+    configure()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    report_is_the_same()
+    pages_follow_the_index()
