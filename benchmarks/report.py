@@ -192,7 +192,9 @@ def save(figure_: Any, name: str) -> str:
 
 def plot_tables(name: str, tables: list[Record]) -> str | None:
     """All tables of one benchmark with something to compare: bars with their spread."""
-    shown = [one for one in tables if any(row["ratio"] for row in one["rows"])]
+    shown = [
+        one for one in tables if one["kind"] == "bars" or any(row["ratio"] for row in one["rows"])
+    ]
     shown = [one for one in shown if not one.get("hidden")]
     if not shown:
         return None
@@ -209,7 +211,8 @@ def plot_tables(name: str, tables: list[Record]) -> str | None:
             [max(0, row["value"][0] - row["value"][1]) / scale for row in rows],
             [max(0, row["value"][2] - row["value"][0]) / scale for row in rows],
         ]
-        colours = ["#1b6ca8" if row["ratio"] is None else "#b9c4cc" for row in rows]
+        ours = one.get("base", "penstock")
+        colours = ["#1b6ca8" if row["name"] == ours else "#b9c4cc" for row in rows]
         axis.barh([row["name"] for row in rows], middles, xerr=errors, color=colours)
         axis.set_xscale("log")
         axis.set_title(f"{one['question']} ({'µs' if scale == 1000 else one['unit']})", loc="left")
@@ -285,7 +288,7 @@ def parts_of(path: Path) -> list[Record]:
 def show(records: list[Record], name: str) -> list[str]:
     lines: list[str] = []
     for record in records:
-        if record.get("hidden"):
+        if record.get("hidden") or record["kind"] == "bars":
             continue
         if record["kind"] == "remark":
             lines += ["", record["text"]]
@@ -297,7 +300,7 @@ def show(records: list[Record], name: str) -> list[str]:
             lines += as_grid(record)
         else:
             lines += [f"![{record['question']}]({plot_curve(record)})", "", *as_curve(record)]
-    tables = [record for record in records if record["kind"] == "table"]
+    tables = [record for record in records if record["kind"] in ("table", "bars")]
     plot = plot_tables(name, tables)
     if plot:
         lines += ["", f"![bars with their spread, logarithmic]({plot})"]

@@ -77,6 +77,12 @@ def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     keep({"kind": "grid", "question": title, "columns": list(columns), "rows": [*map(list, rows)]})
 
 
+def bars(question: str, spreads: Mapping[str, Spread], unit: str = "ns") -> None:
+    """Keeps what is only to be drawn, beside the other tables of its benchmark."""
+    rows = [{"name": name, "value": value, "ratio": None} for name, value in spreads.items()]
+    keep({"kind": "bars", "question": question, "unit": unit, "rows": rows})
+
+
 def curve(
     question: str,
     x: str,
