@@ -452,3 +452,24 @@ def test_der_signature_is_refused(algorithm: str) -> None:
     )
     made = verifier(keys=[key_of(algorithm)])
     assert refused(made, f"{header}.{payload}.{b64(der)}") == "signature"
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_good_and_forged_tokens_in_turn(algorithm: str) -> None:
+    """What one verification leaves behind does not decide the next one."""
+    key = (
+        Key.secret(SECRET, algorithm=algorithm)
+        if algorithm in HMACS
+        else Key.pem(public_pem(algorithm), algorithm=algorithm)
+    )
+    verify = TokenVerifier([key], cache_size=0).verify
+    good = [token({"exp": 4_000_000_000, "n": n}, algorithm) for n in range(2)]
+    halves = [text.rpartition(".") for text in good]
+    forged = f"{halves[0][0]}.{halves[1][2]}"
+    for text, right in ((good[0], 1), (forged, 0), (good[1], 1), (forged, 0), (good[1], 1)) * 3:
+        if right:
+            assert verify(text).algorithm == algorithm
+        else:
+            with pytest.raises(InvalidTokenError) as caught:
+                verify(text)
+            assert caught.value.reason == "signature"
