@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin
@@ -103,7 +103,7 @@ class StatusFilter(_Choice):
 
 
 class WhoFilter(_Choice):
-    title = "for whom"
+    title = "visitor"
     parameter_name = "who"
     options: ClassVar = {
         "users": ("Users", ~Q(user="") & Q(agent="")),
@@ -137,7 +137,8 @@ class LabelFilter(ListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         from penstock.django.parts import parts
 
-        return [(label, label) for label in parts().conf.paths if label != "skip"]
+        labels = {"track", *parts().conf.paths} - {"skip"}
+        return [(label, label) for label in sorted(labels)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
@@ -227,6 +228,15 @@ def _link(model: str, search: str, words: str) -> str:
     return format_html('<a href="{}?{}">{}</a>', address, query, printable(words))
 
 
+def _when(time: datetime) -> str:
+    """Short, with seconds, in the current time zone."""
+    return date_format(timezone.localtime(time) if timezone.is_aware(time) else time, "j M H:i:s")
+
+
+def _short(fingerprint: str) -> str:
+    return f"{printable(fingerprint[:8])}…"
+
+
 def _cut(text: str) -> str:
     shown = printable(text)
     return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"
@@ -243,8 +253,8 @@ def _visitor_or_user(term: str) -> Q:
 class PageViewAdmin(ReadOnlyAdmin):
     time_field = "time"
     chart_title = "Page views"
-    list_display = ("time", "method", "shown_path", "status", "ms", "label", "who", "queries")
-    list_display_links = ("time",)
+    list_display = ("when", "shown_path", "status", "ms", "queries", "label", "who")
+    list_display_links = ("when",)
     list_filter = (TimeFilter, StatusFilter, WhoFilter, LabelFilter, SlowFilter)
     search_fields = ("fingerprint", "user", "route")
     search_help_text = "A visitor's id, a user's key, or a route such as community/<int:id>/"
@@ -252,9 +262,13 @@ class PageViewAdmin(ReadOnlyAdmin):
     def search(self, term: str) -> Q:
         return Q(route=term) if "/" in term else _visitor_or_user(term)
 
-    @admin.display(description="path")
+    @admin.display(description="time")
+    def when(self, view: PageView) -> str:
+        return _when(view.time)
+
+    @admin.display(description="request")
     def shown_path(self, view: PageView) -> str:
-        return _cut(view.path)
+        return _cut(f"{view.method} {view.path}")
 
     @admin.display(description="ms")
     def ms(self, view: PageView) -> str:
@@ -271,7 +285,7 @@ class PageViewAdmin(ReadOnlyAdmin):
         if view.user:
             return _link("pageview", view.user, f"user {view.user[:30]}")
         if view.fingerprint:
-            return _link("pageview", view.fingerprint, f"{view.fingerprint[:8]}…")
+            return _link("pageview", view.fingerprint, _short(view.fingerprint))
         return view.agent or "–"
 
 
@@ -279,13 +293,25 @@ class PageViewAdmin(ReadOnlyAdmin):
 class VisitorAdmin(ReadOnlyAdmin):
     time_field = "last_seen"
     chart_title = "Visitors by the day on which they were last seen"
-    list_display = ("fingerprint", "first_seen", "last_seen", "views", "shown_user", "more")
+    list_display = ("short", "seen", "left", "views", "shown_user", "more")
     list_filter = (TimeFilter, UserFilter)
     search_fields = ("fingerprint", "user")
     search_help_text = "A visitor's id or a user's key"
 
     def search(self, term: str) -> Q:
         return _visitor_or_user(term)
+
+    @admin.display(description="visitor")
+    def short(self, visitor: Visitor) -> str:
+        return _short(visitor.fingerprint)
+
+    @admin.display(description="first seen")
+    def seen(self, visitor: Visitor) -> str:
+        return _when(visitor.first_seen)
+
+    @admin.display(description="last seen")
+    def left(self, visitor: Visitor) -> str:
+        return _when(visitor.last_seen)
 
     @admin.display(description="user")
     def shown_user(self, visitor: Visitor) -> str:
@@ -304,7 +330,7 @@ class VisitorAdmin(ReadOnlyAdmin):
 class SessionAdmin(ReadOnlyAdmin):
     time_field = "last_seen"
     chart_title = "Sessions by the day of their last view"
-    list_display = ("first_seen", "lasted", "views", "entry", "leave", "who")
+    list_display = ("when", "lasted", "views", "entry", "leave", "who")
     list_select_related = ("visitor",)
     list_filter = (TimeFilter, UserFilter)
     search_fields = ("visitor__fingerprint", "user")
@@ -314,6 +340,10 @@ class SessionAdmin(ReadOnlyAdmin):
         if _FINGERPRINT.fullmatch(term):
             return Q(visitor__fingerprint=term)
         return Q(user=term)
+
+    @admin.display(description="began")
+    def when(self, session: Session) -> str:
+        return _when(session.first_seen)
 
     @admin.display(description="lasted")
     def lasted(self, session: Session) -> str:
@@ -331,20 +361,24 @@ class SessionAdmin(ReadOnlyAdmin):
     def who(self, session: Session) -> str:
         words = f"user {session.user[:30]}" if session.user else None
         fingerprint = session.visitor.fingerprint
-        return _link("pageview", fingerprint, words or f"{fingerprint[:8]}…")
+        return _link("pageview", fingerprint, words or _short(fingerprint))
 
 
 @admin.register(CustomEvent)
 class CustomEventAdmin(ReadOnlyAdmin):
     time_field = "time"
     chart_title = "Events of the site's own kinds"
-    list_display = ("time", "shown_kind", "shown_fields", "shown_user")
+    list_display = ("when", "shown_kind", "shown_fields", "shown_user")
     list_filter = (TimeFilter, UserFilter)
     search_fields = ("kind",)
     search_help_text = "A kind, such as signup, or a visitor's id"
 
     def search(self, term: str) -> Q:
         return Q(fingerprint=term) if _FINGERPRINT.fullmatch(term) else Q(kind=term)
+
+    @admin.display(description="time")
+    def when(self, event: CustomEvent) -> str:
+        return _when(event.time)
 
     @admin.display(description="kind")
     def shown_kind(self, event: CustomEvent) -> str:
