@@ -16,6 +16,9 @@ from django.test import override_settings
 import penstock.django
 from penstock.django.doctor import cost_of, hops, masked
 from tests.django.conftest import Events
+from tests.redis.conftest import Server, folder, server
+
+__all__ = ["folder", "server"]
 
 SECRET = "a secret that nobody must read, of enough bytes"
 
@@ -103,3 +106,10 @@ def test_confidence_interval_holds_the_median() -> None:
     assert cost.low <= cost.median <= cost.high
     assert (cost.low, cost.high) != (cost.median, cost.median)
     assert cost_of([5.0] * 10).high == 5.0
+
+
+def test_it_looks_at_the_redis_of_the_site(server: Server) -> None:
+    text = run(SINK={"url": server.url, "stream": "mine"})
+    assert "ok    delivery      exactly-once" in text
+    assert "mine has 0 entries" in text
+    assert server.client.keys() == [], "the probe leaves nothing behind"
