@@ -18,6 +18,9 @@ from penstock.django.conf import KEYS
 from penstock.django.middleware import PenstockMiddleware
 from tests.oracle.tokens import public_pem
 
+# Django 6.1 asks every database what it supports
+pytestmark = pytest.mark.django_db(databases="__all__")
+
 SECRET = "a secret of the tests, long enough for HS256"
 AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
