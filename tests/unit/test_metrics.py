@@ -15,7 +15,10 @@ from typing import Any
 
 import pytest
 
-from penstock import EventSink, Gate
+from penstock import EventSink, Gate, Key, TokenVerifier
+from penstock.asgi import PenstockMiddleware as AsgiMiddleware
+from penstock.wsgi import PenstockMiddleware as WsgiMiddleware
+from tests.oracle.jws import SECRET, make_token
 
 ROUTE = "shop/<int:id>/"
 CHILD = """
@@ -195,3 +198,66 @@ def test_a_hostile_ring_is_left_alone_or_harmless(tmp_path: Path) -> None:
     (folder / name).unlink()
     os.mkfifo(folder / name, 0o600)
     assert EventSink._rings(tmp_path)[2] == 1
+
+
+def test_the_cache_of_tokens_is_told(tmp_path: Path) -> None:
+    sink = make_sink(tmp_path)
+    verifier = TokenVerifier([Key.secret(SECRET, algorithm="HS256")])
+    gate = Gate(sink=sink, verifier=verifier)
+    token = make_token()
+    for _ in range(17):  # told at the first and at the 17th
+        gate.enter(
+            {
+                "REQUEST_METHOD": "GET",
+                "PATH_INFO": "/",
+                "HTTP_AUTHORIZATION": f"Bearer {token}",
+            }
+        ).finish(200, [])
+    assert sink.stats()["token_cache"] == {"hits": 16, "misses": 1}
+    sink.close()
+    assert sink.totals()["token_cache"] == {"hits": 16, "misses": 1}
+
+
+def test_wrappers_answer_a_scrape_where_asked(tmp_path: Path) -> None:
+    sink = make_sink(tmp_path)
+    gate = Gate(sink=sink, metrics=True)
+    visit(gate, ROUTE)
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("404 Not Found", [])
+        return [b"the site's own"]
+
+    def get(wrapped: Any) -> tuple[str, bytes]:
+        statuses: list[str] = []
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/metrics"}
+        body = wrapped(environ, lambda status, headers, exc_info=None: statuses.append(status))
+        return statuses[0], b"".join(body)
+
+    assert get(WsgiMiddleware(app, gate)) == ("404 Not Found", b"the site's own")
+    status, body = get(WsgiMiddleware(app, gate, metrics_path="/metrics"))
+    assert status == "200 OK"
+    assert f'route="{ROUTE}"'.encode() in body
+    with pytest.raises(ValueError, match="metrics_path"):
+        WsgiMiddleware(app, Gate(), metrics_path="/metrics")
+    sink.close()
+
+
+async def test_the_asgi_wrapper_too(tmp_path: Path) -> None:
+    sink = make_sink(tmp_path)
+    gate = Gate(sink=sink, metrics=True)
+    visit(gate, ROUTE)
+    sent: list[dict[str, Any]] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("not asked")
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": "/in/metrics", "root_path": "/in"}
+    wrapped = AsgiMiddleware(app, gate, metrics_path="/metrics")
+    await wrapped(scope, send, send)  # type: ignore[arg-type]
+    assert sent[0]["status"] == 200
+    assert (b"content-length", str(len(sent[1]["body"])).encode()) in sent[0]["headers"]
+    assert f'route="{ROUTE}"'.encode() in sent[1]["body"]
+    sink.close()
