@@ -28,7 +28,7 @@ import demo
 HERE = Path(__file__).resolve().parent
 USERS = 10_000
 SPAWN = 250  # users a second
-HOLD = 30.0  # seconds with all of them
+HOLD = 25.0  # seconds with all of them
 PAUSE = 75.0  # seconds between two requests of a user
 WANTED = {"p50": 0.1, "p95": 0.5, "p99": 2.0}
 ERRORS = 0.001

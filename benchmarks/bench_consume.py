@@ -20,6 +20,7 @@ from typing import Any
 
 import django
 import redis
+import results
 from bench_sink import redis_server
 from django.conf import settings
 from pairs import machine
@@ -87,6 +88,7 @@ Way = tuple[str, Callable[[Any, str, Any], int], Any]
 def compare(client: redis.Redis, title: str, count: int, ways: list[Way], empty: Any) -> None:
     """Each way drains all events in a group of its own; they take turns, the best of each."""
     best: dict[str, float] = {}
+    rounds: dict[str, list[float]] = {name: [] for name, _, _ in ways}
     for turn in range(ROUNDS):
         for name, way, handler in ways:
             empty()
@@ -95,6 +97,8 @@ def compare(client: redis.Redis, title: str, count: int, ways: list[Way], empty:
             rate = handled / (time.perf_counter() - start)
             assert handled == count, (name, handled)
             best[name] = max(best.get(name, 0.0), rate)
+            rounds[name].append(rate)
+    results.table(title, rounds, "events/s")
     first = next(iter(best))
     print(f"\n{title}")
     for name, rate in best.items():

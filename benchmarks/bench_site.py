@@ -35,7 +35,7 @@ import demo  # noqa: E402 - the example site's own way to run a server
 RATE = 100.0
 SECONDS = 2.0
 GIVE_UP = 2.0
-WRK = ["wrk", "-t1", "-c8", "-d2", "--timeout", "2"]
+WRK = ["wrk", "-t1", "-c8", "-d1", "--timeout", "2"]
 VARIANTS = {
     "before": "replaced.Before",
     "after": "replaced.After",

@@ -13,7 +13,7 @@ import results
 
 Call = Callable[[], object]
 
-ROUNDS = 300
+ROUNDS = 200
 ROUND_SECONDS = 0.001  # short: most rounds end before another process gets the core
 
 
