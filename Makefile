@@ -286,14 +286,13 @@ run-wheel:
 	tools/wheel dist
 # ryjwt asks for a newer Python than we do: the newest there is, in an
 # environment of its own, runs the benchmark of tokens once more.
-NEWEST := $(shell tools/newest-python 2>/dev/null)
+NEWEST = $(shell tools/newest-python 2>/dev/null)
 NEWEST_VENV := .venv-newest
 run-bench: $(VENV)/.installed
 	$(if $(NEWEST),VENV=$(NEWEST_VENV) PYTHON=$(NEWEST) tools/bootstrap bench-jwt)
 	$(if $(NEWEST),@$(MAKE) --no-print-directory VENV=$(NEWEST_VENV) \
 	    PYTHON=$(NEWEST) $(NEWEST_VENV)/.installed)
 	$(if $(NEWEST),NEWEST_PYTHON=$(NEWEST_VENV)/bin/python) $(PY) benchmarks/run.py
-	$(PY) benchmarks/report.py --readme
 run-instructions: $(VENV)/.installed
 	$(PY) benchmarks/instructions.py --write
 run-demo: $(VENV)/.installed

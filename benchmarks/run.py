@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Runs every benchmark, each in a process of its own, and writes report.md from what they found.
+"""Runs every benchmark, each in a process of its own, and writes report.md from what they found,
+and the report's first table into the README.
 
     python benchmarks/run.py              all of them (make bench)
     python benchmarks/run.py gate jwt     some, without a report
@@ -116,7 +117,8 @@ def main() -> int:
     (KEPT / "run.json").write_text(json.dumps(run))
     if not wanted:
         report.write(KEPT)
-        print(f"\nbenchmarks/report.md is written; all took {seconds:.0f} s")
+        report.into_readme()
+        print(f"\nbenchmarks/report.md and README.md are written; all took {seconds:.0f} s")
     failed = [one.name for one in chosen if one.code != 0]
     if failed:
         print(f"FAILED: {', '.join(failed)}")
