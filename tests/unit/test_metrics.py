@@ -142,7 +142,7 @@ def test_observe(tmp_path: Path) -> None:
 
 def test_rings_are_read_without_touching_them(tmp_path: Path) -> None:
     assert EventSink._rings(str(tmp_path)) == ([], {}, 0)
-    sink = make_sink(tmp_path, linger=60, ring_bytes=65536)
+    sink = make_sink(tmp_path, linger=60, ring_bytes=1 << 20)  # below that it hurries
     assert sink.emit("visit", {"n": 1})
     (ring,), ended, left_alone = EventSink._rings(tmp_path)
     assert (ring["pid"], ring["accepted"], ring["pending"]) == (os.getpid(), 1, 1)
