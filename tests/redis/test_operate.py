@@ -169,3 +169,41 @@ def test_another_folder_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / f"penstock-{os.geteuid()}").write_text("a file")
     assert main(["stats", "--ring-dir", str(tmp_path)]) == 1
     assert "penstock stats: " in capsys.readouterr().err
+
+
+def test_waiting_tasks_and_lag_of_the_stream(server: Server, ring_dir: str) -> None:
+    from celery import Celery
+
+    from penstock.metrics import Collector, exposition
+
+    app = Celery(broker=f"redis+socket://{server.socket}", set_as_current=False)
+
+    @app.task(name="shop.mail")
+    def mail() -> None: ...
+
+    for _ in range(3):
+        mail.delay()
+    sink = EventSink(server.url, ring_dir=ring_dir)
+    for n in range(5):
+        assert sink.emit("visit", {"n": n})
+    assert sink.flush(5) == 0
+    server.client.xgroup_create("events", "billing", "0")
+    server.client.xreadgroup("billing", "one", {"events": ">"}, count=2)
+    collector = Collector(
+        sink, redis_url=server.url, celery_app=app, celery_queues=("celery", "none such")
+    )
+    text = exposition(collector).decode()
+    assert 'penstock_celery_queue_length{queue="celery"} 3.0' in text
+    assert 'penstock_celery_queue_length{queue="none such"} 0.0' in text
+    assert "penstock_stream_length 5.0" in text
+    assert 'penstock_stream_pending{group="billing"} 2.0' in text
+    if int(server.client.info()["redis_version"].split(".")[0]) >= 7:
+        assert 'penstock_stream_lag{group="billing"} 3.0' in text
+    server.kill()
+    started = time.monotonic()
+    text = exposition(collector).decode()
+    assert time.monotonic() - started < 30
+    assert "penstock_redis_up 0.0" in text
+    assert "penstock_events_delivered_total 5.0" in text
+    sink.close(0)
+    app.close()
