@@ -94,6 +94,7 @@ def sections() -> list[Section]:
         "-p",
         "no:cacheprovider",
         "--benchmark-only",
+        "--benchmark-columns=min,median",
         "--benchmark-max-time=0.5",
     ]
     kept = f"--benchmark-json={KEPT / 'parts.json'}"
