@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
@@ -165,6 +166,20 @@ class Tables:
         self.using = router.db_for_read(PageView)
         self.vendor = connections[self.using].vendor
 
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """For PostgreSQL, a transaction in which hash tables stay in memory, and nothing is
+        compiled that takes longer to compile than to run.
+        """
+        if self.vendor != "postgresql":
+            yield
+            return
+        with transaction.atomic(using=self.using):
+            with connections[self.using].cursor() as cursor:
+                cursor.execute("SET LOCAL work_mem = '128MB'")
+                cursor.execute("SET LOCAL jit = off")
+            yield
+
     def views(self, window: Window) -> QuerySet[PageView]:
         since, until = _database_time(window.since), _database_time(window.until)
         return PageView.objects.using(self.using).filter(time__gte=since, time__lt=until)
@@ -180,12 +195,7 @@ class Tables:
     def collect(self, window: Window) -> Collector:
         collector = Collector(window)
         if self.vendor == "postgresql":
-            with transaction.atomic(using=self.using), connections[self.using].cursor() as cursor:
-                # for this transaction: hash tables stay in memory, and nothing is compiled that
-                # takes longer to compile than to run
-                cursor.execute("SET LOCAL work_mem = '128MB'")
-                cursor.execute("SET LOCAL jit = off")
-                self._count_there(collector)
+            self._count_there(collector)
         else:
             self._count_here(collector)
         for slow in self._slowest(window):
@@ -345,6 +355,13 @@ class Tables:
 def report(since: datetime | None, until: datetime) -> tuple[Report, list[Section]]:
     """The second value: tables of slow queries."""
     tables = Tables()
+    with tables.settled():
+        return _report(tables, since, until)
+
+
+def _report(
+    tables: Tables, since: datetime | None, until: datetime
+) -> tuple[Report, list[Section]]:
     window = tables.window(since, until)
     collector = tables.collect(window)
     visitors, new_visitors = tables.visitors(window)
