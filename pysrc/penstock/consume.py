@@ -636,7 +636,7 @@ def drain_some(
     Raises ValueError where there is none, and as `Consumer.run`, whose patience is 10 seconds.
     """
     function = load_handler(handler)
-    if os.environ.get("DJANGO_SETTINGS_MODULE"):
+    if _is_django_site():
         from penstock.django import redis as of_site
 
         client = of_site.client(url)
@@ -651,6 +651,13 @@ def drain_some(
         return consumer.run(drain=True, limit=limit, patience=10)
     finally:
         client.close()
+
+
+def _is_django_site() -> bool:
+    conf = sys.modules.get("django.conf")
+    return bool(
+        os.environ.get("DJANGO_SETTINGS_MODULE") or (conf is not None and conf.settings.configured)
+    )
 
 
 def connect(url: str, **options: Any) -> redis.Redis:

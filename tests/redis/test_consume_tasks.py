@@ -37,7 +37,7 @@ def handle(events: Sequence[Event]) -> None:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     done.clear()
     monkeypatch.setattr(sys.modules[__name__], "is_away", False)
-    monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
+    monkeypatch.setattr("penstock.consume._is_django_site", lambda: False)  # pytest-django is
 
 
 @pytest.fixture
@@ -121,6 +121,7 @@ def test_a_real_worker_drains(server: Server, root: Path, tmp_path: Path) -> Non
         "SEEN": str(tmp_path / "seen"),
         "PENSTOCK_SINK": server.url,
     }
+    environment.pop("DJANGO_SETTINGS_MODULE", None)  # the worker is of no Django site
     words = ["-A", "tasks_app", "worker", "--pool=prefork", "--concurrency=1", "--loglevel=error"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     worker = subprocess.Popen(
@@ -166,11 +167,11 @@ import django
 from django.conf import settings
 
 settings.configure(
+    SECRET_KEY="a secret key of the tests, long enough for HS256",
     PENSTOCK={"SINK": os.environ["PENSTOCK_SINK"]},
     TASKS={"default": {"BACKEND": os.environ["BACKEND"]}},
 )
 django.setup()
-os.environ["DJANGO_SETTINGS_MODULE"] = "configured"
 from django.tasks import default_task_backend
 from penstock.django.tasks import drain
 
