@@ -98,6 +98,7 @@ class Counts:
     dead: int = 0  # put into the stream of the dead
     claimed: int = 0  # taken over from dead consumers
     trimmed: int = 0  # entries that left the stream before anybody read them, as far as known
+    gaps: int = 0  # with Redis 6.2: times that entries may have been trimmed unread
     groups: int = 0  # times the group was made, after a FLUSHALL too
     lag: int | None = None  # entries that nobody of the group has read; None: not known
     behind_ms: int = 0  # from the last entry read to the newest one
@@ -561,6 +562,7 @@ class Consumer:
             return
         if "entries-added" not in stream:
             if last != "0-0":
+                self.counts.gaps += 1
                 logger.warning(
                     "penstock: entries of %s after %s may have been trimmed before they were "
                     "read (Redis 6.2 does not count them)",
@@ -669,7 +671,6 @@ def connect(url: str, **options: Any) -> redis.Redis:
         "retry": Retry(NoBackoff(), 0),
         "socket_connect_timeout": 5.0,
         "socket_timeout": 10.0,
-        "client_name": "penstock-consume",
         **options,
     }
     return redis.Redis.from_url(url, **settings)

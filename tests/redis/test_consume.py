@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,7 +21,15 @@ import pytest
 import redis
 
 from penstock import EventSink
-from penstock.consume import Consumer, Counts, Unavailable, connect, consume, load_handler
+from penstock.consume import (
+    Consumer,
+    Counts,
+    Unavailable,
+    _Entry,
+    connect,
+    consume,
+    load_handler,
+)
 from penstock.events import Event
 from tests.redis import handlers
 from tests.redis.conftest import Server
@@ -350,6 +359,44 @@ def test_without_scripts_this_process_still_counts_them_once(client: redis.Redis
     add(client, 20)
     trim(client, 5)
     assert consumer.run(drain=True).trimmed == 55
+
+
+@pytest.mark.parametrize(
+    ("last", "first", "gaps"),
+    [("5-0", "6-0", 1), ("5-0", "5-0", 0), ("5-0", "4-9", 0), ("0-0", "6-0", 0)],
+)
+def test_redis_6_2_keeps_no_count_so_it_is_said_that_it_may_be_so(
+    client: redis.Redis, last: str, first: str, gaps: int
+) -> None:
+    """What it answers lacks `entries-added`, `entries-read` and `lag`."""
+    consumer = Consumer(client, Handler())
+    stream = {"length": 1, "last-generated-id": "6-0", "first-entry": (first, {})}
+    before = {"name": "penstock", "pending": 0, "last-delivered-id": last}
+    consumer._note(stream, before, [_Entry("6-0", {})])
+    assert (consumer.counts.gaps, consumer.counts.trimmed) == (gaps, 0)
+    assert consumer.counts.lag is None
+
+
+def test_the_documented_acl_is_enough(client: redis.Redis, server: Server, root: Path) -> None:
+    page = (root / "docs" / "consume.md").read_text().partition("## What the Redis user needs")[2]
+    rules, more = re.findall(r"`([~+][^`]+)`", page)[:2]
+    setuser = ["ACL", "SETUSER", "reader", "on", ">secret", *rules.split(), *more.split()]
+    client.execute_command(*setuser)  # type: ignore[no-untyped-call]
+    add(client, 100)
+    Consumer(client, Handler(), batch=10).run(drain=True, limit=10)
+    trim(client, 50)
+    client.xreadgroup("penstock", "gone", {"events": ">"}, count=5)
+    reader = connect(server.url.replace("unix://", "unix://reader:secret@"))
+    handler = Handler(bad=lambda n: n == 70)
+    counts = Consumer(reader, handler, claim_after=0.01, tries=2).run(drain=True)
+    reader.close()
+    assert (counts.handled, counts.dead, counts.claimed) == (49, 1, 5)
+    assert counts.groups == 0
+    client.flushall()
+    add(client, 3)
+    reader = connect(server.url.replace("unix://", "unix://reader:secret@"))
+    assert Consumer(reader, Handler()).run(drain=True).groups == 1
+    reader.close()
 
 
 def test_entries_that_were_trimmed_while_pending_are_given_up(client: redis.Redis) -> None:

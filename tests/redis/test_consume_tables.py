@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -28,25 +29,22 @@ EVENTS = 600
 VISITORS = 7
 KILLS = 3
 
-
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[dict[str, Any]]:
-    with cluster() as settings:
-        yield settings
+Databases = dict[str, dict[str, Any]]
 
 
 class Site:
     """A Django project with a database of its own: its commands as processes, and queries."""
 
-    def __init__(self, root: Path, database: dict[str, Any], server: Server) -> None:
+    def __init__(self, root: Path, database: dict[str, Any], url: str) -> None:
         self.root, self.database = root, database
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.redis.consume_settings",
             "TEST_DATABASE": json.dumps(database),
-            "PENSTOCK_SINK": server.url,
+            "PENSTOCK_SINK": url,
             "PYTHONPATH": str(root),
         }
+        self.environment.pop("PYTHONDEVMODE", None)  # many processes: each begins faster
         self.running: list[subprocess.Popen[str]] = []
 
     def start(self, *words: str) -> subprocess.Popen[str]:
@@ -85,27 +83,40 @@ class Site:
         return self.query(text)[0][0]
 
 
+@pytest.fixture(scope="module")
+def databases(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """One of each, with the tables; the SQLite file is there to be copied."""
+    file = tmp_path_factory.mktemp("sqlite") / "site.sqlite3"
+    sqlite = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(file),
+        "OPTIONS": {"timeout": 20},
+    }
+    with cluster() as postgresql:
+        found = {"sqlite": sqlite, "postgresql": postgresql}
+        for database in found.values():
+            site = Site(root, database, "redis://127.0.0.1:1")
+            site.run("migrate", "--verbosity=0")
+            site.query("CREATE TABLE naive (total integer)")
+            site.query("INSERT INTO naive VALUES (0)")
+        yield found
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def site(
-    request: pytest.FixtureRequest, root: Path, server: Server, tmp_path: Path
+    request: pytest.FixtureRequest,
+    databases: Databases,
+    root: Path,
+    server: Server,
+    tmp_path: Path,
 ) -> Iterator[Site]:
+    database = dict(databases[request.param])
     if request.param == "sqlite":
-        made = Site(
-            root,
-            {
-                "ENGINE": "django.db.backends.sqlite3",
-                "NAME": str(tmp_path / "site.sqlite3"),
-                "OPTIONS": {"timeout": 20},
-            },
-            server,
-        )
-    else:
-        made = Site(root, request.getfixturevalue("postgresql"), server)
-        made.query("DROP SCHEMA public CASCADE")
-        made.query("CREATE SCHEMA public")
-    made.run("migrate", "--verbosity=0")
-    made.query("CREATE TABLE naive (total integer)")
-    made.query("INSERT INTO naive VALUES (0)")
+        database["NAME"] = shutil.copy(database["NAME"], tmp_path)
+    made = Site(root, database, server.url)
+    if request.param == "postgresql":
+        names = ("pageview", "customevent", "session", "visitor")
+        made.query("TRUNCATE " + ", ".join(f"penstock_analytics_{name}" for name in names))
     yield made
     for process in made.running:
         process.kill()
