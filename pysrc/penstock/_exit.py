@@ -51,7 +51,7 @@ def _install() -> None:
     _installed_in = os.getpid()
     _finalize_with_multiprocessing()
     if "celery" in sys.modules:
-        from penstock.celery import flush_workers
+        from penstock._celery import flush_workers
 
         flush_workers()
 

@@ -11,38 +11,17 @@
 from __future__ import annotations
 
 import random
-import sys
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final
+from importlib.util import find_spec
+from typing import Any, Final
 
-from penstock._exit import close_all
+from penstock._celery import flush_workers
 
-if TYPE_CHECKING:
-    drain: Any
+__all__ = ["drain", "flush_workers", "measure_tasks"]
 
 _RETRIES: Final = 8
 _RETRY_WAIT: Final = (2.0, 300.0)  # seconds before a drain is tried again: the first, the longest
-_connected = False
-
-
-def flush_workers() -> None:
-    """Flushes and closes the sinks of every worker process at its end.
-
-    Called by itself where Celery has been imported before the first sink; calling it twice is
-    fine. Raises ImportError without Celery.
-    """
-    global _connected
-    if _connected:
-        return
-    from celery.signals import worker_process_shutdown
-
-    worker_process_shutdown.connect(_on_shutdown, weak=False)
-    _connected = True
-
-
-def _on_shutdown(**_: Any) -> None:
-    close_all()
 
 
 _started: dict[str, float] = {}  # when the tasks began that this process runs now
@@ -118,13 +97,5 @@ def _make_task() -> Any:
     return make(_drain)
 
 
-if "celery" in sys.modules:  # a worker that includes this module
-    drain = _make_task()
-else:
-
-    def __getattr__(name: str) -> Any:
-        """`drain`, for which Celery is imported when it is asked for."""
-        if name == "drain":
-            globals()["drain"] = task = _make_task()
-            return task
-        raise AttributeError(f"module 'penstock.celery' has no attribute {name!r}")
+if find_spec("celery") is not None:
+    drain: Any = _make_task()
