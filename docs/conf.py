@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Any
 
 # This file is read where it lies, and where tools/docs.py has copied it to.
 ROOT = next(
@@ -44,3 +45,17 @@ suppress_warnings = [
     "autoapi.python_import_resolution",  # the packages that an extra brings are not read
     "myst.header",  # a generated page may begin at any level
 ]
+
+_seen: dict[str, object] = {}
+
+
+def _skip_second(
+    app: object, what: str, name: str, described: object, skip: bool, options: object
+) -> bool | None:
+    """A name that a module declares for type checkers and assigns later is described once."""
+    return True if _seen.setdefault(name, described) is not described else None
+
+
+def setup(app: Any) -> None:
+    """Sphinx calls this."""
+    app.connect("autoapi-skip-member", _skip_second)
