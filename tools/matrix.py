@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Tries the wheels of dist/ on everything that we claim: `make matrix`.
 
-    tools/matrix.py [--wheels dist] [--only word ...]
+    tools/matrix.py [--wheels dist] [--only word ...] [--tests folder ...]
 
 For every pair of CPython and Django: a fresh environment from the wheel alone, and the Python
 tests. Then once each: the lowest allowed versions of all dependencies; a machine with no
 compiler, no pkg-config and no development files; penstock beside other packages that bring an
 OpenSSL along; the tutorial in an empty environment. Ends with a table, and with 1 where
-anything failed. --only runs the jobs whose names contain one of the words.
+anything failed. --only runs the jobs whose names contain one of the words; --tests runs these
+folders on the pairs in place of all.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ def pytest(program: Path, *words: str, **variables: str) -> str:
     return summary(call(command, variables={**variables, "PATH": path}))
 
 
-def pair(python: Python, django: str, wheels: Path) -> str:
+def pair(python: Python, django: str, wheels: Path, tests: list[str]) -> str:
     """The Python tests on one pair."""
     name = f"{python.tag}-django-{django}"
     wheel = wheel_for(python, wheels)
@@ -128,7 +129,7 @@ def pair(python: Python, django: str, wheels: Path) -> str:
     program = environment(name, python, str(wheel), f"Django~={django}.0", *test_requirements())
     version = call([str(program), "-c", "import django; print(django.__version__)"]).strip()
     left_out = [f"--ignore-glob=*/{file}" for file in LEFT_OUT]
-    passed = pytest(program, "-k", DESELECT, *left_out, *TESTS)
+    passed = pytest(program, "-k", DESELECT, *left_out, *tests)
     return f"Django {version}: {passed}"
 
 
@@ -185,7 +186,7 @@ def reproducible(python: Python, _: Path) -> str:
     )
 
 
-def jobs(wheels: Path) -> list[Job]:
+def jobs(wheels: Path, tests: list[str]) -> list[Job]:
     """All of them, the quick ones first."""
     found = pythons()
     newest = found[-1]
@@ -198,7 +199,7 @@ def jobs(wheels: Path) -> list[Job]:
         for django, oldest in DJANGO.items():
             if python.version >= oldest:
                 name = f"Python {python}, Django {django}"
-                made.append(Job(name, partial(pair, python, django, wheels)))
+                made.append(Job(name, partial(pair, python, django, wheels, tests)))
     made.append(Job(f"neighbours, {newest}", partial(neighbours, newest, wheels)))
     made.append(Job(f"same bytes, {newest}", partial(reproducible, newest, wheels)))
     return made
@@ -209,11 +210,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--wheels", type=Path, default=ROOT / "dist")
     parser.add_argument("--only", nargs="*", default=[""])
+    parser.add_argument("--tests", nargs="*", default=TESTS)
     arguments = parser.parse_args()
-    os.nice(10)
     rows = []
     failed = 0
-    for job in jobs(arguments.wheels.resolve()):
+    for job in jobs(arguments.wheels.resolve(), arguments.tests):
         if not any(word in job.name for word in arguments.only):
             continue
         started = time.monotonic()

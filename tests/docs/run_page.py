@@ -240,7 +240,7 @@ PENSTOCK = {{"SINK": "redis://127.0.0.1:{self.ports["6379"]}/0"}}
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         if done.returncode != 0:
@@ -272,7 +272,7 @@ PENSTOCK = {{"SINK": "redis://127.0.0.1:{self.ports["6379"]}/0"}}
         port = int(self.ports.get(block.argument, block.argument))
         [(command, _)] = commands(block.text)
         server, log = self.launch(command)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()

@@ -54,7 +54,7 @@ def redis_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     [page for page in PAGES if to_run(page)],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(1000)  # a bound, not a measure: machines are busy
 def test_blocks_run(page: Path, tmp_path: Path, redis_port: int) -> None:
     with redis.Redis(port=redis_port) as client:
         client.flushall()
@@ -69,7 +69,7 @@ def test_blocks_run(page: Path, tmp_path: Path, redis_port: int) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=170,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout

@@ -56,10 +56,13 @@ def test_two_builds_are_the_same_bytes(first: Path, root: Path, tmp_path: Path) 
 
 
 @pytest.mark.timeout(3000)
-def test_the_table_says_what_a_wheel_is(first: Path) -> None:
+def test_the_table_says_what_a_wheel_is(first: Path, root: Path) -> None:
     row = (first / "table").read_text().splitlines()[-1]
     assert re.search(r"\| manylinux_\d+_\d+_\w+ \|", row)
     assert row.endswith("| PyInit__core |")
+    # The README claims this tag, and no other.
+    readme = (root / "README.md").read_text()
+    assert set(re.findall(r"manylinux_\w+", readme)) == {row.split("|")[3].strip()}
     # TLS is the bundled OpenSSL's, tokens are AWS-LC's; nothing else of the system but its C.
     libraries = row.split("|")[4].split()
     system = [name for name in libraries if not re.search(r"-[0-9a-f]{8}\.", name)]
