@@ -135,7 +135,7 @@ def pair(python: Python, django: str, wheels: Path, tests: list[str]) -> str:
 
 def lowest(python: Python, wheels: Path) -> str:
     """The lowest version of all that the extras name for users."""
-    extras = [name for name in EXTRAS if name not in {"dev", "docs", "demo"}]
+    extras = [name for name in EXTRAS if name not in {"dev", "docs", "demo", "release"}]
     extras = [name for name in extras if not name.startswith("bench")]
     wanted = sorted({name for extra in extras for name in requirements(EXTRAS, extra)})
     wheel = wheel_for(python, wheels)
