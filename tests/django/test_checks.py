@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 from django.core import checks
 from django.test import override_settings
-from django.urls import URLPattern, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path, set_script_prefix
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
 from penstock import Key
@@ -33,6 +33,18 @@ class TokenPatterns:
     urlpatterns: ClassVar[list[URLPattern]] = [
         path("auth/", include([path("token/", TokenObtainPairView.as_view())])),
         path("api/<slug:tenant>/refresh/", TokenRefreshView.as_view()),
+    ]
+
+
+class TokenExpressions:
+    urlpatterns: ClassVar[list[URLPattern | URLResolver]] = [
+        re_path(r"^v(?P<version>[12])/", include([re_path("^t/$", TokenObtainPairView.as_view())]))
+    ]
+
+
+class LoginPatterns:
+    urlpatterns: ClassVar[list[URLPattern]] = [
+        path("api/in/", TokenObtainPairView.as_view(), name="in")
     ]
 
 
@@ -120,6 +132,17 @@ PRIVATE = {"FINGERPRINT": {"mode": "off", "gpc": "off"}}
             },
         ),
         (
+            "W009",
+            {
+                "PENSTOCK": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/*/t/"]}},
+                "ROOT_URLCONF": TokenExpressions,
+            },
+            {
+                "PENSTOCK": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/*/u/"]}},
+                "ROOT_URLCONF": TokenExpressions,
+            },
+        ),
+        (
             "W014",
             {"PENSTOCK": FROM_COOKIE},
             {"PENSTOCK": FROM_COOKIE, "MIDDLEWARE": [MIDDLEWARE, CSRF]},
@@ -134,6 +157,17 @@ def test_check(number: str, wrong: dict[str, Any], right: dict[str, Any]) -> Non
     else:
         assert number in found(**wrong)
     assert number not in found(**right)
+
+
+def test_login_page_of_a_site_below_a_prefix() -> None:
+    """LOGIN_URL carries the prefix, the paths that rules are held against do not."""
+    set_script_prefix("/shop/")
+    try:
+        site = {"ROOT_URLCONF": LoginPatterns, "LOGIN_URL": "in"}
+        assert "W008" in found(PENSTOCK=REQUIRED, **site)
+        assert "W008" not in found(**site)
+    finally:
+        set_script_prefix("/")
 
 
 def test_set_user_needs_the_app_of_users(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +199,7 @@ def test_secrets_and_public_keys_together() -> None:
             {"PENSTOCK": {"FINGERPRINT": {"samesite": "None"}}},
             {"PENSTOCK": {"FINGERPRINT": {"samesite": "None"}}, "SECURE_SSL_REDIRECT": True},
         ),
+        ("W012", {"PENSTOCK": {"FINGERPRINT": {"samesite": "none"}}}, {}),
         (
             "W013",
             {"PENSTOCK": {"EVENT_FIELDS": ["ip"], **PRIVATE}, "USE_X_FORWARDED_HOST": True},

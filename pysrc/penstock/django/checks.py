@@ -13,9 +13,16 @@ from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core import checks
 from django.shortcuts import resolve_url
-from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver
-from django.urls.resolvers import RoutePattern
+from django.urls import (
+    NoReverseMatch,
+    URLPattern,
+    URLResolver,
+    get_resolver,
+    get_script_prefix,
+)
+from django.urls.resolvers import RegexPattern
 from django.utils.module_loading import import_string
+from django.utils.regex_helper import normalize
 
 from penstock.django.conf import SettingError, read
 from penstock.django.parts import Parts, build
@@ -198,11 +205,12 @@ def _required_labels(now: Parts) -> Found:
     try:
         login = resolve_url(settings.LOGIN_URL)
     except NoReverseMatch:
-        login = None  # Django's own business
-    if login is not None and login.startswith("/") and paths.label(login) in required:
+        login = ""  # Django's own business
+    path = "/" + login.partition("?")[0].removeprefix(get_script_prefix()).lstrip("/")
+    if login.startswith("/") and paths.label(path) in required:
         yield _warning(
             8,
-            f"LOGIN_URL ({login}) has the label {paths.label(login)!r}, which requires a "
+            f"LOGIN_URL ({login}) has the label {paths.label(path)!r}, which requires a "
             "token: nobody can log in to get one.",
             'Give it a label of its own in PENSTOCK["PATHS"].',
         )
@@ -223,13 +231,21 @@ def _token_views(prefix: str, patterns: Sequence[URLPattern | URLResolver]) -> I
     except ImportError:
         return
     for pattern in patterns:
-        if not isinstance(pattern.pattern, RoutePattern):
-            continue
-        path = prefix + str(pattern.pattern)
+        path = prefix + _route(pattern)
         if isinstance(pattern, URLResolver):
             yield from _token_views(path, pattern.url_patterns)
         elif issubclass(getattr(pattern.callback, "view_class", object), TokenViewBase):
             yield path
+
+
+def _route(pattern: URLPattern | URLResolver) -> str:
+    """A pattern's route; of a regular expression, a path that it matches."""
+    if isinstance(pattern.pattern, RegexPattern):
+        example, names = normalize(str(pattern.pattern))[0]
+        for name in names:
+            example = example.replace(f"%({name})s", "x")
+        return example
+    return str(pattern.pattern)
 
 
 def _csrf(now: Parts) -> Found:
@@ -261,7 +277,7 @@ def _cookie(now: Parts) -> Found:
         "Set SECURE_PROXY_SSL_HEADER where a proxy speaks https for you, and SECURE_SSL_REDIRECT "
         "where Django does.",
     )
-    if str((now.conf.fingerprint or {}).get("samesite")).lower() == "none":
+    if str((now.conf.fingerprint or {}).get("samesite", "Lax")).lower() == "none":
         yield _warning(
             12,
             "The fingerprint cookie has SameSite=None, which browsers take with Secure only.",
