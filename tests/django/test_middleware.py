@@ -356,6 +356,12 @@ def test_emit_without_a_sink_is_refused() -> None:
         ({"REQUIRE_TOKEN": "api"}, r'PENSTOCK\["REQUIRE_TOKEN"\]'),
         ({"SLOW_REQUEST": "fast"}, r'PENSTOCK\["SLOW_REQUEST"\]'),
         ({"TRUSTED_PROXIES": True}, r'PENSTOCK\["TRUSTED_PROXIES"\]'),
+        ({"TRUSTED_PROXIES": 10**30}, r'PENSTOCK\["TRUSTED_PROXIES"\]'),
+        ({"SINK": {"url": "memory:", "batch": 10**30}}, r'PENSTOCK\["SINK"\]'),
+        ({"JWT": {"max_bytes": 10**30}}, r'PENSTOCK\["JWT"\]'),
+        ({"JWT": {"keys": [{"secret": "s" * 32, "algoritm": "HS256"}]}}, "mean 'algorithm'"),
+        ({"FINGERPRINT": {"max_age": 10**30}}, r'PENSTOCK\["FINGERPRINT"\]'),
+        ({"FINGERPRINT": {"hash_ids": 1}}, r'PENSTOCK\["FINGERPRINT"\]: hash_ids'),
         ([], "PENSTOCK"),
     ],
 )

@@ -52,6 +52,16 @@ def test_script_name_of_the_settings_hides_nothing_under_asgi() -> None:
     assert asyncio.run(get("/app/api/show/")) == 401
 
 
+@override_settings(PENSTOCK={"SINK": "memory:"}, FORCE_SCRIPT_NAME="/app")
+@pytest.mark.parametrize("static_url", ["/app/assets/", "/assets/", "assets/"])
+def test_static_files_below_a_script_name(static_url: str) -> None:
+    """Django puts the script name in front of STATIC_URL, and takes it off a path."""
+    with override_settings(STATIC_URL=static_url):
+        paths = penstock.django.gate().paths
+        assert paths is not None
+        assert paths.label("/assets/site.css") == "skip"
+
+
 @override_settings(PENSTOCK=REQUIRED)
 def test_visit_of_another_gate_does_not_open_a_required_label(events: Events) -> None:
     outer = EventSink("memory:")

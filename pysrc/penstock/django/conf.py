@@ -28,6 +28,8 @@ MASK_PATHS = ("password_reset_confirm", "admin:password_reset_confirm")
 _SINK_OFF_VALUES = ("", "off", "none")
 _FALSE_WORDS = ("0", "false", "no", "off")
 
+PROXIES_MAX = 100  # see Gate
+
 
 class SettingError(Exception):
     """A wrong setting: ``setting`` is its name, ``text`` what is wrong and what to do."""
@@ -118,9 +120,9 @@ def read() -> Conf:
         repeated_queries=_count(raw, "REPEATED_QUERIES"),
         request_id=request_id,
         event_fields=_event_fields(raw, request_id),
-        hash_ids=_typed(fingerprint or {}, "hash_ids", bool, False),
+        hash_ids=_hash_ids(fingerprint),
         mask_paths=frozenset(_words(raw, "MASK_PATHS", MASK_PATHS)),
-        trusted_proxies=_typed(raw, "TRUSTED_PROXIES", int, 0),
+        trusted_proxies=_trusted_proxies(raw),
         metrics=_typed(raw, "METRICS", bool, False),
         quiet_below=_quiet_below(slow_request, response_time_header or server_timing),
         proxy_tells_scheme=settings.SECURE_PROXY_SSL_HEADER is not None,
@@ -165,6 +167,8 @@ JWT_KEYS = (
     "cache_size",
     "engine",
 )
+
+KEY_KEYS = ("secret", "pem", "jwk", "algorithm", "key_id")  # of one key as a dict
 
 SINK_KEYS = (
     "url",
@@ -221,7 +225,7 @@ def _setting() -> Mapping[str, Any]:
     return raw
 
 
-def _known_keys(setting: str, value: Mapping[str, Any], known: Iterable[str]) -> None:
+def known_keys(setting: str, value: Mapping[str, Any], known: Iterable[str]) -> None:
     for key in value:
         if key not in known:
             raise _unknown(setting, key, known)
@@ -267,6 +271,13 @@ def _count(raw: Mapping[str, Any], key: str) -> int | None:
     return value
 
 
+def _trusted_proxies(raw: Mapping[str, Any]) -> int:
+    number = int(_typed(raw, "TRUSTED_PROXIES", int, 0))
+    if not 0 <= number <= PROXIES_MAX:
+        raise SettingError(_name("TRUSTED_PROXIES"), f"0 to {PROXIES_MAX}, not {number}")
+    return number
+
+
 def _quiet_below(slow_request: float | None, has_headers: bool) -> float:
     if has_headers:
         return -1.0
@@ -308,7 +319,7 @@ def _sink(raw: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
         if isinstance(value, str):
             return {"url": value}, False
         if isinstance(value, Mapping):
-            _known_keys(_name("SINK"), value, SINK_KEYS)
+            known_keys(_name("SINK"), value, SINK_KEYS)
             if not isinstance(value.get("url"), str):
                 raise SettingError(_name("SINK"), 'needs a "url" (str)')
             return dict(value), False
@@ -325,7 +336,10 @@ def _url_rule(url: str | None) -> str | None:
     """A path rule for STATIC_URL or MEDIA_URL; None when it is another host or the root."""
     if not url or "://" in url or url.startswith("//"):
         return None
+    # Django puts FORCE_SCRIPT_NAME in front of a relative one; path_info comes without it
+    script_name = "/" + (settings.FORCE_SCRIPT_NAME or "").strip("/") + "/"
     path = "/" + url.strip("/") + "/"
+    path = "/" + path.removeprefix(script_name).lstrip("/")
     return None if path in ("/", "//") or "*" in path else path
 
 
@@ -368,7 +382,7 @@ def _jwt(raw: Mapping[str, Any], simple_jwt: Mapping[str, Any]) -> dict[str, Any
         return None
     if not isinstance(given, Mapping):
         raise SettingError(_name("JWT"), f"must be a dict or None, not {given!r}")
-    _known_keys(_name("JWT"), given, JWT_KEYS)
+    known_keys(_name("JWT"), given, JWT_KEYS)
     arguments: dict[str, Any] = {
         "audience": simple_jwt.get("AUDIENCE"),
         "issuer": simple_jwt.get("ISSUER"),
@@ -483,7 +497,7 @@ def _fingerprint_setting(raw: Mapping[str, Any]) -> Mapping[str, Any] | None:
         return None
     if not isinstance(given, Mapping):
         raise SettingError(_name("FINGERPRINT"), f"must be a dict or None, not {given!r}")
-    _known_keys(_name("FINGERPRINT"), given, FINGERPRINT_KEYS)
+    known_keys(_name("FINGERPRINT"), given, FINGERPRINT_KEYS)
     return given
 
 
@@ -492,6 +506,13 @@ def _mode(given: Mapping[str, Any] | None, key: str, default: Mode) -> Mode:
     if mode not in MODES:
         raise SettingError(_name("FINGERPRINT"), f"{key} must be one of {MODES}, not {mode!r}")
     return mode
+
+
+def _hash_ids(given: Mapping[str, Any] | None) -> bool:
+    wanted = (given or {}).get("hash_ids", False)
+    if not isinstance(wanted, bool):
+        raise SettingError(_name("FINGERPRINT"), f"hash_ids must be bool, not {wanted!r}")
+    return wanted
 
 
 def _cookie(given: Mapping[str, Any] | None) -> dict[str, Any] | None:

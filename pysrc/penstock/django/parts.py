@@ -21,9 +21,13 @@ from penstock import (
     Visit,
 )
 from penstock._front import Front
-from penstock.django.conf import Conf, SettingError, read
+from penstock.django.conf import KEY_KEYS, Conf, SettingError, known_keys, read
 
 logger = logging.getLogger("penstock")
+
+
+# what the core's objects raise for a wrong argument; OverflowError for a number beyond C's
+_WRONG = (TypeError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,7 @@ def build(conf: Conf) -> Parts:
     sink = _sink(conf)
     try:
         paths = PathFilter(conf.paths)
-    except (TypeError, ValueError) as error:
+    except _WRONG as error:
         raise SettingError('PENSTOCK["PATHS"]', str(error)) from error
     cookie = _cookie(conf)
     try:
@@ -123,7 +127,7 @@ def build(conf: Conf) -> Parts:
         token_gate = Gate(
             verifier=verifier, token_from=conf.token_from, token_header=conf.token_header
         )
-    except (TypeError, ValueError) as error:
+    except _WRONG as error:
         setting, _, text = str(error).partition(": ")
         raise SettingError(f'PENSTOCK["{setting.upper()}"]', text) from error
     front = Front(gate, conf.consent)
@@ -146,6 +150,7 @@ def _key(value: Any) -> Key:
             f"not {type(value).__name__}"
         )
     arguments = dict(value)
+    known_keys('PENSTOCK["JWT"]', arguments, KEY_KEYS)
     for kind, make in (("secret", Key.secret), ("pem", Key.pem), ("jwk", Key.jwk)):
         if kind in arguments:
             return make(arguments.pop(kind), **arguments)
@@ -159,7 +164,7 @@ def _verifier(conf: Conf) -> TokenVerifier | None:
     try:
         keys = [_key(value) for value in arguments.pop("keys")]
         return TokenVerifier(keys, **arguments)
-    except (TypeError, ValueError) as error:
+    except _WRONG as error:
         raise SettingError(
             'PENSTOCK["JWT"]',
             f"{error} (without keys of its own it takes SIMPLE_JWT's, and without those "
@@ -172,7 +177,7 @@ def _cookie(conf: Conf) -> FingerprintCookie | None:
         return None
     try:
         return FingerprintCookie(**conf.fingerprint)
-    except (TypeError, ValueError) as error:
+    except _WRONG as error:
         raise SettingError('PENSTOCK["FINGERPRINT"]', str(error)) from error
 
 
@@ -184,7 +189,7 @@ def _sink(conf: Conf) -> EventSink | None:
         arguments = dict(conf.sink)
         try:
             _sinks[identity] = EventSink(arguments.pop("url"), **arguments)
-        except (TypeError, ValueError) as error:
+        except _WRONG as error:
             raise SettingError('PENSTOCK["SINK"]', str(error)) from error
     return _sinks[identity]
 
@@ -217,6 +222,7 @@ WATCHED = {
     "SECRET_KEY_FALLBACKS",
     "STATIC_URL",
     "MEDIA_URL",
+    "FORCE_SCRIPT_NAME",
     "DEBUG",
     "SECURE_PROXY_SSL_HEADER",
 }
