@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The flush at the end of Celery's prefork workers, which leave by `os._exit` and run no
-`atexit`. Apart from `penstock.celery`, so that a sink brings no task along.
+`atexit`; and the site's app. Apart from `penstock.celery`, so that a sink brings no task along.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from penstock._exit import close_all
@@ -29,3 +30,21 @@ def flush_workers() -> None:
 
 def _on_shutdown(**_: Any) -> None:
     close_all()
+
+
+def site_app() -> Any:
+    """The app that the site has made; None where it made none. Never imports Celery.
+
+    Celery's own `current_app` is that of the thread which made it: elsewhere it is an app that
+    nobody configured, with a broker that nobody runs. Of several apps, one set as the default
+    counts, then this thread's.
+    """
+    if "celery" not in sys.modules:
+        return None
+    from celery import _state
+
+    made = [app for app in _state._get_active_apps() if app.set_as_current]
+    for chosen in (_state.default_app, _state._tls.current_app):
+        if chosen in made:
+            return chosen
+    return min(made, key=lambda app: app.main or "", default=None)

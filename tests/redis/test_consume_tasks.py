@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ import pytest
 from celery import Celery
 from celery.exceptions import Retry
 
+from penstock import EventSink
 from penstock.celery import drain
 from penstock.consume import Unavailable
+from penstock.django import health
 from penstock.events import Event
 from tests.redis.conftest import Server
 
@@ -107,46 +111,141 @@ def test_a_beat_schedule_knows_the_task_by_its_name(app: Celery) -> None:
     assert app.tasks["penstock.drain"].reject_on_worker_lost
 
 
-def test_a_real_worker_drains(server: Server, root: Path, tmp_path: Path) -> None:
-    """`include` is all that it takes."""
-    (tmp_path / "tasks_app.py").write_text(
-        "from celery import Celery\n"
-        f"app = Celery(broker='redis+socket://{server.socket}?virtual_host=1')\n"
-        "app.conf.include = ['penstock.celery']\n"
-    )
-    add(server, 50)
+@contextmanager
+def worker_of(
+    code: str, server: Server, root: Path, folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A real worker with one process in its pool, of the app that `code` makes."""
+    (folder / "tasks_app.py").write_text(code)
     environment = {
         **os.environ,
-        "PYTHONPATH": f"{root}:{tmp_path}",
-        "SEEN": str(tmp_path / "seen"),
+        "PYTHONPATH": f"{root}:{folder}",
+        "SEEN": str(folder / "seen"),
         "PENSTOCK_SINK": server.url,
     }
-    environment.pop("DJANGO_SETTINGS_MODULE", None)  # the worker is of no Django site
+    environment.pop("DJANGO_SETTINGS_MODULE", None)  # the worker's site is its own, if any
     words = ["-A", "tasks_app", "worker", "--pool=prefork", "--concurrency=1", "--loglevel=error"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     worker = subprocess.Popen(
         [sys.executable, "-m", "celery", *words, *quiet],
         env=environment,
-        cwd=tmp_path,
+        cwd=folder,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        broker = Celery(broker=f"redis+socket://{server.socket}?virtual_host=1")
-        broker.send_task("penstock.drain", ["tests.redis.handlers.note"], ignore_result=True)
-        broker.close()
-        deadline = time.monotonic() + 60
-        seen = tmp_path / "seen"
-        while not seen.exists() or len(seen.read_text().splitlines()) < 50:
-            assert worker.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        yield worker
         worker.terminate()
         assert worker.wait(30) == 0
     finally:
         worker.kill()
         worker.wait()
+
+
+def until(worker: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert worker.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_real_worker_drains(server: Server, root: Path, tmp_path: Path) -> None:
+    """`include` is all that it takes."""
+    url = f"redis+socket://{server.socket}?virtual_host=1"
+    code = f"""
+from celery import Celery
+app = Celery(broker={url!r})
+app.conf.include = ["penstock.celery"]
+"""
+    add(server, 50)
+    seen = tmp_path / "seen"
+    with worker_of(code, server, root, tmp_path) as worker:
+        broker = Celery(broker=url)
+        broker.send_task("penstock.drain", ["tests.redis.handlers.note"], ignore_result=True)
+        broker.close()
+        until(worker, lambda: seen.exists() and len(seen.read_text().splitlines()) >= 50)
     assert len(seen.read_text().splitlines()) == 50
+
+
+def test_a_worker_of_a_django_site(server: Server, root: Path, tmp_path: Path) -> None:
+    """Its tasks are in the metrics, its last events delivered, and it is asked how it is."""
+    rings = tmp_path / "rings"
+    rings.mkdir(0o700)
+    url = f"redis+socket://{server.socket}?virtual_host=1"
+    code = f"""
+from celery import Celery
+import django
+from django.conf import settings
+
+app = Celery("shop", broker={url!r})
+settings.configure(
+    SECRET_KEY="a secret key of the tests, long enough for HS256",
+    INSTALLED_APPS=["penstock.django"],
+    PENSTOCK={{
+        "METRICS": True,
+        # So late that only the end of the worker brings the events.
+        "SINK": {{"url": {server.url!r}, "ring_dir": {str(rings)!r}, "linger": 60.0}},
+    }},
+)
+django.setup()
+
+@app.task(name="shop.mail", ignore_result=True)
+def mail(fails):
+    import penstock.django
+    penstock.django.emit("mail", {{"fails": fails}})
+    if fails:
+        raise ValueError("no such address")
+"""
+    reader = EventSink(server.url, ring_dir=str(rings))
+    broker = Celery(broker=url)
+
+    def tasks() -> dict[str, int]:
+        found = [row for row in reader.metrics()[1] if row[0] == "task"]
+        return {f"{name} {outcome}": sum(counts) for _, name, _, outcome, _, counts in found}
+
+    def ask() -> dict[str, Any]:
+        return health.results({"celery": health.checks(celery=True)["celery"]})["celery"]
+
+    wanted = {"shop.mail success": 2, "shop.mail failure": 1}
+    with worker_of(code, server, root, tmp_path) as worker:
+        for fails in (False, True, False):
+            broker.send_task("shop.mail", [fails], ignore_result=True)
+        until(worker, lambda: tasks() == wanted)
+        until(worker, lambda: ask()["status"] == "ok")
+        assert sum(reader.totals()["refused"].values()) == 0
+        worker.send_signal(signal.SIGSTOP)
+        started = time.monotonic()
+        error = ask()["error"]
+        worker.send_signal(signal.SIGCONT)
+        assert "unavailable" in error or "no answer within" in error
+        assert time.monotonic() - started < 20, "a deadline, with much room"
+        until(worker, lambda: ask()["status"] == "ok")
+    broker.close()
+    assert [event["kind"] for event in server.events()] == ["mail"] * 3
+    assert tasks() == wanted, "what a worker has counted stays when it ends"
+    reader.close(0)
+
+
+def test_the_sites_app_is_found_from_any_thread() -> None:
+    """Celery's `current_app` is that of one thread; a view may run in another."""
+    code = """
+import threading
+from penstock._celery import site_app
+assert site_app() is None
+import celery
+assert site_app() is None
+app = celery.Celery("shop", broker="redis://elsewhere")
+found = []
+def look():
+    celery.current_app.main  # makes the app that nobody configured
+    found.append(site_app())
+thread = threading.Thread(target=look)
+thread.start()
+thread.join()
+assert found == [app] and site_app() is app, found
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # --- django.tasks -----------------------------------------------------------------------------

@@ -12,7 +12,6 @@ import asyncio
 import dataclasses
 import datetime
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -31,6 +30,7 @@ except ImportError as error:
         'health checks need django-health-check: pip install "penstock[health]"'
     ) from error
 
+from penstock._celery import site_app
 from penstock._front import NEARLY_FULL
 from penstock.django.parts import parts
 
@@ -76,22 +76,16 @@ def checks(celery: bool | None = None) -> dict[str, HealthCheck]:
         url = str((now.conf.sink or {}).get("url", ""))
         if url.startswith(("redis://", "rediss://", "unix://")):
             found["redis"] = _redis(url)
-    if celery or (celery is None and _has_celery()):
+    app = None if celery is False else site_app()
+    if celery or app is not None:
         from health_check.contrib.celery import Ping
 
-        found["celery"] = Ping(timeout=datetime.timedelta(seconds=1), limit=1)
+        whose = {} if app is None else {"app": app}
+        found["celery"] = Ping(**whose, timeout=datetime.timedelta(seconds=1), limit=1)
     return found
 
 
 _NO_DATABASE = "django.db.backends.dummy"
-
-
-def _has_celery() -> bool:
-    if "celery" not in sys.modules:
-        return False
-    from celery import _state
-
-    return _state.default_app is not None
 
 
 def _redis(url: str) -> HealthCheck:

@@ -6,13 +6,13 @@ Whoever can ask for it learns routes and rates: keep it off the public address.
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 
+from penstock._celery import site_app
 from penstock.django.parts import parts
 from penstock.metrics import CONTENT_TYPE, Collector, exposition
 
@@ -33,7 +33,7 @@ def collector() -> Collector:
         if _made is None or _made[0] is not now.sink:
             setting = now.conf.sink or {}
             url = str(setting.get("url", ""))
-            app = _celery_app()
+            app = site_app()
             made = Collector(
                 now.sink,
                 redis_url=url if url.startswith(("redis://", "rediss://", "unix://")) else None,
@@ -43,15 +43,6 @@ def collector() -> Collector:
             )
             _made = (now.sink, made)
         return _made[1]
-
-
-def _celery_app() -> Any:
-    """The site's app; None where nobody made one."""
-    if "celery" not in sys.modules:
-        return None
-    from celery import _state
-
-    return _state.default_app
 
 
 def queues_of(app: Any) -> tuple[str, ...]:
