@@ -40,7 +40,7 @@ def store_slowly(events: Sequence[Event]) -> None:
     from penstock.django.analytics import store
 
     store(events)
-    time.sleep(0.1)
+    time.sleep(0.05)
 
 
 def naive(events: Sequence[Event]) -> None:
@@ -49,4 +49,4 @@ def naive(events: Sequence[Event]) -> None:
 
     with connection.cursor() as cursor:
         cursor.execute("UPDATE naive SET total = total + %s", [len(events)])
-    time.sleep(0.1)
+    time.sleep(0.05)

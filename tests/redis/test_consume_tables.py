@@ -6,13 +6,8 @@ happens to the consumers; and out of them again.
 from __future__ import annotations
 
 import itertools
-import json
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,11 +18,12 @@ import pytest
 
 from penstock import EventSink
 from tests.redis.conftest import Server
+from tests.redis.consume_command import Running
 from tests.redis.postgresql import cluster
 
-EVENTS = 600
+EVENTS = 400
 VISITORS = 7
-KILLS = 3
+KILLS = 5
 
 Databases = dict[str, dict[str, Any]]
 
@@ -35,34 +31,19 @@ Databases = dict[str, dict[str, Any]]
 class Site:
     """A Django project with a database of its own: its commands as processes, and queries."""
 
-    def __init__(self, root: Path, database: dict[str, Any], url: str) -> None:
-        self.root, self.database = root, database
-        self.environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "tests.redis.consume_settings",
-            "TEST_DATABASE": json.dumps(database),
-            "PENSTOCK_SINK": url,
-            "PYTHONPATH": str(root),
-        }
-        self.environment.pop("PYTHONDEVMODE", None)  # many processes: each begins faster
-        self.running: list[subprocess.Popen[str]] = []
+    def __init__(self, folder: Path, database: dict[str, Any], url: str) -> None:
+        self.folder, self.database, self.url = folder, database, url
+        self.running: list[Running] = []
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "django", *words],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.running.append(process)
-        return process
+    def start(self, *words: str) -> Running:
+        output = self.folder / f"command{len(self.running)}"
+        self.running.append(Running(words, self.database, self.url, output))
+        return self.running[-1]
 
     def run(self, *words: str) -> str:
         process = self.start(*words)
-        output, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
-        return output
+        assert process.wait() == 0, process.errors
+        return process.output
 
     def query(self, text: str) -> list[tuple[Any, ...]]:
         if "sqlite3" in self.database["ENGINE"]:
@@ -84,9 +65,10 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def databases(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     """One of each, with the tables; the SQLite file is there to be copied."""
-    file = tmp_path_factory.mktemp("sqlite") / "site.sqlite3"
+    folder = tmp_path_factory.mktemp("databases")
+    file = folder / "site.sqlite3"
     sqlite = {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(file),
@@ -95,7 +77,7 @@ def databases(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with cluster() as postgresql:
         found = {"sqlite": sqlite, "postgresql": postgresql}
         for database in found.values():
-            site = Site(root, database, "redis://127.0.0.1:1")
+            site = Site(folder, database, "redis://127.0.0.1:1")
             site.run("migrate", "--verbosity=0")
             site.query("CREATE TABLE naive (total integer)")
             site.query("INSERT INTO naive VALUES (0)")
@@ -106,21 +88,19 @@ def databases(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def site(
     request: pytest.FixtureRequest,
     databases: Databases,
-    root: Path,
     server: Server,
     tmp_path: Path,
 ) -> Iterator[Site]:
     database = dict(databases[request.param])
     if request.param == "sqlite":
         database["NAME"] = shutil.copy(database["NAME"], tmp_path)
-    made = Site(root, database, server.url)
+    made = Site(tmp_path, database, server.url)
     if request.param == "postgresql":
         names = ("pageview", "customevent", "session", "visitor")
         made.query("TRUNCATE " + ", ".join(f"penstock_analytics_{name}" for name in names))
     yield made
     for process in made.running:
         process.kill()
-        process.communicate()
 
 
 def emit(server: Server, ring_dir: str) -> int:
@@ -149,11 +129,10 @@ def consume_with_kills(site: Site, handler: str) -> int:
         process = site.start(*words)
         deadline = time.monotonic() + 30
         while site.one(TOTALS[handler]) == before:
-            assert process.poll() is None, process.communicate()
+            assert process.poll() is None, process.errors
             assert time.monotonic() < deadline
             time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        process.kill()
     assert 0 < site.one(TOTALS[handler]) < EVENTS + KILLS * 20
     site.run(*words, "--drain")
     return int(site.one(TOTALS[handler]))
@@ -189,7 +168,7 @@ def test_several_processes_with_the_same_visitors_count_right(
         for group in ("one", "one", "other")  # the last one brings every event once more
     ]
     for process in running:
-        assert process.wait(60) == 0, process.communicate()
+        assert process.wait() == 0, process.errors
     assert len(first) == EVENTS  # type: ignore[arg-type]
     assert site.one("SELECT count(*) FROM penstock_analytics_pageview") == EVENTS
     assert site.query("SELECT views FROM penstock_analytics_visitor ORDER BY fingerprint") == [
@@ -288,9 +267,8 @@ class TestCommand:
         site.run("migrate", "--verbosity=0", "penstock_analytics", "zero")
         server.client.xadd("events", {"id": "a-1", "kind": "request", "time": "1"})
         process = site.start("penstock_consume", "--drain")
-        _, errors = process.communicate(timeout=30)
-        assert process.returncode == 1
-        assert "migrate penstock_analytics" in errors
+        assert process.wait(30) == 1
+        assert "migrate penstock_analytics" in process.errors
         assert not server.client.exists("events:dead")
 
     def test_a_database_that_is_away_puts_nothing_to_the_dead(
@@ -299,17 +277,15 @@ class TestCommand:
         server.client.xadd("events", {"id": "a-1", "kind": "request", "time": "1"})
         site.query("ALTER TABLE penstock_analytics_pageview RENAME COLUMN label TO other")
         process = site.start("penstock_consume", "--drain", "--tries=2")
-        _, errors = process.communicate(timeout=30)
-        assert process.returncode == 1
-        assert "Unavailable" in errors
+        assert process.wait(30) == 1
+        assert "Unavailable" in process.errors
         assert not server.client.exists("events:dead")
         site.query("ALTER TABLE penstock_analytics_pageview RENAME COLUMN other TO label")
         site.run("penstock_consume", "--drain", "--claim-after=0.1")
         assert left(site)["pageview"] == 1
 
     def test_a_sink_that_is_no_redis_is_named(self, site: Site) -> None:
-        site.environment["PENSTOCK_SINK"] = "memory:"
+        site.url = "memory:"
         process = site.start("penstock_consume")
-        _, errors = process.communicate(timeout=30)
-        assert process.returncode == 1
-        assert 'PENSTOCK["SINK"]' in errors
+        assert process.wait(30) == 1
+        assert 'PENSTOCK["SINK"]' in process.errors
