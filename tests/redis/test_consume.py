@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -594,6 +595,32 @@ def test_the_command_drains_and_says_so(client: redis.Redis, processes: Processe
     last = json.loads(output.splitlines()[-1])
     assert (last["handled"], last["end"], last["dead"], last["trimmed"]) == (30, True, 0, 0)
     assert last["rate"] > 0
+
+
+def test_on_a_terminal_one_line_is_written_over(
+    client: redis.Redis, processes: Processes, tmp_path: Path
+) -> None:
+    """`script` gives the command a terminal."""
+    add(client, 30)
+    words = [processes.server.url, "tests.redis.handlers.note_slowly", "--batch=2", "--drain"]
+    command = shlex.join([sys.executable, "-m", "penstock", "consume", *words])
+    output = subprocess.run(
+        ["script", "--quiet", "--return", "--command", command, os.devnull],
+        cwd=processes.root,
+        env={**os.environ, "SEEN": str(tmp_path / "seen")},
+        check=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        timeout=60,
+    ).stdout.decode()
+    shown = [line for line in output.split("\r\x1b[K") if " events · " in line]
+    assert len(shown) >= 2, output
+    known = r"\d+" if int(client.info()["redis_version"].split(".")[0]) >= 7 else r"\?"
+    line = rf"\d+ events · [\d,]+/s · lag {known} · behind \d+\.\d s · dead 0"
+    assert all(re.fullmatch(line, one.rstrip("\r\n")) for one in shown), shown
+    assert shown[-1].startswith("30 events")
+    assert shown[-1].endswith("\n")
+    assert not any("\n" in one for one in shown[:-1]), "one line, written over"
 
 
 @pytest.mark.parametrize(

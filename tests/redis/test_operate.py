@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from penstock import EventSink
-from penstock.__main__ import main, printable
+from penstock.__main__ import CLEAR, main, printable
 from tests.redis.conftest import Server
 
 ESCAPE = "\x1b]0;owned\x07\x9b31m\u202e"
@@ -138,6 +141,30 @@ def test_stats_of_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "no rings" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("is_json", [False, True])
+def test_stats_are_shown_again_every_second(server: Server, ring_dir: str, is_json: bool) -> None:
+    sink = EventSink(server.url, ring_dir=ring_dir)
+    command = [sys.executable, "-m", "penstock", "stats", "--watch", "--ring-dir", ring_dir]
+    command += ["--json"] * is_json
+    terminal, its_side = pty.openpty()
+    with subprocess.Popen(command, stdout=its_side, start_new_session=True) as process:
+        os.close(its_side)
+        output = ""
+        for count in range(1, 4):
+            assert sink.emit("visit")
+            assert sink.flush(5) == 0
+            wanted = f'"delivered": {count}' if is_json else rf"total +{count} +{count} +0"
+            while not re.search(wanted, output.rpartition(CLEAR)[2]):
+                output += os.read(terminal, 1 << 16).decode()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+    os.close(terminal)
+    assert (CLEAR in output) is not is_json
+    if is_json:
+        assert all("targets" in json.loads(line) for line in output.splitlines()[:3])
+    sink.close()
+
+
 def test_stats_of_a_redis_that_is_gone(
     server: Server, ring_dir: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,8 +191,6 @@ def test_stats_of_a_redis_that_is_gone(
 
 
 def test_another_folder_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import os
-
     (tmp_path / f"penstock-{os.geteuid()}").write_text("a file")
     assert main(["stats", "--ring-dir", str(tmp_path)]) == 1
     assert "penstock stats: " in capsys.readouterr().err
