@@ -61,6 +61,32 @@ def summed(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return total
 
 
+Series = tuple[str, str, str, str, float, tuple[int, ...]]
+"""What `EventSink.metrics` gives: kind, name, method, outcome, seconds, counts by bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a sink's processes have counted: the ledger, and what is counted by name."""
+
+    totals: dict[str, Any]
+    limits: tuple[float, ...]
+    series: list[Series]
+    of_all: bool
+    """False: of this process alone, whose ring is in nobody else's sight."""
+
+
+def counters(sink: EventSink) -> Counters:
+    """Of all processes with the sink's target, where they share a folder."""
+    own = sink.stats()
+    if own["ring"]["kind"] != "anonymous":
+        try:
+            return Counters(sink.totals(), *sink.metrics(), of_all=True)
+        except OSError:  # no folder for rings
+            pass
+    return Counters(own, *sink.metrics(own=True), of_all=False)
+
+
 def _locked_inodes() -> set[tuple[int, int, int]] | None:
     """Files that somebody holds by flock, as (major, minor, inode); None where Linux does not
     say so.

@@ -34,6 +34,8 @@ from penstock import _rings
 if TYPE_CHECKING:
     from penstock import EventSink
 
+__all__ = ["CONTENT_TYPE", "Collector", "exposition"]
+
 logger = logging.getLogger("penstock.metrics")
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -42,8 +44,6 @@ REMOTE_SECONDS = 1.0  # a scrape waits no longer for Redis, and for Celery's bro
 # Upper limits in seconds of what is shown of the sink's finer histograms.
 STAGE_LIMITS = (1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
 LATENCY_LIMITS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0)
-
-Row = tuple[str, str, str, str, float, tuple[int, ...]]
 
 
 class Collector(_Collector):
@@ -83,10 +83,10 @@ class Collector(_Collector):
             remote.append(
                 self._remote.submit(_queue_metrics, self._celery_app, self._celery_queues)
             )
-        totals, (limits, rows) = self._counters()
-        yield from _named(limits, rows)
-        yield from _ledger(totals)
-        yield from _latencies(totals)
+        counted = _rings.counters(self._sink)
+        yield from _named(counted.limits, counted.series)
+        yield from _ledger(counted.totals)
+        yield from _latencies(counted.totals)
         yield from self._workers()
         yield from _memory_limit()
         deadline = time.monotonic() + REMOTE_SECONDS
@@ -97,16 +97,6 @@ class Collector(_Collector):
                 asked.cancel()
                 if asked is remote[0] and self._redis_url is not None:
                     yield _redis_up(False)
-
-    def _counters(self) -> tuple[dict[str, Any], tuple[tuple[float, ...], list[Row]]]:
-        """Of all processes; of this one alone where its ring is in nobody else's sight."""
-        own = self._sink.stats()
-        if own["ring"]["kind"] != "anonymous":
-            try:
-                return self._sink.totals(), self._sink.metrics()
-            except OSError:  # no folder for rings
-                pass
-        return own, self._sink.metrics(own=True)
 
     def _workers(self) -> Iterator[Metric]:
         ring = self._sink.stats()["ring"]
@@ -151,7 +141,7 @@ def _add(
     family.add_metric(labels, buckets, seconds)
 
 
-def _named(limits: Sequence[float], rows: Iterable[Row]) -> Iterator[Metric]:
+def _named(limits: Sequence[float], rows: Iterable[_rings.Series]) -> Iterator[Metric]:
     requests = _histogram(
         "penstock_request_duration_seconds",
         "Requests, by the route of the URL, method and class of the status.",

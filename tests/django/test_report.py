@@ -9,6 +9,8 @@ import io
 import json
 import random
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -391,10 +393,32 @@ def test_caches_workers_and_benchmark(tmp_path: Path, every_cache: None) -> None
     assert {row["step"] for row in found["benchmark"]} >= {"added in all", "without penstock"}
 
 
-def test_workers_are_seen() -> None:
-    import subprocess
-    import sys
+def test_keys_asked_by_all_workers(tmp_path: Path) -> None:
+    """The counters are those in shared memory: of processes that have ended, too."""
+    rings = tmp_path / "rings"
+    rings.mkdir(0o700)
+    url = f"file:{tmp_path}/events"
+    code = (
+        "import sys; from penstock import EventSink; sink = EventSink(sys.argv[1], "
+        "ring_dir=sys.argv[2]); sink.emit('a'); "
+        "[sink.observe('cache', 'default', 0.0, word) for word in ('hit', 'hit', 'miss')]; "
+        "sink.close()"
+    )
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code, url, str(rings)], check=True)
+    sink = {"url": url, "ring_dir": str(rings)}
+    with override_settings(PENSTOCK={"SINK": sink, "METRICS": True}):
+        output = io.StringIO()
+        options = {"source": "tables", "format": "json", "cache_stats": True}
+        call_command("penstock_report", stdout=output, **options)
+    found = json.loads(output.getvalue())
+    by_name = {row["cache"]: row for row in found["caches"]}
+    assert (by_name["default"]["hits"], by_name["default"]["misses"]) == (4, 2)
+    assert "all workers" in by_name["default"]["note"]
+    assert "all workers" in by_name["verified tokens"]["note"]
 
+
+def test_workers_are_seen() -> None:
     from penstock.django.reports.surroundings import workers
 
     code = "import penstock, sys; print('ready', flush=True); sys.stdin.read()"

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.core.cache import caches
 from django.db import connections
 
+from penstock import _rings
 from penstock.django.parts import parts
 from penstock.django.reports.figures import Section
 from penstock.django.statements import masked
@@ -66,22 +67,47 @@ def _pg_stat_statements(connection: Any) -> list[list[Any]] | None:
 
 
 def cache_stats() -> Section:
-    """One line a cache: what it can say of itself."""
+    """One line a cache: what it can say of itself, and what all workers have counted."""
     rows: list[list[Any]] = []
+    sink = parts().sink
+    shared = None if sink is None else _rings.counters(sink)
+    counted = {} if shared is None else _keys_asked(shared.series)
+    whose = "all workers" if shared is not None and shared.of_all else "this process only"
     for alias in caches.settings:
         cache = caches[alias]
         name = f"{type(cache).__module__}.{type(cache).__qualname__}"
         try:
-            rows.append([alias, name, *_of_cache(cache)])
+            entries, hits, misses, note = _of_cache(cache)
         except Exception as error:  # a cache that is down is a line, not the end of the report
-            rows.append([alias, name, None, None, None, f"{type(error).__name__}: {error}"])
-    rows += [list(row) for row in _ours()]
+            entries, hits, misses, note = None, None, None, f"{type(error).__name__}: {error}"
+        if alias in counted:
+            hits, misses = counted[alias]
+            note += f"; hits and misses of {whose}, as METRICS counts them"
+        rows.append([alias, name, entries, hits, misses, note])
+    verifier = parts().verifier
+    if verifier is not None:
+        info = verifier.cache_info()
+        figures: list[Any] = [info.size, info.hits, info.misses]
+        if shared is not None and shared.of_all:
+            looked = shared.totals["token_cache"]
+            figures = [None, looked["hits"], looked["misses"]]
+        note = f"hits and misses of {whose}"
+        rows.append(["verified tokens", "penstock.TokenVerifier", *figures, note])
     return Section(
         "caches",
         "Caches",
         ["cache", "backend", "entries", "hits", "misses", "note"],
         rows,
     )
+
+
+def _keys_asked(series: Iterable[_rings.Series]) -> dict[str, tuple[int, int]]:
+    """Hits and misses by alias."""
+    found: dict[str, dict[str, int]] = {}
+    for kind, alias, _method, outcome, _seconds, counts in series:
+        if kind == "cache":
+            found.setdefault(alias, {})[outcome] = sum(counts)
+    return {alias: (by.get("hit", 0), by.get("miss", 0)) for alias, by in found.items()}
 
 
 def _of_cache(cache: Any) -> list[Any]:
@@ -131,16 +157,6 @@ def _redis_client(cache: Any) -> Any:
     if type(cache).__module__.startswith("django_redis"):
         return cache.client.get_client(write=False)
     return None
-
-
-def _ours() -> Iterator[list[Any]]:
-    """The cache of verified tokens: every worker's, where the sink's counters are shared."""
-    now = parts()
-    if now.verifier is None:
-        return
-    info = now.verifier.cache_info()
-    note = "in this process only: `penstock stats` shows every worker's"
-    yield ["verified tokens", "penstock.TokenVerifier", info.size, info.hits, info.misses, note]
 
 
 # --- processes --------------------------------------------------------------------------------
