@@ -46,6 +46,8 @@ except ImportError as error:
 
 from penstock.events import DEAD_FIELDS, Event, NewerFormatError
 
+__all__ = ["Consumer", "Counts", "Unavailable", "connect", "consume", "dead_stream"]
+
 logger = logging.getLogger("penstock.consume")
 
 Handler = Callable[[Sequence[Event]], object]
