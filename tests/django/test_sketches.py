@@ -52,10 +52,13 @@ def test_few_are_counted_exactly(texts: list[str]) -> None:
 
 
 def test_many_are_estimated_in_bounded_memory() -> None:
-    distinct = Distinct(1024)
+    distinct, at_once = Distinct(1024), Distinct(1024)
     for number in range(50_000):
         distinct.add(f"visitor {number}")
         distinct.add(f"visitor {number // 2}")
+    for start in range(0, 50_000, 1000):
+        at_once.add_all(f"visitor {number}" for number in range(start // 2, start + 1000))
+    assert at_once._kept == distinct._kept
     assert not distinct.is_exact
     assert len(distinct._heap) == len(distinct._kept) == 1024
     # the standard error is 3 %; a process in 10^8 is further off than six times that

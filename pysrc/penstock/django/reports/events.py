@@ -230,7 +230,9 @@ def _add(collector: Collector, event: Event, time: int) -> None:
         collector.visitors.add(fingerprint)
         collector.sessions.add(fingerprint, time)
         collector.new_visitors += event.new
-        collector.add_visitors([(slot, fingerprint)])
+        visitors = collector.slot_visitors(slot)
+        if visitors is not None:
+            visitors.add(fingerprint)
 
 
 def _notes(collector: Collector, samples: Counter[float]) -> Iterator[str]:

@@ -289,16 +289,12 @@ class Collector:
         elif slow > self.slowest[0]:
             heapq.heapreplace(self.slowest, slow)
 
-    def add_visitors(self, found: Iterable[tuple[int, str]]) -> None:
-        """Who was there in which step of time; "" is nobody."""
-        for slot, fingerprint in found:
-            if fingerprint:
-                visitors = self._visitors.get(slot)
-                if visitors is None:
-                    if len(self._visitors) > MOST_SLOTS:
-                        continue
-                    visitors = self._visitors[slot] = Distinct(1024)
-                visitors.add(fingerprint)
+    def slot_visitors(self, slot: int) -> Distinct | None:
+        """Who was there in a step of time, to be added to; None where there are too many steps."""
+        visitors = self._visitors.get(slot)
+        if visitors is None and len(self._visitors) <= MOST_SLOTS:
+            visitors = self._visitors[slot] = Distinct(1024)
+        return visitors
 
     def set_slot_visitors(self, slot: int, count: int) -> None:
         self._visitor_counts[slot] = count

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from typing import Final
 
 FINE: Final = 3  # digits of a duration that are kept: within 0.5 %
 COARSE: Final = 2  # the same for a chart: within 5 %
+_HASH_MASK: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 
 def rounded_down(value: int, digits: int) -> int:
@@ -73,18 +75,30 @@ class Distinct:
         self._heap: list[int] = []  # the negated hashes: the largest on top
 
     def add(self, text: str) -> None:
-        value = (
-            hash(text) & 0xFFFF_FFFF_FFFF_FFFF
-        )  # keyed anew in each process: see PYTHONHASHSEED
+        self._add(hash(text) & _HASH_MASK)  # keyed anew in each process: see PYTHONHASHSEED
+
+    def add_all(self, texts: Iterable[str]) -> None:
+        """Each of them. Most of many are there already, or too large: those cost little."""
+        found = {value & _HASH_MASK for value in map(hash, texts)} - self._kept
+        if len(self._heap) == self._size:
+            limit = -self._heap[0]
+            found = {value for value in found if value < limit}
+        for value in sorted(found):
+            if not self._add(value):
+                break  # the rest is larger still
+
+    def _add(self, value: int) -> bool:
+        """Was it not there, and small enough?"""
         if value in self._kept:
-            return
+            return False
         if len(self._heap) < self._size:
             heapq.heappush(self._heap, -value)
         elif value < -self._heap[0]:
             self._kept.discard(-heapq.heappushpop(self._heap, -value))
         else:
-            return
+            return False
         self._kept.add(value)
+        return True
 
     @property
     def is_exact(self) -> bool:
