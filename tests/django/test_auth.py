@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpResponse
+from django.middleware.csrf import CSRF_SESSION_KEY
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from rest_framework_simplejwt import state
 
@@ -245,6 +246,29 @@ def test_token_from_a_cookie_needs_the_csrf_check(
     assert (b"ann" in response.content) == known
     if path not in ASKING:
         assert response.status_code == (200 if known else 403)
+
+
+def client_with_csrf_in_the_session(ann: User) -> Client:
+    client = Client(enforce_csrf_checks=True)
+    session = client.session
+    session[CSRF_SESSION_KEY] = "a" * 32
+    session.save()
+    client.cookies["jwt"] = text(ann)
+    return client
+
+
+@override_settings(CSRF_USE_SESSIONS=True)
+@pytest.mark.parametrize("path", [*ASKING, "/api/drf/", "/ninja/who"])
+@pytest.mark.parametrize("csrf", ["a" * 32, "b" * 32])
+def test_csrf_secret_in_the_session(path: str, csrf: str, ann: User) -> None:
+    response = client_with_csrf_in_the_session(ann).post(path, headers={"x-csrftoken": csrf})
+    assert (b"ann" in response.content) == (csrf == "a" * 32)
+
+
+@override_settings(CSRF_USE_SESSIONS=True)
+def test_async_code_does_not_read_the_session_itself(ann: User) -> None:
+    """Django refuses to ask the database in an event loop, where nobody has asked before."""
+    assert b"ann" in client_with_csrf_in_the_session(ann).get("/aninja/who").content
 
 
 @pytest.mark.parametrize("path", [*ASKING, *APIS])

@@ -8,11 +8,11 @@ import threading
 from typing import Any
 
 import pytest
-from asgiref.sync import SyncToAsync
+from asgiref.sync import SyncToAsync, iscoroutinefunction
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory, override_settings
 
 import penstock.django
@@ -170,6 +170,35 @@ def test_cancelled_request_is_recorded_as_499(events: Events) -> None:
     asyncio.run(scenario())
     [event] = events()
     assert event["status"] == "499"
+
+
+def test_failure_below_is_recorded_once_and_raised(events: Events) -> None:
+    """Django turns an exception into a response below us; other middleware need not."""
+
+    def fails(request: HttpRequest) -> HttpResponse:
+        raise KeyError(request.path)
+
+    async def afails(request: HttpRequest) -> HttpResponse:
+        raise KeyError(request.path)
+
+    async def call() -> None:
+        await PenstockMiddleware(afails)(AsyncRequestFactory().get("/page/", headers=bearer()))
+
+    with pytest.raises(KeyError):
+        PenstockMiddleware(fails)(RequestFactory().get("/page/", headers=bearer()))
+    with pytest.raises(KeyError):
+        asyncio.run(call())
+    assert [event["status"] for event in events()] == ["500", "500"]
+
+
+def test_it_says_whether_it_is_async() -> None:
+    """Middleware above asks: without the answer it would take a coroutine for a response."""
+
+    async def aview(request: HttpRequest) -> HttpResponse:
+        return HttpResponse()
+
+    assert iscoroutinefunction(PenstockMiddleware(aview))
+    assert not iscoroutinefunction(PenstockMiddleware(lambda request: HttpResponse()))
 
 
 @pytest.mark.django_db
