@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One pass over the User-Agent, 32 bytes at a time: a block that has no
- * pair of letters with which a word begins is passed over, so that the usual
- * browser costs a few nanoseconds. */
+ * three letters with which a word begins is passed over, so that the usual
+ * browser ("Linux", "like") costs a few nanoseconds. */
 #include "agent.h"
 
 #include <stdint.h>
@@ -66,26 +66,30 @@ word_stands_in(ps_span text, size_t at, const uint64_t starts[4])
     return false;
 }
 
-/* Is there a word that begins in the block at text[at]? The byte behind the
- * block is read too. */
+/* Is there a word that begins in the block at text[at]? The two bytes behind
+ * the block are read too. */
 static inline __attribute__((always_inline)) bool
 block_has_word(ps_span text, size_t at)
 {
     block first;
     block second;
+    block third;
     memcpy(&first, text.ptr + at, sizeof(first));
     memcpy(&second, text.ptr + at + 1, sizeof(second));
+    memcpy(&third, text.ptr + at + 2, sizeof(third));
     first |= 0x20;
     second |= 0x20;
-    /* 0xff where a word may begin: its first two letters, in lower case */
+    third |= 0x20;
+    /* 0xff where a word may begin: its first three letters, in lower case */
     block found =
-        (block)(((first == 'b') & (second == 'o')) |
-                ((first == 'c') & (second == 'r')) |
-                ((first == 'h') & (second == 'e')) |
-                ((first == 'l') & (second == 'i')) |
-                ((first == 'f') & (second == 'a')) |
-                ((first == 's') &
-                 ((second == 'p') | (second == 'l') | (second == 'c'))));
+        (block)(((first == 'b') & (second == 'o') & (third == 't')) |
+                ((first == 'c') & (second == 'r') & (third == 'a')) |
+                ((first == 'h') & (second == 'e') & (third == 'a')) |
+                ((first == 'l') & (second == 'i') & (third == 'g')) |
+                ((first == 'f') & (second == 'a') & (third == 'c')) |
+                ((first == 's') & (((second == 'p') & (third == 'i')) |
+                                   ((second == 'l') & (third == 'u')) |
+                                   ((second == 'c') & (third == 'r')))));
     uint64_t quarters[4];
     memcpy(quarters, &found, sizeof(quarters));
     if ((quarters[0] | quarters[1] | quarters[2] | quarters[3]) == 0) {
@@ -94,8 +98,8 @@ block_has_word(ps_span text, size_t at)
     return word_stands_in(text, at, quarters);
 }
 
-/* A block and the byte behind it: its last pair of letters. */
-#define REACH (sizeof(block) + 1)
+/* A block and the bytes behind it: its last three letters. */
+#define REACH (sizeof(block) + 2)
 
 /* For a text of REACH bytes and more. */
 static inline __attribute__((always_inline)) bool

@@ -29,9 +29,39 @@ static const struct {
     {"bytes over 0x7f", PS_SPAN("\xff\xfe b\xc3\xb6t"), 0},
 };
 
+/* Each word at each place of a text of each length, so that it lies across
+ * the end of a block, and ends with the text. */
+static void
+test_places(void)
+{
+    static const ps_span WORDS[] = {
+        {"bot", 3},      {"crawl", 5},  {"facebookexternalhit", 19},
+        {"headless", 8}, {"slurp", 5},  {"lighthouse", 10},
+        {"spider", 6},   {"scrapy", 6},
+    };
+    char text[112];
+    for (size_t w = 0; w < sizeof(WORDS) / sizeof(WORDS[0]); w++) {
+        int found = 1;
+        int invented = 0;
+        for (size_t at = 0; at < 80; at++) {
+            for (size_t more = 0; more < 12; more++) {
+                size_t length = at + WORDS[w].len + more;
+                memset(text, 'x', sizeof(text));
+                memcpy(text + at, WORDS[w].ptr, WORDS[w].len);
+                found &= ps_agent_is_bot(guarded((ps_span){text, length}));
+                text[at + WORDS[w].len - 1] = '-';
+                invented |= ps_agent_is_bot(guarded((ps_span){text, length}));
+            }
+        }
+        ok(found, "bot: %s at any place", WORDS[w].ptr);
+        ok(!invented, "bot: all but the end of %s is none", WORDS[w].ptr);
+    }
+}
+
 int
 main(void)
 {
+    test_places();
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         ok(ps_agent_is_bot(guarded(CASES[i].user_agent)) == CASES[i].bot,
            "bot: %s", CASES[i].why);
