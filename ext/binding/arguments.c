@@ -14,9 +14,10 @@ is_named(PyObject *name, const char *wanted)
 }
 
 int
-read_arguments(const char *function, const char *const *names,
-               Py_ssize_t count, Py_ssize_t required, PyObject *const *args,
-               Py_ssize_t nargs, PyObject *kwnames, PyObject **values)
+read_named_arguments(const char *function, const char *const *names,
+                     Py_ssize_t count, Py_ssize_t required,
+                     PyObject *const *args, Py_ssize_t nargs,
+                     PyObject *kwnames, PyObject **values)
 {
     if (nargs > count) {
         PyErr_Format(PyExc_TypeError,

@@ -6,11 +6,8 @@
 #include "request.h"
 
 ps_span
-text_bytes(PyObject *text)
+text_bytes_of_any(PyObject *text)
 {
-    if (text == NULL) {
-        return PS_NO_SPAN;
-    }
     if (PyUnicode_Check(text)) {
         if (PyUnicode_KIND(text) == PyUnicode_1BYTE_KIND) {
             return (ps_span){(const char *)PyUnicode_1BYTE_DATA(text),
@@ -112,8 +109,10 @@ environ_header(void *opaque, ps_header which, size_t *count)
     request_source *source = opaque;
     PyObject *value =
         request_lookup(source->environ, environ_name(source, which));
-    if (which == PS_HEADER_AUTHORIZATION && !hold(source, value)) {
-        value = NULL;
+    if (value == NULL || /* most of those that are asked for */
+        (which == PS_HEADER_AUTHORIZATION && !hold(source, value))) {
+        *count = 0;
+        return PS_NO_SPAN;
     }
     ps_span text = text_bytes(value);
     *count = text.ptr != NULL;

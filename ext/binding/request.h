@@ -57,7 +57,23 @@ PyObject *request_lookup(PyObject *dict, PyObject *name);
 /* The bytes of a str (latin-1 where all characters fit, else UTF-8) or
  * bytes object, borrowed from it. Absent for anything else, and for a str
  * that UTF-8 cannot hold. Never fails. */
-ps_span text_bytes(PyObject *text);
+static inline ps_span text_bytes(PyObject *text);
+
+/* text_bytes() of what is no ASCII str. */
+ps_span text_bytes_of_any(PyObject *text);
+
+static inline ps_span
+text_bytes(PyObject *text)
+{
+    if (text == NULL) {
+        return PS_NO_SPAN;
+    }
+    if (PyUnicode_CheckExact(text) && PyUnicode_IS_COMPACT_ASCII(text)) {
+        return (ps_span){(const char *)PyUnicode_1BYTE_DATA(text),
+                         (size_t)PyUnicode_GET_LENGTH(text)};
+    }
+    return text_bytes_of_any(text);
+}
 
 /* The decoded path of a request as UTF-8. `*owner` is a new reference to
  * what `*path` points into. Never -1 but without memory. */
