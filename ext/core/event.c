@@ -105,64 +105,22 @@ ps_event_measure(ps_span kind, const ps_field *fields, size_t count,
     return PS_OK;
 }
 
-/* Names and values are mostly short: for these a call of memcpy costs more
- * than the copy, which is two overlapping moves of a fixed size. */
-static inline char *
-put(char *at, ps_span bytes)
-{
-    const char *from = bytes.ptr;
-    size_t len = bytes.len;
-    if (len > 32) {
-        memcpy(at, from, len);
-    } else if (len >= 16) {
-        memcpy(at, from, 16);
-        memcpy(at + len - 16, from + len - 16, 16);
-    } else if (len >= 8) {
-        memcpy(at, from, 8);
-        memcpy(at + len - 8, from + len - 8, 8);
-    } else if (len >= 4) {
-        memcpy(at, from, 4);
-        memcpy(at + len - 4, from + len - 4, 4);
-    } else if (len != 0) {
-        at[0] = from[0];
-        at[len / 2] = from[len / 2];
-        at[len - 1] = from[len - 1];
-    }
-    return at + len;
-}
-
-static inline char *
-put_field_head(char *at, size_t name, size_t value)
-{
-    uint16_t length = (uint16_t)value;
-    *at = (char)(unsigned char)name;
-    memcpy(at + 1, &length, 2);
-    return at + 3;
-}
-
-static inline char *
-put_field(char *at, ps_span name, ps_span value)
-{
-    at = put_field_head(at, name.len, value.len);
-    at = put(at, name);
-    return put(at, value);
-}
-
 static void
 write_uneven(char *at, const ps_event_plan *plan, const ps_field *fields,
              size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (fields[i].value.ptr != NULL) {
-            at = put_field(at, fields[i].name,
-                           ps_event_cut(fields[i].value, PS_FIELD_VALUE_MAX));
+            at = ps_event_put_field(
+                at, fields[i].name,
+                ps_event_cut(fields[i].value, PS_FIELD_VALUE_MAX));
         }
     }
     if (plan->altered_bytes == 0) {
         return;
     }
-    at = put_field_head(at, ALTERED.len, plan->altered_bytes);
-    at = put(at, ALTERED);
+    at = ps_event_put_field_head(at, ALTERED.len, plan->altered_bytes);
+    at = ps_event_put_bytes(at, ALTERED);
     bool first = true;
     for (size_t i = 0; i < count; i++) {
         if (fields[i].value.ptr == NULL || !is_altered(&fields[i])) {
@@ -171,9 +129,31 @@ write_uneven(char *at, const ps_event_plan *plan, const ps_field *fields,
         if (!first) {
             *at++ = ',';
         }
-        at = put(at, fields[i].name);
+        at = ps_event_put_bytes(at, fields[i].name);
         first = false;
     }
+}
+
+/* All that comes before the fields; answers where they go. */
+static inline char *
+write_head(char *record, ps_span kind, unsigned field_count, int64_t time_ms,
+           uint32_t flags)
+{
+    uint64_t head = ((uint64_t)time_ms & 0xFFFFFFFFFFFFU) |
+                    (uint64_t)(flags & 0xFF) << 48 |
+                    (uint64_t)field_count << 56;
+    memcpy(record + 16, &head, 8);
+    char *at = record + PS_RECORD_HEADER;
+    *at++ = (char)(unsigned char)kind.len;
+    return ps_event_put_bytes(at, kind);
+}
+
+void
+ps_event_write_body(char *record, ps_span kind, ps_span body,
+                    unsigned field_count, int64_t time_ms, uint32_t flags)
+{
+    char *at = write_head(record, kind, field_count, time_ms, flags);
+    memcpy(at, body.ptr, body.len);
 }
 
 void
@@ -181,19 +161,13 @@ ps_event_write(char *record, const ps_event_plan *plan, ps_span kind,
                const ps_field *fields, size_t count, int64_t time_ms,
                uint32_t flags)
 {
-    uint64_t head = ((uint64_t)time_ms & 0xFFFFFFFFFFFFU) |
-                    (uint64_t)(flags & 0xFF) << 48 |
-                    (uint64_t)plan->field_count << 56;
-    memcpy(record + 16, &head, 8);
-    char *at = record + PS_RECORD_HEADER;
-    *at++ = (char)(unsigned char)kind.len;
-    at = put(at, kind);
+    char *at = write_head(record, kind, plan->field_count, time_ms, flags);
     if (!plan->plain) {
         write_uneven(at, plan, fields, count);
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        at = put_field(at, fields[i].name, fields[i].value);
+        at = ps_event_put_field(at, fields[i].name, fields[i].value);
     }
 }
 

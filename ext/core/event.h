@@ -56,6 +56,64 @@ typedef struct ps_event_plan {
 PS_CHECKED ps_status ps_event_measure(ps_span kind, const ps_field *fields,
                                       size_t count, ps_event_plan *plan);
 
+/* Names and values are mostly short: for these a call of memcpy costs more
+ * than the copy, which is two overlapping moves of a fixed size. */
+static inline char *
+ps_event_put_bytes(char *at, ps_span bytes)
+{
+    const char *from = bytes.ptr;
+    size_t len = bytes.len;
+    if (len > 32) {
+        memcpy(at, from, len);
+    } else if (len >= 16) {
+        memcpy(at, from, 16);
+        memcpy(at + len - 16, from + len - 16, 16);
+    } else if (len >= 8) {
+        memcpy(at, from, 8);
+        memcpy(at + len - 8, from + len - 8, 8);
+    } else if (len >= 4) {
+        memcpy(at, from, 4);
+        memcpy(at + len - 4, from + len - 4, 4);
+    } else if (len != 0) {
+        at[0] = from[0];
+        at[len / 2] = from[len / 2];
+        at[len - 1] = from[len - 1];
+    }
+    return at + len;
+}
+
+static inline char *
+ps_event_put_field_head(char *at, size_t name, size_t value)
+{
+    uint16_t length = (uint16_t)value;
+    *at = (char)(unsigned char)name;
+    memcpy(at + 1, &length, 2);
+    return at + 3;
+}
+
+/* Writes one field of a record; answers where the next one goes. The name has
+ * at most PS_FIELD_NAME_MAX bytes, the value PS_FIELD_VALUE_MAX. */
+static inline char *
+ps_event_put_field(char *at, ps_span name, ps_span value)
+{
+    at = ps_event_put_field_head(at, name.len, value.len);
+    at = ps_event_put_bytes(at, name);
+    return ps_event_put_bytes(at, value);
+}
+
+/* Bytes of the record of `kind` with fields that have `body` bytes. */
+static inline size_t
+ps_event_size(ps_span kind, size_t body)
+{
+    return PS_RECORD_HEADER + 1 + kind.len + body;
+}
+
+/* ps_event_write() for fields that are written already: `body` is what
+ * ps_event_put_field() wrote, for `field_count` fields. Any thread. */
+void ps_event_write_body(char *record, ps_span kind, ps_span body,
+                         unsigned field_count, int64_t time_ms,
+                         uint32_t flags);
+
 /* Writes all of the record but its first 16 bytes (the ring's part). `record`
  * has plan->size bytes. Any thread. */
 void ps_event_write(char *record, const ps_event_plan *plan, ps_span kind,

@@ -8,13 +8,15 @@
 
 #include <string.h>
 
+#define DECIMAL_MAX 20U /* digits of the largest uint64_t */
+#define WORD_MAX 64U    /* bytes of a reason or an agent, and more */
+
 /* The fields of one event, and room for the texts that are made for it. */
 typedef struct writer {
     ps_field fields[11 + PS_EXTRA_COUNT + PS_EVENT_FIELDS_MAX];
     size_t count;
-    char status[12];
-    char duration[24];
-
+    char status[DECIMAL_MAX];
+    char duration[DECIMAL_MAX];
     char prefix[PS_ADDRESS_MAX + 4];
 } writer;
 
@@ -121,9 +123,20 @@ put_extra_fields(const ps_request_event *event, const ps_request *request,
     }
 }
 
-void
-ps_request_event_emit(ps_sink *sink, const ps_request_event *event,
-                      const ps_request *request)
+/* Absent for a token that was not refused; else at most WORD_MAX bytes. */
+static ps_span
+reason_word(ps_status reason)
+{
+    if (reason == PS_OK || reason == PS_ABSENT) {
+        return PS_NO_SPAN;
+    }
+    const char *word = ps_status_word(reason);
+    return (ps_span){word, strlen(word)};
+}
+
+static ps_status
+emit_fields(ps_sink *sink, const ps_request_event *event,
+            const ps_request *request)
 {
     writer out;
     out.count = 0;
@@ -142,19 +155,105 @@ ps_request_event_emit(ps_sink *sink, const ps_request_event *event,
     put(&out, PS_SPAN("user"), event->user);
     put(&out, PS_SPAN("fingerprint"), event->fingerprint);
     put(&out, PS_SPAN("new"), event->is_new ? PS_SPAN("1") : PS_NO_SPAN);
-    if (event->reason != PS_OK && event->reason != PS_ABSENT) {
-        const char *word = ps_status_word(event->reason);
-        put(&out, PS_SPAN("reason"), (ps_span){word, strlen(word)});
-    }
+    put(&out, PS_SPAN("reason"), reason_word(event->reason));
     put(&out, PS_SPAN("agent"), ps_agent_word(event->agent));
     put_extra_fields(event, request, &out);
     for (size_t i = 0; i < event->field_count && i < PS_EVENT_FIELDS_MAX;
          i++) {
         out.fields[out.count++] = event->fields[i];
     }
+    return ps_sink_emit(sink, PS_SPAN("request"), out.fields, out.count,
+                        event->fingerprint.len != 0 ? PS_EVENT_SESSION : 0);
+}
+
+/* --- the usual event --------------------------------------------------- */
+
+/* Values of the usual event, all together. */
+#define USUAL_MAX 512U
+/* Its names, their lengths, and what is not counted among its values. */
+#define USUAL_REST 192U
+
+/* Every field that it may have, with its head of three bytes. */
+_Static_assert(sizeof("label"
+                      "method"
+                      "path"
+                      "route"
+                      "status"
+                      "duration_us"
+                      "user"
+                      "fingerprint"
+                      "new"
+                      "reason"
+                      "agent") +
+                       11 * 3 + DECIMAL_MAX * 2 + 1 <=
+                   USUAL_REST,
+               "an event of usual length fits");
+
+/* No field is cut, repaired or asked for by a setting or the view; and the
+ * event is short. */
+static bool
+is_usual(const ps_sink *sink, const ps_request_event *event)
+{
+    return event->extra_fields == 0 && event->field_count == 0 &&
+           !event->path_is_altered && !ps_sink_is_sampling(sink) &&
+           event->label.len + event->method.len + event->path.len +
+                   event->route.len + event->user.len +
+                   event->fingerprint.len <=
+               USUAL_MAX - 2 * WORD_MAX;
+}
+
+/* Where the next field goes, and how many there are. */
+typedef struct written {
+    char *at;
+    unsigned count;
+} written;
+
+static inline __attribute__((always_inline)) void
+write(written *out, ps_span name, ps_span value)
+{
+    if (value.ptr != NULL && value.len != 0) {
+        out->at = ps_event_put_field(out->at, name, value);
+        out->count++;
+    }
+}
+
+/* The same fields as emit_fields(), each written once where its name is
+ * known. */
+static ps_status
+emit_usual(ps_sink *sink, const ps_request_event *event)
+{
+    char bytes[USUAL_MAX + USUAL_REST];
+    char digits[DECIMAL_MAX];
+    written out = {bytes, 0};
+    write(&out, PS_SPAN("label"), event->label);
+    write(&out, PS_SPAN("method"), event->method);
+    write(&out, PS_SPAN("path"), event->path);
+    write(&out, PS_SPAN("route"), event->route);
+    write(&out, PS_SPAN("status"),
+          decimal((uint64_t)(event->status > 0 ? event->status : 0), digits,
+                  sizeof(digits)));
+    write(&out, PS_SPAN("duration_us"),
+          decimal(event->duration_us, digits, sizeof(digits)));
+    write(&out, PS_SPAN("user"), event->user);
+    write(&out, PS_SPAN("fingerprint"), event->fingerprint);
+    if (event->is_new) {
+        write(&out, PS_SPAN("new"), PS_SPAN("1"));
+    }
+    write(&out, PS_SPAN("reason"), reason_word(event->reason));
+    write(&out, PS_SPAN("agent"), ps_agent_word(event->agent));
+    ps_span body = {bytes, (size_t)(out.at - bytes)};
+    return ps_sink_emit_written(sink, PS_SPAN("request"), body, out.count,
+                                event->fingerprint.len != 0 ? PS_EVENT_SESSION
+                                                            : 0);
+}
+
+void
+ps_request_event_emit(ps_sink *sink, const ps_request_event *event,
+                      const ps_request *request)
+{
     /* a refused event is counted by the sink; the request goes on */
-    ps_status status =
-        ps_sink_emit(sink, PS_SPAN("request"), out.fields, out.count,
-                     event->fingerprint.len != 0 ? PS_EVENT_SESSION : 0);
+    ps_status status = is_usual(sink, event)
+                           ? emit_usual(sink, event)
+                           : emit_fields(sink, event, request);
     (void)status;
 }

@@ -266,6 +266,23 @@ reserve(ps_sink *sink, ps_span kind, size_t size, uint64_t *position,
     return status;
 }
 
+/* The written record becomes an event. */
+static inline void
+settle(ps_sink *sink, uint64_t position, char *record, size_t size)
+{
+    /* Counted before it can be seen: nobody reads more settled events than
+     * accepted ones. */
+    ps_count(&sink->ring.header->stats.accepted, 1);
+    ps_ring_commit(&sink->ring, position, record, size);
+    /* Either the thread saw our reservation before it slept, or we see that
+     * it sleeps: see sleep_deeply. */
+    int state =
+        atomic_load_explicit(&sink->thread_state, memory_order_seq_cst);
+    if (__builtin_expect(state >= PS_THREAD_DEEP_IDLE, 0)) {
+        rouse(sink, state);
+    }
+}
+
 static ps_status
 put(ps_sink *sink, ps_span kind, const ps_field *fields, size_t count,
     uint32_t flags)
@@ -282,17 +299,25 @@ put(ps_sink *sink, ps_span kind, const ps_field *fields, size_t count,
     }
     ps_event_write(record, &plan, kind, fields, count, ps_clock_wall_ms(),
                    flags);
-    /* Counted before it can be seen: nobody reads more settled events than
-     * accepted ones. */
-    ps_count(&sink->ring.header->stats.accepted, 1);
-    ps_ring_commit(&sink->ring, position, record, plan.size);
-    /* Either the thread saw our reservation before it slept, or we see that
-     * it sleeps: see sleep_deeply. */
-    int state =
-        atomic_load_explicit(&sink->thread_state, memory_order_seq_cst);
-    if (__builtin_expect(state >= PS_THREAD_DEEP_IDLE, 0)) {
-        rouse(sink, state);
+    settle(sink, position, record, plan.size);
+    return PS_OK;
+}
+
+/* The same for fields that are written already. */
+static ps_status
+put_written(ps_sink *sink, ps_span kind, ps_span body, unsigned field_count,
+            uint32_t flags)
+{
+    size_t size = ps_event_size(kind, body.len);
+    uint64_t position;
+    char *record;
+    ps_status status = reserve(sink, kind, size, &position, &record);
+    if (status != PS_OK) {
+        return status;
     }
+    ps_event_write_body(record, kind, body, field_count, ps_clock_wall_ms(),
+                        flags);
+    settle(sink, position, record, size);
     return PS_OK;
 }
 
@@ -327,9 +352,32 @@ ps_sink_emit(ps_sink *sink, ps_span kind, const ps_field *fields, size_t count,
         status = start(sink);
     }
     if (status == PS_OK) {
-        status = sink->sample_text[0] == '\0'
+        status = !ps_sink_is_sampling(sink)
                      ? put(sink, kind, fields, count, flags)
                      : put_sampled(sink, kind, fields, count, flags);
+    }
+    if (__builtin_expect(status != PS_OK, 0)) {
+        ps_sink_refuse(sink, status);
+    }
+    return status;
+}
+
+bool
+ps_sink_is_sampling(const ps_sink *sink)
+{
+    return sink->sample_text[0] != '\0';
+}
+
+ps_status
+ps_sink_emit_written(ps_sink *sink, ps_span kind, ps_span body,
+                     unsigned field_count, uint32_t flags)
+{
+    ps_status status = PS_OK;
+    if (__builtin_expect(!is_up(sink), 0)) {
+        status = start(sink);
+    }
+    if (status == PS_OK) {
+        status = put_written(sink, kind, body, field_count, flags);
     }
     if (__builtin_expect(status != PS_OK, 0)) {
         ps_sink_refuse(sink, status);

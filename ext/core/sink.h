@@ -56,6 +56,16 @@ PS_CHECKED ps_status ps_sink_emit(ps_sink *sink, ps_span kind,
                                   const ps_field *fields, size_t count,
                                   uint32_t flags);
 
+/* Does this sink keep only some events, and say so in each? */
+bool ps_sink_is_sampling(const ps_sink *sink);
+
+/* ps_sink_emit() for fields that are written already, as for
+ * ps_event_write_body(): for a sink that is not sampling, and an event below
+ * all caps. Any thread. */
+PS_CHECKED ps_status ps_sink_emit_written(ps_sink *sink, ps_span kind,
+                                          ps_span body, unsigned field_count,
+                                          uint32_t flags);
+
 /* Counts an event that the caller itself refused. Any thread. */
 void ps_sink_refuse(ps_sink *sink, ps_status reason);
 

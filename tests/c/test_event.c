@@ -24,6 +24,40 @@ round_trip(ps_span kind, const ps_field *fields, size_t count, ps_event *event)
     return ps_event_read(record, event);
 }
 
+/* Values of every length that has a way of its own to be copied: written one
+ * by one they make the same record. */
+static void
+test_written(void)
+{
+    int same = 1;
+    for (size_t len = 0; len <= 70; len++) {
+        const ps_field fields[] = {
+            {.name = PS_SPAN("label"), .value = PS_SPAN("track")},
+            {.name = PS_SPAN("path"), .value = {big, len}},
+        };
+        char at_once[PS_RECORD_MAX] = {0};
+        char one_by_one[PS_RECORD_MAX] = {0};
+        ps_event_plan plan;
+        if (ps_event_measure(PS_SPAN("request"), fields, 2, &plan) != PS_OK) {
+            same = 0;
+            break;
+        }
+        ps_event_write(at_once, &plan, PS_SPAN("request"), fields, 2, 5,
+                       PS_EVENT_SESSION);
+        ps_span room = guarded((ps_span){big, 2 * 3 + 5 + 5 + 4 + len});
+        char *body = (char *)(uintptr_t)room.ptr;
+        char *end = ps_event_put_field(body, fields[0].name, fields[0].value);
+        end = ps_event_put_field(end, fields[1].name, fields[1].value);
+        ps_span written = {body, (size_t)(end - body)};
+        ps_event_write_body(one_by_one, PS_SPAN("request"), written, 2, 5,
+                            PS_EVENT_SESSION);
+        same &= written.len == room.len;
+        same &= plan.size == ps_event_size(PS_SPAN("request"), written.len);
+        same &= memcmp(at_once, one_by_one, sizeof(at_once)) == 0;
+    }
+    ok(same, "written: the same record, at once or field by field");
+}
+
 static const struct {
     const char *why;
     ps_span text;
@@ -207,6 +241,7 @@ main(void)
     test_round_trip();
     test_lengths();
     test_limits();
+    test_written();
     test_hostile();
     return done_testing();
 }

@@ -706,6 +706,25 @@ def test_lone_surrogate_in_a_path(make_gate: Any, sink: EventSink) -> None:
     assert event["altered"] == "path"
 
 
+def test_events_of_every_length_say_the_same(make_gate: Any, sink: EventSink) -> None:
+    """Short events without extra fields are written in a way of their own."""
+    gates = make_gate(), make_gate(event_fields=["scheme"])
+    for length in (*range(1, 24), *range(280, 420), 511, 512, 2048, 2049, 3000):
+        path = "/" + "x" * (length - 1)
+        for gate in gates:
+            visit = gate.enter(make_environ(path, headers={"user-agent": "a bot"}))
+            visit.finish(200, user="somebody", route="a/<route>/")
+        plain, extra = sink.captured()[-2:]
+        assert extra.pop("scheme") == "http"
+        for event in plain, extra:
+            for name in ("id", "time", "duration_us"):
+                event.pop(name)
+        assert plain == extra
+        assert list(plain) == list(extra)
+        assert plain["path"] == path[:2048]
+        assert plain.get("altered") == ("path" if length > 2048 else None)
+
+
 # --- odd input ---------------------------------------------------------------------------------
 
 
