@@ -76,11 +76,18 @@ $(eval $(call BUILD_RULES,fuzz,$(FUZZ),$$(CLANG)))
 AARCH64 := -O2 -g -DPS_ALLOC_TEST
 $(eval $(call BUILD_RULES,aarch64,$(AARCH64),aarch64-linux-gnu-gcc))
 
-FUZZ_LINK = $(CLANG) $(CFLAGS_CORE) $(FUZZ) -fsanitize=fuzzer $< -o $@ \
+FUZZ_LINK = $(CLANG) $(CFLAGS_CORE) $(FUZZ) -fsanitize=fuzzer \
+        $(filter %.c,$^) -o $@ \
         build/fuzz/libpenstock.a $(LIBS)
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libpenstock.a
 	$(call SAY,fuzz $<)
 	$(Q)$(FUZZ_LINK)
+# It comes with a verifier of its own, which takes every signature; the
+# library's is then left out.
+build/fuzz/fuzz_verifier: tests/fuzz/fuzz_verifier.c ext/core/verifier.c \
+        build/fuzz/libpenstock.a
+	$(call SAY,fuzz $<)
+	$(Q)$(FUZZ_LINK) -DPS_FUZZ_SKIP_SIGNATURE
 build/fuzz/canary_fuzz: tests/c/canary_fuzz.c build/fuzz/libpenstock.a
 	$(call SAY,fuzz $<)
 	$(Q)$(FUZZ_LINK)

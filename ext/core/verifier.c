@@ -302,6 +302,9 @@ try_key(work *w, size_t place)
     if (slow) {
         w->slow->leave(w->slow->context);
     }
+#ifdef PS_FUZZ_SKIP_SIGNATURE /* fuzz_verifier's own build, and no other */
+    status = status == PS_SIGNATURE ? PS_OK : status;
+#endif
     return status;
 }
 

@@ -103,3 +103,15 @@ def test_every_fuzzer_has_seeds() -> None:
         corpus = path.parent / "corpus" / path.stem.removeprefix("fuzz_")
         assert corpus.is_dir(), corpus
         assert any(corpus.iterdir()), corpus
+
+
+def test_signatures_are_skipped_in_one_fuzzer_only() -> None:
+    """Nothing that a package is built from turns this on; a wheel's own tests see the rest."""
+    switch = "PS_FUZZ_" + "SKIP_SIGNATURE"
+    named = {
+        str(path.relative_to(ROOT)): path.read_text().count(switch)
+        for path in FILES
+        if switch.encode() in path.read_bytes()
+    }
+    assert named == {"Makefile": 1, "ext/core/verifier.c": 1, "tests/fuzz/fuzz_verifier.c": 2}
+    assert f"#ifdef {switch}" in (ROOT / "ext/core/verifier.c").read_text()
