@@ -168,7 +168,7 @@ def options() -> tuple[list[str], list[str]]:
         compile_args += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=undefined"]
         link_args += [f"-fsanitize={sanitizers}"]
     else:
-        compile_args += ["-O2", "-fstack-protector-strong"]
+        compile_args += ["-O3", "-fno-plt", "-fstack-protector-strong"]
     if os.environ.get("PENSTOCK_WERROR") == "1":
         compile_args += WARNINGS
     return compile_args, link_args
