@@ -552,3 +552,17 @@ def test_other_spelling_of_a_cached_token_is_refused() -> None:
     for text in (GOOD + "=", f"{HEADER}.{PAYLOAD}.{last_bits(SIGNATURE)}", GOOD + " ", GOOD[:-1]):
         with pytest.raises(InvalidTokenError):
             made.verify(text, now=NOW)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_cached_signature_vouches_for_its_own_bytes_only(engine: str) -> None:
+    """60, 63: the cache is looked up by the signature, so every other byte has to be compared."""
+    made = TokenVerifier([key_of("HS256")], engine=engine)
+    made.verify(GOOD, now=NOW)
+    signed = len(HEADER) + 1 + len(PAYLOAD)
+    for place in range(signed):
+        other = "A" if GOOD[place] != "A" else "B"
+        with pytest.raises(InvalidTokenError):
+            made.verify(GOOD[:place] + other + GOOD[place + 1 :], now=NOW)
+    made.verify(GOOD, now=NOW)
+    assert made.cache_info().hits == 1
