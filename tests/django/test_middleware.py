@@ -349,6 +349,16 @@ def test_timing_headers(get: Get) -> None:
     assert response.headers["Server-Timing"].startswith("total;dur=")
 
 
+@override_settings(PENSTOCK={"SINK": "memory:", "SERVER_TIMING": True})
+def test_timing_of_the_view_is_kept() -> None:
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(headers={"Server-Timing": "db;dur=3"})
+
+    response = PenstockMiddleware(view)(RequestFactory().get("/page/"))
+    assert isinstance(response, HttpResponse)
+    assert response.headers["Server-Timing"].startswith("db;dur=3, total;dur=")
+
+
 @override_settings(PENSTOCK={"SINK": "memory:", "SLOW_REQUEST": 0})
 def test_slow_request_is_logged(get: Get, caplog: pytest.LogCaptureFixture) -> None:
     get("/community/3/")

@@ -178,6 +178,32 @@ async def test_websocket(gate: Gate, sink: EventSink) -> None:
     assert [event["status"] for event in sink.captured()] == ["101"]
 
 
+@pytest.mark.parametrize(
+    ("message", "status"),
+    [
+        ({"type": "websocket.close"}, "403"),
+        ({"type": "websocket.http.response.start", "status": 418, "headers": []}, "418"),
+    ],
+)
+async def test_websocket_that_is_not_accepted(
+    gate: Gate, sink: EventSink, message: dict[str, Any], status: str
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send(message)
+
+    scope = make_scope("/", authorization(user_id=3), kind="websocket")
+    assert await run(PenstockMiddleware(app, gate), scope) == [message]
+    assert [event["status"] for event in sink.captured()] == [status]
+
+
+@pytest.mark.parametrize(("path", "status"), [("/livez", 200), ("/account/", 401)])
+async def test_head_has_no_body(gate: Gate, path: str, status: int) -> None:
+    start, body = await run(
+        PenstockMiddleware(hello, gate), {**make_scope(path), "method": "HEAD"}
+    )
+    assert (start["status"], body["body"]) == (status, b"")
+
+
 async def test_websocket_of_a_required_label_is_closed(gate: Gate) -> None:
     scope = make_scope("/account/", kind="websocket")
     sent = await run(PenstockMiddleware(hello, gate), scope, {"type": "websocket.connect"})

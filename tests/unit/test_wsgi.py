@@ -196,6 +196,13 @@ def test_health_is_answered_before_the_application(gate: Gate) -> None:
     assert call(off, make_environ("/livez"))[2] == b"hello"
 
 
+@pytest.mark.parametrize(("path", "status"), [("/livez", "200"), ("/account/", "401")])
+def test_head_has_no_body(gate: Gate, path: str, status: str) -> None:
+    environ = {**make_environ(path), "REQUEST_METHOD": "HEAD"}
+    answer = call(PenstockMiddleware(hello, gate), environ)
+    assert (answer[0][:3], answer[2]) == (status, b"")
+
+
 @pytest.mark.parametrize("answer", ["off", "nonsense", None])
 def test_consent_that_does_not_allow(gate: Gate, answer: Any) -> None:
     app = PenstockMiddleware(hello, gate, consent=lambda environ: answer)
