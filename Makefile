@@ -171,14 +171,17 @@ ASAN_TESTS := $(patsubst tests/c/%.c,build/asan/%,$(C_TESTS))
 c-tests: $(ASAN_TESTS) ## the C tests alone, under ASan and UBSan
 	prove -e '' $^
 .PHONY: run-c
-run-c: canary-asan
+run-c: canary-asan canary-alloc
 	@$(MAKE) --no-print-directory -j$(JOBS) $(ASAN_TESTS)
 	prove -j$(JOBS) -e '' $(ASAN_TESTS)
 
 # --- sanitizers: each shows first that it catches a planted bug -----------
-.PHONY: canary-asan canary-tsan canary-fuzz run-asan run-asan-python run-tsan
+.PHONY: canary-asan canary-alloc canary-tsan canary-fuzz run-asan \
+        run-asan-python run-tsan
 canary-asan: build/asan/canary_asan
 	@tools/must-fail "heap-buffer-overflow" build/asan/canary_asan
+canary-alloc: build/asan/canary_alloc
+	@tools/must-fail "store to null pointer" build/asan/canary_alloc
 
 # The extension again, instrumented, in a folder of its own that goes before
 # the installed package. .venv/bin/python must be the program itself: with a

@@ -10,6 +10,7 @@
 static size_t calls;
 static size_t fail_at;
 static int fail_for_good;
+static void (*free_seen)(const void *block);
 
 size_t
 ps_alloc_fail_at(size_t n, int for_good)
@@ -19,6 +20,12 @@ ps_alloc_fail_at(size_t n, int for_good)
     fail_at = n;
     fail_for_good = for_good;
     return seen;
+}
+
+void
+ps_alloc_on_free(void (*seen)(const void *block))
+{
+    free_seen = seen;
 }
 
 static int
@@ -60,6 +67,11 @@ ps_realloc(void *block, size_t size)
 void
 ps_free(void *block)
 {
+#ifdef PS_ALLOC_TEST
+    if (free_seen != NULL && block != NULL) {
+        free_seen(block);
+    }
+#endif
     free(block);
 }
 

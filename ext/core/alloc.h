@@ -25,6 +25,10 @@ char *ps_dup(ps_span text);
  * every later one. 0 turns it off. Answers how many were asked for since the
  * last call. Test builds only; not thread-safe. */
 size_t ps_alloc_fail_at(size_t n, int for_good);
+
+/* Shows each block to `seen`, as it is freed, NULL left out. NULL turns it
+ * off. The same builds, the same threads. */
+void ps_alloc_on_free(void (*seen)(const void *block));
 #endif
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "../../ext/core/alloc.h"
 #include "../../ext/core/token.h"
+#include "../../ext/core/token_cache.h"
 
 #define S PS_SPAN
 
@@ -117,11 +118,87 @@ without_memory(void)
     ps_token_release(token);
 }
 
+/* The token that is watched, and what it was like when it was freed. */
+static const ps_token *watched;
+static size_t watched_from, watched_to;
+static int freed, wiped;
+
+static void
+look_at_free(const void *block)
+{
+    const char *bytes = block;
+    if (block != watched) {
+        return;
+    }
+    freed++;
+    wiped = 1;
+    for (size_t i = watched_from; i < watched_to; i++) {
+        wiped &= bytes[i] == 0;
+    }
+}
+
+/* From here on this token's text, payload and key id are watched. */
+static void
+watch(const ps_token *token)
+{
+    watched = token;
+    watched_from = (size_t)(token->text.ptr - (const char *)token);
+    watched_to = token->size;
+    freed = wiped = 0;
+}
+
+/* A token that only the cache holds; it is watched. */
+static void
+keep(ps_token_cache *cache, uint64_t hash)
+{
+    ps_token *token = make(S("{\"a\":\"secret\"}"), S("id"));
+    token->hash = hash;
+    ps_token_cache_add(cache, token);
+    watch(token);
+    ps_token_release(token);
+}
+
+static void
+bytes_are_wiped(void)
+{
+    ps_token_cache *cache;
+    ps_alloc_on_free(look_at_free);
+    ps_token *token = make(S("{\"a\":\"secret\"}"), S("id"));
+    watch(token);
+    ps_token_retain(token);
+    ps_token_release(token);
+    ok(!freed && ps_span_equal(token->key_id, S("id")),
+       "wipe: not while somebody holds it");
+    ps_token_release(token);
+    ok(freed == 1 && wiped, "wipe: with the last reference");
+    ok(ps_token_cache_new(1, &cache) == PS_OK, "wipe: a cache of one place");
+    keep(cache, 1);
+    const ps_token *first = watched;
+    token = make(S("{\"a\":\"another\"}"), S("id"));
+    token->hash = 2;
+    ok(!freed, "wipe: the cache holds it");
+    ps_token_cache_add(cache, token);
+    ok(watched == first && freed == 1 && wiped, "wipe: pushed out");
+    watch(token);
+    ps_token_cache_remove(cache, token);
+    ok(!freed, "wipe: taken out, still ours");
+    ps_token_release(token);
+    ok(freed == 1 && wiped, "wipe: taken out");
+    keep(cache, 3);
+    ps_token_cache_clear(cache);
+    ok(freed == 1 && wiped, "wipe: cleared");
+    keep(cache, 4);
+    ps_token_cache_free(cache);
+    ok(freed == 1 && wiped, "wipe: the cache itself goes");
+    ps_alloc_on_free(NULL);
+}
+
 int
 main(void)
 {
     claims_as_text();
     parts_are_copied();
     without_memory();
+    bytes_are_wiped();
     return done_testing();
 }

@@ -98,6 +98,47 @@ one_thread(void)
     ok(ps_token_cache_new(0, &cache) == PS_SETTING, "new: not of size 0");
 }
 
+/* The epoch of the token that is found, 0 for none; `*hash` as in find. */
+static uint64_t
+epoch_found(ps_token_cache *cache, uint64_t epoch, uint64_t *hash)
+{
+    ps_token *token = ps_token_cache_find(cache, texts[0],
+                                          signature_of(texts[0]), epoch, hash);
+    uint64_t found = token != NULL ? token->epoch : 0;
+    ps_token_release(token);
+    return found;
+}
+
+/* What one set of keys verified is nobody's under the next, not even where it
+ * comes in after the next has begun. */
+static void
+epochs(void)
+{
+    ps_token_cache *cache = new_cache(16);
+    uint64_t hash;
+    look(cache, texts[0], 1);
+    ok(epoch_found(cache, 1, &hash) == 1 && epoch_found(cache, 2, &hash) == 0,
+       "epoch: an old token is not found under a new one");
+    ps_token_cache_clear(cache);
+    /* A verification looks under 1, then the keys change, then it adds. */
+    ok(epoch_found(cache, 1, &hash) == 0, "epoch: cleared");
+    uint64_t late = hash;
+    ps_token_cache_clear(cache);
+    ok(epoch_found(cache, 2, &hash) == 0, "epoch: a new one begins empty");
+    ps_token *token = new_token(texts[0], 1, late);
+    ps_token_cache_add(cache, token);
+    ps_token_release(token);
+    ok(ps_token_cache_look(cache).size == 1 &&
+           epoch_found(cache, 2, &hash) == 0,
+       "epoch: what comes late under the old one is not found");
+    token = new_token(texts[0], 2, hash);
+    ps_token_cache_add(cache, token);
+    ps_token_release(token);
+    ok(epoch_found(cache, 2, &hash) == 2,
+       "epoch: nor does it keep the new one out");
+    ps_token_cache_free(cache);
+}
+
 typedef struct job {
     ps_token_cache *cache;
     unsigned seed;
@@ -176,6 +217,7 @@ main(void)
 {
     make_texts();
     one_thread();
+    epochs();
     many_threads();
     forked();
     return done_testing();

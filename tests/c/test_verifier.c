@@ -234,6 +234,67 @@ cache_counts_and_forgets(void)
     ps_verifier_release(verifier);
 }
 
+/* RFC 7515 A.3: a key and a token of it; RFC 7517 A.1: another key. */
+static const ps_span EC_KEY =
+    S("{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ES256\","
+      "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+      "\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}");
+static const ps_span OTHER_EC_KEY =
+    S("{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ES256\","
+      "\"x\":\"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4\","
+      "\"y\":\"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM\"}");
+static const ps_span EC_TOKEN =
+    S("eyJhbGciOiJFUzI1NiJ9."
+      "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlL"
+      "mNvbS9pc19yb290Ijp0cnVlfQ."
+      "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxf"
+      "KTUJqPP3-Kg6NU1Q");
+
+/* Other keys come in while the signature is looked at. */
+static void
+swap_keys(void *verifier)
+{
+    ps_key *key;
+    bool skip;
+    ps_verifier_error error;
+    if (ps_key_from_jwk(OTHER_EC_KEY, NULL, &key, &skip) == PS_OK) {
+        ok(ps_verifier_replace_keys(verifier, &key, 1, &error) == PS_OK,
+           "swap: in the midst of a verification");
+        ps_key_release(key);
+    }
+}
+
+static void
+do_nothing(void *context)
+{
+    (void)context;
+}
+
+static void
+keys_change_meanwhile(void)
+{
+    ps_key *key;
+    bool skip;
+    ps_verifier *verifier = make_verifier(16);
+    ps_verifier_error error;
+    ps_token *token = NULL;
+    ps_span text = guarded(EC_TOKEN);
+    ps_slow_section swap = {swap_keys, do_nothing, verifier};
+    ok(ps_key_from_jwk(EC_KEY, NULL, &key, &skip) == PS_OK &&
+           ps_verifier_replace_keys(verifier, &key, 1, &error) == PS_OK,
+       "swap: the first keys");
+    ps_key_release(key);
+    ok(ps_verifier_verify(verifier, text, 1300000000, &swap, &token) == PS_OK,
+       "swap: what began before it goes by the old keys");
+    ps_token_release(token);
+    token = NULL;
+    ok(ps_verifier_verify(verifier, text, 1300000000, NULL, &token) ==
+           PS_SIGNATURE,
+       "swap: what the old keys verified late is not found");
+    ps_token_release(token);
+    ps_verifier_release(verifier);
+}
+
 /* With the clock: anew and from the cache, on both sides of now. */
 static void
 clock_is_read(void)
@@ -381,6 +442,7 @@ main(void)
     one_bit_is_enough();
     large_tokens();
     any_jws();
+    keys_change_meanwhile();
     without_memory();
     return done_testing();
 }

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* A planted bug: the second of two allocations is used without a look at it.
+ * `make test` runs this first: the loop that fails each allocation in turn
+ * must fail that one, and the sanitizers report the store through NULL. */
+#include <stdio.h>
+
+#include "../../ext/core/alloc.h"
+
+/* 0 without memory, as far as it looks. */
+static int
+planted_bug(void)
+{
+    char *first = ps_malloc(8);
+    if (first == NULL) {
+        return 0;
+    }
+    volatile int *second = ps_calloc(1, sizeof(*second));
+    *second = 1; /* the bug */
+    ps_free((void *)second);
+    ps_free(first);
+    return 1;
+}
+
+int
+main(void)
+{
+    int whole = 0;
+    for (size_t n = 1; n < 200 && !whole; n++) {
+        (void)ps_alloc_fail_at(n, 0);
+        whole = planted_bug() && ps_alloc_fail_at(0, 0) < n;
+        (void)ps_alloc_fail_at(0, 0);
+    }
+    printf("%d\n", whole);
+    return 0;
+}
