@@ -29,11 +29,12 @@ CFLAGS_BASE := -std=c11 -D_GNU_SOURCE -fvisibility=hidden $(LIBJWT_FLAG) \
 CFLAGS_CORE := $(CFLAGS_BASE) $(WARN)
 LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 
-CORE := $(filter-out $(if $(HAVE_LIBJWT),,ext/core/signature_libjwt.c),\
-        $(sort $(wildcard ext/core/*.c)))
+NO_LIBJWT := $(if $(HAVE_LIBJWT),,ext/core/signature_libjwt.c \
+        tests/c/test_signature_libjwt.c)
+CORE := $(filter-out $(NO_LIBJWT),$(sort $(wildcard ext/core/*.c)))
 BINDING := $(sort $(wildcard ext/binding/*.c))
 HEADERS := $(sort $(wildcard ext/core/*.h tests/c/*.h))
-C_TESTS := $(sort $(wildcard tests/c/test_*.c))
+C_TESTS := $(filter-out $(NO_LIBJWT),$(sort $(wildcard tests/c/test_*.c)))
 FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 C_FILES := $(sort $(wildcard ext/core/*.[ch] ext/binding/*.[ch] tests/c/*.[ch] \
         tests/fuzz/*.[ch] tests/leaks/*.c benchmarks/*.[ch]))
