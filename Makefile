@@ -158,13 +158,20 @@ $(VENV)/.installed: $(PACKAGE)
 # --- tests ----------------------------------------------------------------
 PYTEST := PYTHONDEVMODE=1 $(PY) -m pytest
 
-.PHONY: run-test run-pytest run-soak c-tests
+.PHONY: run-test run-pytest run-python run-process run-redis run-soak c-tests
 run-test:
-	@tools/stages install:$(VENV)/.installed -- python:run-pytest -- \
+	@tools/stages install:$(VENV)/.installed -- process:run-process -- \
+	    redis:run-redis -- python:run-python -- \
 	    lint:run-lint c:run-c asan:run-asan-python tsan:run-tsan \
 	    fuzz:run-fuzz-short leaks:run-leaks
-run-pytest: $(VENV)/.installed
-	$(PYTEST) -q tests --ignore=tests/lint --ignore=tests/leaks
+# Those of the first two wait, for the most part: for servers and deadlines.
+run-process: $(VENV)/.installed
+	$(PYTEST) -q --durations=10 tests/process
+run-redis: $(VENV)/.installed
+	$(PYTEST) -q --durations=10 tests/redis
+run-python: $(VENV)/.installed
+	$(PYTEST) -q tests $(patsubst %,--ignore=tests/%,lint leaks process redis)
+run-pytest: run-python run-process run-redis
 run-soak: export PENSTOCK_SOAK := 1
 run-soak: run-c run-tsan run-pytest run-leaks
 
