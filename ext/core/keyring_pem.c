@@ -208,7 +208,6 @@ why_not_fit(ps_span identifier, ps_algorithm algorithm)
                : PS_KEY_ALGORITHM;
 }
 
-/* Judges a SubjectPublicKeyInfo; `*size` as in ps_key. */
 /* A point as SEC 1 writes it, whole or compressed. Not the single byte of the
  * point at infinity, which d2i_PUBKEY() takes, and under which everybody can
  * sign; nor the hybrid form, which nobody writes. */
@@ -221,6 +220,7 @@ is_point(ps_span bits, size_t size)
                : (form == 0x02 || form == 0x03) && bits.len == 1 + size;
 }
 
+/* Judges a SubjectPublicKeyInfo; `*size` as in ps_key. */
 static ps_status
 check_der(ps_span der, ps_algorithm algorithm, size_t *size)
 {
