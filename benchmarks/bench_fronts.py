@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
-import random
 import statistics
 import subprocess
 import tempfile
@@ -32,6 +30,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
+from pairs import by_request
 
 SECONDS = 3.0  # a question
 
@@ -145,26 +144,8 @@ def call(middleware: list[str], environ: Callable[[], dict[str, Any]]) -> Callab
     return once
 
 
-def rounds(calls: dict[str, Callable[[], object]]) -> dict[str, list[int]]:
-    """Nanoseconds a request: all take turns request by request, since a sink thread and a Redis
-    that are busy in one's rounds only would be charged to it twice.
-    """
-    found: dict[str, list[int]] = {name: [] for name in calls}
-    end = time.monotonic() + SECONDS
-    order = list(calls.items())
-    gc.disable()
-    while time.monotonic() < end:
-        random.shuffle(order)  # who comes after whom finds other things in the caches
-        for name, once in order:
-            start = time.perf_counter_ns()
-            once()
-            found[name].append(time.perf_counter_ns() - start)
-    gc.enable()
-    return found
-
-
 def compare(question: str, ours: str, calls: dict[str, Callable[[], object]]) -> None:
-    taken = rounds(calls)
+    taken = by_request(calls, SECONDS)
     results.table(question, {name: results.chunks(values) for name, values in taken.items()})
     found = {name: statistics.median(values) for name, values in taken.items()}
     base = found["no-op"]

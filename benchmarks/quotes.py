@@ -101,7 +101,14 @@ QUOTES = (
         ),
     ),
     Quote(
-        "added to a Django page under WSGI (`bench_before`)",
+        "added to a Django page, WSGI, by a middleware of ours in place of a no-op "
+        "(`bench_middleware`)",
+        "",
+        same("middleware", "added to a page, WSGI", "penstock"),
+        (),
+    ),
+    Quote(
+        "the same in turns with senders that wait, which leave the caches cold (`bench_before`)",
         "",
         same("before", "added to", "penstock"),
         (
