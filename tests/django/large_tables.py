@@ -14,11 +14,11 @@ from django.conf import settings
 
 from tests.django import settings as base
 
-ROWS = 60_000  # over 30 days
+ROWS = 60_000  # over the 30 days up to now: every day but today is full at any hour
 FILL = """
     INSERT INTO penstock_analytics_pageview (event_id, time, label, method, path, route, status,
         duration_us, "user", fingerprint, new, reason, agent, extra)
-    SELECT 'row-' || i, now() - interval '31 days' + i * interval '43 seconds', 'track', 'GET',
+    SELECT 'row-' || i, now() - (%s - i) * interval '43 seconds', 'track', 'GET',
         '/a/', 'route/' || i %% 20 || '/', CASE WHEN i %% 100 = 0 THEN 500 ELSE 200 END,
         1000 + i %% 1000, '', md5((i %% 500)::text), false, '', '', '{}'
     FROM generate_series(1, %s) AS i
@@ -56,7 +56,7 @@ def pages_follow_the_index() -> None:
     from penstock.django.analytics.models import PageView
 
     with connection.cursor() as cursor:
-        cursor.execute(FILL, [ROWS])
+        cursor.execute(FILL, [ROWS, ROWS])
         cursor.execute("ANALYZE")
     client = Client()
     client.force_login(User.objects.create_superuser("ada"))

@@ -287,7 +287,7 @@ PENSTOCK = {{"SINK": "redis://127.0.0.1:{self.ports["6379"]}/0"}}
         for server in self.servers:
             if server.poll() is None:
                 os.killpg(server.pid, signal.SIGTERM)
-            server.wait(timeout=30)
+            server.wait(timeout=60)  # Celery's may take 30 s
         self.servers.clear()
 
     # --- files and data -------------------------------------------------------------------

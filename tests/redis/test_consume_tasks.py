@@ -136,7 +136,7 @@ def worker_of(
     try:
         yield worker
         worker.terminate()
-        assert worker.wait(30) == 0
+        assert worker.wait(60) == 0  # its pool may wait for 30 s, see docs/how-to/celery.md
     finally:
         worker.kill()
         worker.wait()
