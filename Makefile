@@ -320,7 +320,8 @@ run-demo: $(VENV)/.installed
 .PHONY: run-release run-matrix run-aarch64
 run-release:
 	nice $(PY) tools/release.py --out dist
-run-matrix:
+# The tutorial's commands are taken from its page by the tests of this tree.
+run-matrix: $(VENV)/.installed
 	@ls dist/penstock-*.whl >/dev/null 2>&1 || \
 	    $(MAKE) --no-print-directory run-release
 	nice $(PY) tools/matrix.py --wheels dist $(if $(ONLY),--only $(ONLY))

@@ -38,10 +38,10 @@ def visitor(request: pytest.FixtureRequest) -> Any:
         client: Any = Client() if request.param == "sync" else AsyncClient()
 
         def fetch(path: str, **headers: str) -> Any:
-            options = {"headers": {**NAVIGATION, **headers}}
+            sent: dict[str, Any] = {**NAVIGATION, **headers}
             if request.param == "sync":
-                return client.get(path, **options)
-            return asyncio.run(client.get(path, **options))
+                return client.get(path, headers=sent)
+            return asyncio.run(client.get(path, **sent))  # as in conftest.get
 
         return fetch
 

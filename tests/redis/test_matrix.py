@@ -6,6 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+import statistics
 import subprocess
 import sys
 import textwrap
@@ -463,12 +464,12 @@ def test_waits_grow_to_the_longest_and_no_further(folder: Path, ring_dir: str) -
     wait_for(lambda: len(times) >= 10)
     sink.close(0)
     script.close()
-    gaps = [b - a for a, b in itertools.pairwise(times)]
-    # -25 % to +50 % of 20, 40, 80, 160, 160, ... ms; what the machine adds only makes them longer
-    assert all(
-        gap >= 0.9 * 0.75 * wait for gap, wait in zip(gaps, (0.02, 0.04, 0.08), strict=False)
-    )
-    assert min(gaps[4:]) >= 0.9 * 0.75 * 0.16
+    # the first ten: closing tries once more, at once
+    gaps = [b - a for a, b in itertools.pairwise(times[:10])]
+    # -25 % to +50 % of 20, 40, 80, 160, 160, ... ms; a wait that the machine makes longer may take
+    # from the next, so not each by itself
+    assert sum(gaps[:3]) >= 0.9 * 0.75 * (0.02 + 0.04 + 0.08)
+    assert statistics.median(gaps[4:]) >= 0.9 * 0.75 * 0.16
     assert len({round(gap, 3) for gap in gaps[4:]}) > 1, "jitter"
 
 
