@@ -61,7 +61,7 @@ def get(request: pytest.FixtureRequest) -> Get:
         call = getattr(client, method)
         if request.param == "sync":
             return call(path, headers=headers, **options)
-        # As plain names: what AsyncClient makes of `headers=` before Django 5.2.12 has underscores.
+        # As plain names: before Django 5.2.12 AsyncClient puts underscores into `headers=`.
         return asyncio.run(call(path, **(headers or {}), **options))
 
     fetch.client = client  # type: ignore[attr-defined]
