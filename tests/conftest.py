@@ -7,6 +7,7 @@ import ctypes
 import os
 import platform
 import re
+import signal
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -17,6 +18,12 @@ from tests.oracle.vectors import FOLDER
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI") == "true"
+
+
+# A shell starts a job in the background with SIGINT ignored, and what a test starts would inherit
+# that: with a handler of our own it gets what the system gives by default.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def loaded(library: str) -> str | None:

@@ -146,7 +146,7 @@ def lowest(python: Python, wheels: Path) -> str:
         for name in test_requirements()
         if re.split(r"[\[<>=!~; ]", name)[0].lower() not in known
     ]
-    others.append("celery[redis]")  # else kombu is one that asks for a newer redis
+    others.append("kombu[redis]")  # else it is one that asks for a newer redis
     frozen = uv("pip", "freeze", "--python", str(program)).splitlines()
     pins = [line for line in frozen if line.split("==")[0].lower() in known]
     uv("pip", "install", "-q", "--python", str(program), *others, *pins)

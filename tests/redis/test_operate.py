@@ -153,7 +153,7 @@ def test_stats_are_shown_again_every_second(server: Server, ring_dir: str, is_js
         for count in range(1, 4):
             assert sink.emit("visit")
             assert sink.flush(5) == 0
-            wanted = f'"delivered": {count}' if is_json else rf"total +{count} +{count} +0"
+            wanted = rf'"delivered": {count}\b.*\n' if is_json else rf"total +{count} +{count} +0"
             while not re.search(wanted, output.rpartition(CLEAR)[2]):
                 output += os.read(terminal, 1 << 16).decode()
         process.send_signal(signal.SIGINT)
