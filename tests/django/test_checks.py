@@ -70,7 +70,9 @@ PRIVATE = {"FINGERPRINT": {"mode": "off", "gpc": "off"}}
     [
         ("E001", {"PENSTOCK": {"SINK": "redsi://x"}}, {"PENSTOCK": {"SINK": "redis://x"}}),
         ("E001", {"PENSTOCK": {"SNIK": None}}, {}),
-        ("E001", {"SECRET_KEY": "short"}, {"SECRET_KEY": SECRET}),
+        ("E001", {"SECRET_KEY": "short", "PENSTOCK": {"SET_USER": True}}, {"SECRET_KEY": SECRET}),
+        ("W015", {"SECRET_KEY": "short"}, {"SECRET_KEY": SECRET}),
+        ("W015", {"SECRET_KEY": "short"}, {"SECRET_KEY": "short", "PENSTOCK": {"JWT": None}}),
         (
             "E001",
             {"PENSTOCK": {"FINGERPRINT": {"name": "__Host-v", "domain": "a.example"}}},
@@ -237,10 +239,10 @@ def test_middleware_that_cannot_be_imported_is_djangos_business() -> None:
 def test_every_check_is_documented(root: Path) -> None:
     source = (root / "pysrc/penstock/django/checks.py").read_text()
     documented = (root / "docs/checks.md").read_text()
-    numbers = {f"W{n:03}" for n in range(1, 15)} | {"E001", "E002", "E003"}
+    numbers = {f"W{n:03}" for n in range(1, 16)} | {"E001", "E002", "E003"}
     for number in numbers:
         assert f"penstock.{number}" in documented
-    assert source.count("_warning(\n") == 14
+    assert source.count("_warning(\n") == 15
 
 
 def test_every_setting_is_documented(root: Path) -> None:

@@ -409,10 +409,37 @@ def test_wrong_settings_are_errors_that_name_them(setting: Any, text: str) -> No
         PenstockMiddleware(lambda request: HttpResponse())
 
 
-@override_settings(SECRET_KEY="short")
-def test_short_secret_key_is_an_error_that_says_what_to_do() -> None:
-    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY"):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"PENSTOCK": {"SET_USER": True}},
+        {"PENSTOCK": {"TOKEN_FROM": ["cookie:jwt"]}},
+        {"PENSTOCK": {"REQUIRE_TOKEN": ["api"]}},
+        {"PENSTOCK": {"JWT": {"audience": "shop"}}},
+        {"PENSTOCK": {}, "SIMPLE_JWT": {"AUDIENCE": "shop"}},
+    ],
+)
+def test_short_secret_key_of_a_site_with_tokens_is_an_error(settings: dict[str, Any]) -> None:
+    with (
+        override_settings(SECRET_KEY="short", **settings),
+        pytest.raises(ImproperlyConfigured, match="SECRET_KEY"),
+    ):
         PenstockMiddleware(lambda request: HttpResponse())
+
+
+@override_settings(SECRET_KEY="short", PENSTOCK={"SINK": "memory:"})
+def test_short_secret_key_of_a_site_without_tokens_turns_them_off(
+    get: Get, events: Events, caplog: pytest.LogCaptureFixture
+) -> None:
+    forged = make_token(secret="short")
+    for _ in range(2):
+        response = get("/page/", {**NAVIGATION, "authorization": f"Bearer {forged}"})
+        assert response.status_code == 200
+    first, _ = events()
+    assert first["fingerprint"]
+    assert "user" not in first
+    assert penstock.django.verifier() is None
+    assert caplog.text.count("penstock.W015") == 1
 
 
 @override_settings(PENSTOCK={}, DEBUG=False)

@@ -98,6 +98,13 @@ def _users(now: Parts) -> Found:
 
 
 def _keys(now: Parts) -> Found:
+    if now.secret_key_is_short:
+        yield _warning(
+            15,
+            "No token is verified: SECRET_KEY is shorter than 32 bytes, too weak for HS256.",
+            'Give PENSTOCK["JWT"] keys of its own or make SECRET_KEY longer; None says that '
+            "there are no tokens.",
+        )
     keys = (now.conf.jwt or {}).get("keys", ())
     secret = [_algorithm(key).startswith("HS") for key in keys]
     if any(secret) and not all(secret):

@@ -50,6 +50,7 @@ class Conf:
     paths: dict[str, list[str]]
     treat_as: dict[str, str]
     jwt: dict[str, Any] | None
+    tokens_are_unset: bool  # nothing that is set speaks of tokens
     simple_jwt: Mapping[str, Any]
     simplejwt_backend: bool
     token_from: tuple[str, ...]
@@ -101,6 +102,7 @@ def read() -> Conf:
         paths=_paths(raw),
         treat_as=_typed(raw, "TREAT_AS", dict, {}),
         jwt=_jwt(raw, simple_jwt),
+        tokens_are_unset=not simple_jwt and not _OF_TOKENS & raw.keys(),
         simple_jwt=simple_jwt,
         simplejwt_backend=_simplejwt_backend(raw),
         token_from=_token_from(raw, simple_jwt),
@@ -398,6 +400,9 @@ def _jwt(raw: Mapping[str, Any], simple_jwt: Mapping[str, Any]) -> dict[str, Any
         arguments["keys"] = [_simple_jwt_key(simple_jwt)]
     arguments.update(given)
     return arguments
+
+
+_OF_TOKENS = {"JWT", "SIMPLEJWT", "TOKEN_FROM", "REQUIRE_TOKEN", "SET_USER"}
 
 
 def _simple_jwt_key(simple_jwt: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,11 @@ class Parts:
     token_gate: Gate  # looks at the token of any path, and at nothing else
     is_plain: bool  # nothing but the gate is asked when a request comes in
 
+    @property
+    def secret_key_is_short(self) -> bool:
+        """Are tokens off because the only key there is would be too weak for them?"""
+        return self.verifier is None and self.conf.jwt is not None
+
     def is_skipped(self, visit: Visit) -> bool:
         """Is the token not looked at where this visit's label is?"""
         return self.conf.treat_as.get(visit.label, visit.label) == "skip"
@@ -54,6 +59,7 @@ current: Parts | None = None  # what `parts` answers, None before it was asked
 # one sink for one set of arguments, so that changing another setting loses no ring
 _sinks: dict[str, EventSink] = {}
 _said_that_events_are_off = False
+_said_that_tokens_are_off = False
 
 
 def parts() -> Parts:
@@ -76,6 +82,7 @@ def parts() -> Parts:
         put_simplejwt_backend(built.conf)
         current = built
     _say_when_events_are_off(built.conf)
+    _say_when_tokens_are_off(built)
     return built
 
 
@@ -165,6 +172,8 @@ def _verifier(conf: Conf) -> TokenVerifier | None:
         keys = [_key(value) for value in arguments.pop("keys")]
         return TokenVerifier(keys, **arguments)
     except _WRONG as error:
+        if conf.tokens_are_unset:  # a site that has none can do with a short SECRET_KEY
+            return None
         raise SettingError(
             'PENSTOCK["JWT"]',
             f"{error} (without keys of its own it takes SIMPLE_JWT's, and without those "
@@ -204,12 +213,22 @@ def _say_when_events_are_off(conf: Conf) -> None:
         )
 
 
+def _say_when_tokens_are_off(now: Parts) -> None:
+    global _said_that_tokens_are_off
+    if now.secret_key_is_short and now.conf.enabled and not _said_that_tokens_are_off:
+        _said_that_tokens_are_off = True
+        logger.warning(
+            "penstock: no token is verified: SECRET_KEY is too short for HS256 (penstock.W015); "
+            'PENSTOCK["JWT"] = None says that this is meant'
+        )
+
+
 def reset() -> None:
     """Closes the sinks and forgets the objects: between tests."""
-    global current, _said_that_events_are_off
+    global current, _said_that_events_are_off, _said_that_tokens_are_off
     with _lock:
         current = None
-        _said_that_events_are_off = False
+        _said_that_events_are_off = _said_that_tokens_are_off = False
         for configured in _sinks.values():
             configured.close(timeout=0)
         _sinks.clear()
