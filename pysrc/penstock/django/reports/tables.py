@@ -181,6 +181,8 @@ class Tables:
             with connections[self.using].cursor() as cursor:
                 cursor.execute("SET LOCAL work_mem = '128MB'")
                 cursor.execute("SET LOCAL jit = off")
+                # with its default price of a row from a worker, the charts are left to one process
+                cursor.execute("SET LOCAL parallel_tuple_cost = 0")
             yield
 
     def views(self, window: Window) -> QuerySet[PageView]:
@@ -224,25 +226,34 @@ class Tables:
         """
         rows = self._rows(collector.window)
         by_label = rows.values_list("label", "kind", "status_class", "fine")
-        for label, kind, status_class, fine, count in by_label.annotate(count=Count("*")):
+        for label, kind, status_class, fine, count in self._counted(by_label):
             collector.add_total(status_class or 0, fine, count)
             collector.add_label(label, status_class or 0, fine, count)
             collector.add_who(_WHO[kind], status_class or 0, fine, count)
-        by_route = rows.values_list("route", "status_class", "fine").annotate(count=Count("*"))
-        for route, status_class, fine, count in by_route:
+        by_route = rows.values_list("route", "status_class", "fine")
+        for route, status_class, fine, count in self._counted(by_route):
             collector.add_route(route, status_class or 0, fine, count)
-        reasons = rows.exclude(reason="").values_list("reason").annotate(count=Count("*"))
-        for reason, count in reasons:
+        for reason, count in self._counted(rows.exclude(reason="").values_list("reason")):
             collector.add_reason(reason, count)
-        by_slot = (
-            rows.annotate(coarse=_first_digits(COARSE))
-            .values_list("slot", "route", "status_class", "coarse")
-            .annotate(count=Count("*"))
+        by_slot = rows.annotate(coarse=_first_digits(COARSE)).values_list(
+            "slot", "route", "status_class", "coarse"
         )
-        for slot, route, status_class, coarse, count in by_slot:
+        for slot, route, status_class, coarse, count in self._counted(by_slot):
             collector.add_to_slot(slot, route, status_class == 5, coarse, count)
         for slot, count in self._visitors_by_slot(collector.window):
             collector.set_slot_visitors(slot, count)
+
+    def _counted(self, rows: Any) -> list[Any]:
+        """The groups with their number, as the driver gives them: for integers the ORM calls a
+        function of Python's for each, which took a sixth of the whole report.
+        """
+        connection = connections[self.using]
+        query = rows.annotate(count=Count("*")).query
+        sql, parameters = query.get_compiler(connection=connection).as_sql()
+        with connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+            found: list[Any] = cursor.fetchall()
+        return found
 
     def _count_here(self, collector: Collector) -> None:
         """SQLite sorts to group, which takes several times as long as to read the rows and to
