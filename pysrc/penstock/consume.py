@@ -44,7 +44,7 @@ except ImportError as error:
         'consuming events needs redis-py: pip install "penstock[consume]"'
     ) from error
 
-from penstock.events import DEAD_FIELDS, Event, NewerFormatError
+from penstock.events import DEAD_FIELDS, Event, NewerFormatError, _read_entries
 
 __all__ = ["Consumer", "Counts", "Unavailable", "connect", "consume", "dead_stream"]
 
@@ -52,6 +52,7 @@ logger = logging.getLogger("penstock.consume")
 
 Handler = Callable[[Sequence[Event]], object]
 Fields = dict[str, str]
+_Row = tuple[str, list[str]]  # an entry as Redis sends it: its id, then names and values in turn
 
 GROUP: Final = "penstock"
 BATCH: Final = 256
@@ -232,10 +233,10 @@ class Consumer:
         if len(self._suspects) >= _SUSPECTS_MAX * self.batch:
             self._sleep(min(self._suspects).due - now)
             return True
-        entries = self._read(wait=not drain)
-        if entries:
-            self._handle(entries, drain)
-        return bool(entries)
+        rows = self._read(wait=not drain)
+        if rows:
+            self._handle_new(rows, drain)
+        return bool(rows)
 
     def _make_group(self) -> None:
         """The group, from the first entry that the stream still has."""
@@ -255,7 +256,7 @@ class Consumer:
                 raise
         self._has_group = True
 
-    def _read(self, wait: bool) -> list[_Entry]:
+    def _read(self, wait: bool) -> list[_Row]:
         """The next entries that nobody has had; what is done is acknowledged on the way.
 
         What the stream and the group look like just before is asked in the same transaction:
@@ -267,7 +268,10 @@ class Consumer:
             pipe.xack(self.stream, self.group, *acked)
         pipe.xinfo_stream(self.stream)
         pipe.xinfo_groups(self.stream)
-        pipe.xreadgroup(self.group, self.name, {self.stream: ">"}, count=self.batch)
+        # As bytes, since what redis-py makes of a reply it finds by the name as text: a dict for
+        # each entry, which takes as long as to read the event out of what Redis has sent.
+        group = (b"GROUP", self.group, self.name, b"COUNT", self.batch)
+        pipe.execute_command(b"XREADGROUP", *group, b"STREAMS", self.stream, b">")
         *_, stream, groups, found = pipe.execute(raise_on_error=False)
         if isinstance(found, Exception):
             if not _group_is_gone(found):
@@ -279,15 +283,16 @@ class Consumer:
             self._suspects.clear()
             return []
         del self._to_ack[: len(acked)]
-        entries = [_Entry(entry, fields) for _, batch in found for entry, fields in batch]
+        streams = found.items() if isinstance(found, dict) else found or ()  # RESP3, RESP2
+        rows = [row for _, batch in streams for row in batch]
         before = next((g for g in groups if g["name"] == self.group), None)
         if isinstance(stream, dict) and before is not None:
-            self._note(stream, before, entries)
+            self._note(stream, before, rows)
         if self._report is not None:
             self._report(self.counts)
-        if not entries and wait and before is not None and not self._stopped:
+        if not rows and wait and before is not None and not self._stopped:
             self._wait_for_entries(before["last-delivered-id"])
-        return entries
+        return rows
 
     def _wait_for_entries(self, last: str) -> None:
         block = _BLOCK_MS
@@ -297,6 +302,20 @@ class Consumer:
         self._client.xread({self.stream: last}, count=1, block=block)
 
     # --- handling -----------------------------------------------------------------------------
+
+    def _handle_new(self, rows: list[_Row], drain: bool) -> None:
+        """As `_handle`, with nothing made for each entry but its event until one fails."""
+        try:
+            events = _read_entries(rows)
+        except NewerFormatError:
+            self._handle([_entry(row) for row in rows], drain)
+            return
+        try:
+            self.handler(events)
+        except Exception as error:
+            self._split(list(zip(map(_entry, rows), events, strict=True)), drain, error)
+        else:
+            self._note_done([entry for entry, _ in rows])
 
     def _handle(self, entries: list[_Entry], drain: bool) -> None:
         """Hands a batch to the handler; splits it where it fails."""
@@ -309,8 +328,10 @@ class Consumer:
         if readable:
             self._split(readable, drain)
 
-    def _split(self, batch: list[tuple[_Entry, Event]], drain: bool) -> None:
-        error = self._call(batch, drain)
+    def _split(
+        self, batch: list[tuple[_Entry, Event]], drain: bool, raised: Exception | None = None
+    ) -> None:
+        error = self._call(batch, drain, raised)
         if error is None:
             return
         if len(batch) > 1:
@@ -326,12 +347,19 @@ class Consumer:
         wait = min(longest, first * 2 ** (entry.times - 1))
         self._suspects.append(_Suspect(time.monotonic() + wait, entry, error))
 
-    def _call(self, batch: list[tuple[_Entry, Event]], drain: bool) -> str | None:
-        """Calls the handler; None, or the error. What is done is noted for XACK."""
+    def _call(
+        self, batch: list[tuple[_Entry, Event]], drain: bool, raised: Exception | None
+    ) -> str | None:
+        """Calls the handler, unless it was and has `raised`; None, or the error. What is done is
+        noted for XACK.
+        """
         outages = 0
         waits = _waits(_OUTAGE_WAIT)
         while batch:
             try:
+                if raised is not None:
+                    error, raised = raised, None
+                    raise error
                 self.handler([event for _, event in batch])
             except Exception as error:
                 if not _is_outage(error):
@@ -353,11 +381,14 @@ class Consumer:
                 mine = {entry.id for entry in self._still_mine([entry for entry, _ in batch])}
                 batch = [(entry, event) for entry, event in batch if entry.id in mine]
             else:
-                self.counts.handled += len(batch)
-                self.counts.batches += 1
-                self._to_ack += [entry.id for entry, _ in batch]
+                self._note_done([entry.id for entry, _ in batch])
                 return None
         return None  # another process has them by now
+
+    def _note_done(self, ids: list[str]) -> None:
+        self.counts.handled += len(ids)
+        self.counts.batches += 1
+        self._to_ack += ids
 
     def _careful(self, entries: list[_Entry], drain: bool) -> None:
         """Handles entries that failed before, or whose process died with them in hand.
@@ -544,7 +575,7 @@ class Consumer:
     # --- trimming -------------------------------------------------------------------------------
 
     def _note(
-        self, stream: Mapping[str, Any], before: Mapping[str, Any], got: list[_Entry]
+        self, stream: Mapping[str, Any], before: Mapping[str, Any], got: Sequence[_Row]
     ) -> None:
         """Lag, and entries that were trimmed before the group had read them.
 
@@ -555,7 +586,7 @@ class Consumer:
         """
         last = before["last-delivered-id"]
         lag = before.get("lag")
-        newest = got[-1].id if got else last
+        newest = got[-1][0] if got else last
         self.counts.lag = 0 if not got else None if lag is None else max(0, lag - len(got))
         generated = _order(stream["last-generated-id"])[0]
         self.counts.behind_ms = max(0, generated - _order(newest)[0]) if got else 0
@@ -613,6 +644,12 @@ for _, group in ipairs(redis.call('XINFO', 'GROUPS', KEYS[1])) do
     end
 end
 """
+
+
+def _entry(row: _Row) -> _Entry:
+    entry, pairs = row
+    names = iter(pairs)
+    return _Entry(entry, dict(zip(names, names, strict=False)))
 
 
 def dead_stream(stream: str) -> str:

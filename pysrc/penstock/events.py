@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -57,21 +57,8 @@ class Event:
         Without a usable `id` it is `entry:<entry>`, without `time` the time at which Redis took
         the entry in, without `kind` the empty string. Raises NewerFormatError.
         """
-        rest = dict(fields)
-        try:
-            event_id, kind, text = rest.pop("id"), rest.pop("kind"), rest.pop("time")
-            time = int(text)
-            if (
-                0 < len(event_id) <= ID_MAX_CHARS
-                and kind
-                and 0 <= time <= _LAST_MS
-                and FORMAT_FIELD not in rest
-                and "dead_error" not in rest
-            ):
-                return cls(event_id, kind, time, rest, entry)
-        except (KeyError, ValueError):
-            pass
-        return _repaired(dict(fields), f"entry:{entry}", _entry_ms(entry), entry)
+        names = [text for pair in fields.items() for text in pair]
+        return _read_entries([(entry, names)])[0]
 
     @classmethod
     def from_line(cls, line: str | bytes) -> Event:
@@ -191,6 +178,52 @@ class Event:
         except ValueError:
             return None
         return number if abs(number) < float("inf") else None
+
+
+class _Draft:
+    """An event while it is made: a frozen dataclass sets each of its fields through a call, which
+    takes half of the time in which an entry is read.
+    """
+
+    __slots__ = tuple(Event.__dataclass_fields__)
+
+    def __init__(self, event_id: str, kind: str, time: int, fields: Any, entry: str) -> None:
+        self.id = event_id
+        self.kind = kind
+        self.time = time
+        self.fields = fields
+        self.entry = entry
+        self.missing = ()
+
+
+def _read_entries(rows: Iterable[tuple[str, Sequence[str]]]) -> list[Event]:
+    """What `Event.from_entry` makes of each, of ids with names and values in turn: an entry as
+    Redis sends it. One loop without a call for what is as we write it.
+    """
+    events: list[Event] = []
+    for entry, pairs in rows:
+        texts = iter(pairs)
+        rest = dict(zip(texts, texts, strict=False))
+        try:
+            event_id, kind, time = rest.pop("id"), rest.pop("kind"), int(rest.pop("time"))
+            is_whole = (
+                0 < len(event_id) <= ID_MAX_CHARS
+                and kind
+                and 0 <= time <= _LAST_MS
+                and FORMAT_FIELD not in rest
+                and "dead_error" not in rest
+            )
+        except (KeyError, ValueError):
+            is_whole = False
+        if is_whole:
+            event: Any = _Draft(event_id, kind, time, rest, entry)
+            event.__class__ = Event
+        else:
+            texts = iter(pairs)
+            fields = dict(zip(texts, texts, strict=False))
+            event = _repaired(fields, f"entry:{entry}", _entry_ms(entry), entry)
+        events.append(event)
+    return events
 
 
 def _text(value: Any) -> str:

@@ -26,7 +26,6 @@ from penstock.consume import (
     Consumer,
     Counts,
     Unavailable,
-    _Entry,
     connect,
     consume,
     load_handler,
@@ -373,7 +372,7 @@ def test_redis_6_2_keeps_no_count_so_it_is_said_that_it_may_be_so(
     consumer = Consumer(client, Handler())
     stream = {"length": 1, "last-generated-id": "6-0", "first-entry": (first, {})}
     before = {"name": "penstock", "pending": 0, "last-delivered-id": last}
-    consumer._note(stream, before, [_Entry("6-0", {})])
+    consumer._note(stream, before, [("6-0", [])])
     assert (consumer.counts.gaps, consumer.counts.trimmed) == (gaps, 0)
     assert consumer.counts.lag is None
 
