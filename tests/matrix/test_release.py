@@ -86,7 +86,7 @@ def test_all_that_is_bundled_is_listed_with_its_licence(wheel: zipfile.ZipFile) 
     assert "AWS-LC" in text
     assert [name for name in libraries if name not in text] == []
     folder = listed.rpartition("/")[0]
-    for licence in re.findall(r"(\S+\.txt)\)", text):
+    for licence in re.findall(r"([\w.-]+\.txt)\)", text):
         assert len(wheel.read(f"{folder}/{licence}")) > 200
     [bill] = [name for name in wheel.namelist() if name.endswith("/penstock.cdx.json")]
     named = " ".join(entry["name"] for entry in json.loads(wheel.read(bill))["components"])
