@@ -203,7 +203,7 @@ def _read_entries(rows: Iterable[tuple[str, Sequence[str]]]) -> list[Event]:
     events: list[Event] = []
     for entry, pairs in rows:
         texts = iter(pairs)
-        rest = dict(zip(texts, texts))  # noqa: B905: a keyword takes a sixth of this loop
+        rest = dict(zip(texts, texts))  # noqa: B905 (a keyword takes a sixth of this loop)
         try:
             event_id, kind, time = rest.pop("id"), rest.pop("kind"), int(rest.pop("time"))
             is_whole = (
