@@ -25,6 +25,8 @@
 #include "stats.h"
 #include "status.h"
 
+/* Of the file and of its producer's marker: who cannot read the one never
+ * asks for the other. */
 #define PS_RING_FORMAT 3U
 #define PS_RING_HEADER_BYTES 294912U
 #define PS_RING_MIRROR 12288U /* at least PS_RECORD_MAX, whole pages */
