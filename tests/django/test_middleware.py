@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory
 
 import penstock.django
 from penstock import FingerprintCookie
+from penstock.django import conf
 from penstock.django.middleware import PenstockMiddleware
 from tests.django import urls
 from tests.django.conftest import NAVIGATION, Events, Get
@@ -425,6 +427,25 @@ def test_short_secret_key_of_a_site_with_tokens_is_an_error(settings: dict[str, 
         pytest.raises(ImproperlyConfigured, match="SECRET_KEY"),
     ):
         PenstockMiddleware(lambda request: HttpResponse())
+
+
+def test_times_may_be_timedeltas(get: Get) -> None:
+    times = {
+        "SLOW_REQUEST": timedelta(milliseconds=250),
+        "FINGERPRINT": {"max_age": timedelta(days=7)},
+    }
+    with override_settings(PENSTOCK={"SINK": None, **times}):
+        assert conf.read().slow_request == 0.25
+        assert get("/page/", NAVIGATION).cookies["device_fp"]["max-age"] == "604800"
+
+
+def test_settings_of_simplejwt_take_effect_on_a_used_client(get: Get, events: Events) -> None:
+    other = "another secret, that simplejwt signs with"
+    header = {"authorization": f"Bearer {make_token(secret=other, user_id=7)}"}
+    get("/page/", header)
+    with override_settings(SIMPLE_JWT={"SIGNING_KEY": other}):
+        get("/page/", header)
+    assert [event.get("user") for event in events()] == [None, "7"]
 
 
 @override_settings(SECRET_KEY="short", PENSTOCK={"SINK": "memory:"})

@@ -210,6 +210,22 @@ async def test_websocket_of_a_required_label_is_closed(gate: Gate) -> None:
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 
+async def test_websocket_is_closed_after_its_connect_was_received(gate: Gate) -> None:
+    """As ASGI wants it: some servers refuse an answer to a message that nobody took."""
+    order: list[str] = []
+
+    async def receive() -> dict[str, Any]:
+        order.append("connect")
+        return {"type": "websocket.connect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        order.append(message["type"])
+
+    scope = make_scope("/account/", kind="websocket")
+    await PenstockMiddleware(hello, gate)(scope, receive, send)
+    assert order == ["connect", "websocket.close"]
+
+
 async def test_lifespan_is_answered_for_an_application_that_refuses_it(gate: Gate) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -247,6 +263,27 @@ async def test_lifespan_is_forwarded_to_an_application_that_knows_it(gate: Gate)
         {"type": "lifespan.startup.complete"},
         {"type": "lifespan.shutdown.failed", "message": "stuck"},
     ]
+
+
+async def test_lifespan_of_an_application_that_waits_on_ends_with_ours(gate: Gate) -> None:
+    ended: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            while True:
+                message = await receive()
+                await send({"type": f"{message['type']}.complete"})
+        finally:
+            ended.append("cancelled")
+
+    sent = await run(
+        PenstockMiddleware(app, gate),
+        {"type": "lifespan"},
+        {"type": "lifespan.startup"},
+        {"type": "lifespan.shutdown"},
+    )
+    assert sent[-1] == {"type": "lifespan.shutdown.complete"}
+    assert ended == ["cancelled"]
 
 
 async def test_unknown_scope_is_passed_through(gate: Gate) -> None:

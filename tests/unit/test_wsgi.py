@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import sys
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.util import FileWrapper, setup_testing_defaults
@@ -215,3 +218,40 @@ def test_consent_that_raises_means_off(gate: Gate) -> None:
 
     app = PenstockMiddleware(hello, gate, consent=consent)
     assert [name for name, _ in call(app, make_environ())[1]] == ["Content-Type"]
+
+
+class InTheMidst(Exception):
+    """Of Python's own classes no weak reference can be made."""
+
+
+def test_an_error_that_the_server_raises_again_is_not_kept_alive(gate: Gate) -> None:
+    """PEP 3333: a traceback holds our frame, which must not hold the traceback."""
+
+    def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[..., None]:
+        try:
+            if exc_info:  # the headers have gone out
+                raise exc_info[1].with_traceback(exc_info[2])
+        finally:
+            exc_info = None
+        return lambda data: None
+
+    def app(environ: Any, start: Any) -> list[bytes]:
+        start("200 OK", [])
+        try:
+            raise InTheMidst
+        except InTheMidst:
+            start("500 Error", [], sys.exc_info())
+        return []
+
+    def fail() -> weakref.ref[InTheMidst]:
+        try:
+            PenstockMiddleware(app, gate)(make_environ(), start_response)
+        except InTheMidst as error:
+            return weakref.ref(error)
+        raise AssertionError
+
+    gc.disable()  # which would find a cycle, some time
+    try:
+        assert fail()() is None
+    finally:
+        gc.enable()
