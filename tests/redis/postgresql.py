@@ -39,6 +39,7 @@ def cluster() -> Iterator[dict[str, Any]]:
             subprocess.run(command, check=True, stdout=log, stderr=log, cwd=folder, timeout=60)
 
     options = f"-c listen_addresses='' -c fsync=off -k {folder}"
+    options += " -c shared_preload_libraries=pg_stat_statements"
     try:
         run("initdb", "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8", "-N")
         run("pg_ctl", "-D", str(data), "-w", "-o", options, "start")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.core.cache import caches
-from django.db import connections
+from django.db import Error, connections
 
 from penstock import _rings
 from penstock.django.parts import parts
@@ -55,7 +55,7 @@ def _pg_stat_statements(connection: Any) -> list[list[Any]] | None:
                 "ORDER BY total_exec_time DESC LIMIT %s",
                 [MOST_STATEMENTS],
             )
-        except connection.Database.Error:  # not in shared_preload_libraries, or not allowed
+        except Error:  # not in shared_preload_libraries, or not allowed
             return None
         return [
             [masked(query, "postgresql"), calls, round(mean, 2), round(most, 2), round(total, 2)]
