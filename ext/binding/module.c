@@ -2,6 +2,7 @@
 /* penstock._core: the list of its types, and the life of its state. */
 #include "state.h"
 
+#include "entries.h"
 #include "errors.h"
 
 static int
@@ -128,11 +129,19 @@ static PyModuleDef_Slot module_slots[] = {
     {0, NULL},
 };
 
+static PyMethodDef module_functions[] = {
+    {"_read_entries", (PyCFunction)(void (*)(void))entries_read, METH_FASTCALL,
+     PyDoc_STR("_read_entries(rows, event_type, other, /)\n--\n\n"
+               "The events of a stream's entries; see penstock.events.")},
+    {NULL, NULL, 0, NULL},
+};
+
 struct PyModuleDef core_module = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "penstock._core",
     .m_doc = PyDoc_STR("The C core of penstock."),
     .m_size = sizeof(core_state),
+    .m_methods = module_functions,
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,

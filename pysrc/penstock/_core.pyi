@@ -2,10 +2,12 @@
 """The types of the C core. One section a file of ext/binding/."""
 
 import builtins
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from os import PathLike
-from typing import Any, Literal, NamedTuple, Self, final, overload
+from typing import Any, Literal, NamedTuple, Self, TypeVar, final, overload
+
+_T = TypeVar("_T")
 
 # --- errors -----------------------------------------------------------------------------------
 
@@ -593,3 +595,17 @@ class EventSink:
     def closed(self) -> bool: ...
     @property
     def exit_timeout(self) -> float: ...
+
+# --- entries ----------------------------------------------------------------------------------
+
+def _read_entries(
+    rows: list[tuple[str, list[str]]],
+    event_type: type[_T],
+    other: Callable[[str, list[str]], _T],
+    /,
+) -> list[_T]:
+    """The events of a stream's entries; see penstock.events.
+
+    ``other`` makes those that are not as our sinks write them. TypeError, ValueError for rows that
+    are none.
+    """

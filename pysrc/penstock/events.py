@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+
+from penstock import _core
 
 FORMAT: Final = 1  # of events, as docs/events.md describes them
 FORMAT_FIELD: Final = "penstock_format"  # absent means 1
@@ -180,50 +182,17 @@ class Event:
         return number if abs(number) < float("inf") else None
 
 
-class _Draft:
-    """An event while it is made: a frozen dataclass sets each of its fields through a call, which
-    takes half of the time in which an entry is read.
-    """
-
-    __slots__ = tuple(Event.__dataclass_fields__)
-
-    def __init__(self, event_id: str, kind: str, time: int, fields: Any, entry: str) -> None:
-        self.id = event_id
-        self.kind = kind
-        self.time = time
-        self.fields = fields
-        self.entry = entry
-        self.missing = ()
-
-
-def _read_entries(rows: Iterable[tuple[str, Sequence[str]]]) -> list[Event]:
+def _read_entries(rows: list[tuple[str, list[str]]]) -> list[Event]:
     """What `Event.from_entry` makes of each, of ids with names and values in turn: an entry as
-    Redis sends it. One loop without a call for what is as we write it.
+    Redis sends it.
     """
-    events: list[Event] = []
-    for entry, pairs in rows:
-        texts = iter(pairs)
-        rest = dict(zip(texts, texts))  # noqa: B905 (a keyword takes a sixth of this loop)
-        try:
-            event_id, kind, time = rest.pop("id"), rest.pop("kind"), int(rest.pop("time"))
-            is_whole = (
-                0 < len(event_id) <= ID_MAX_CHARS
-                and kind
-                and 0 <= time <= _LAST_MS
-                and FORMAT_FIELD not in rest
-                and "dead_error" not in rest
-            )
-        except (KeyError, ValueError):
-            is_whole = False
-        if is_whole:
-            event: Any = _Draft(event_id, kind, time, rest, entry)
-            event.__class__ = Event
-        else:
-            texts = iter(pairs)
-            fields = dict(zip(texts, texts, strict=False))
-            event = _repaired(fields, f"entry:{entry}", _entry_ms(entry), entry)
-        events.append(event)
-    return events
+    return _core._read_entries(rows, Event, _of_pairs)
+
+
+def _of_pairs(entry: str, pairs: Sequence[str]) -> Event:
+    """The slow way of an entry: it is not as we write them."""
+    fields = dict(zip(pairs[::2], pairs[1::2], strict=False))
+    return _repaired(fields, f"entry:{entry}", _entry_ms(entry), entry)
 
 
 def _text(value: Any) -> str:

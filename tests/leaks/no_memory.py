@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock import InvalidTokenError, Key, TokenVerifier
+from penstock.events import _read_entries
 from tests.oracle.tokens import SECRET, encode_json, public_jwk, public_pem, raw_token, token
 
 EXP = 4_000_000_000
@@ -43,6 +44,9 @@ def scenarios() -> dict[str, tuple[Call, Any]]:
     jwk, jwks = public_jwk("EdDSA"), encode_json({"keys": [public_jwk("ES256", kid="1")]})
     many = raw_token(encode_json({f"name{i}": i for i in range(100)}))
     payload = encode_json(CLAIMS)
+
+    pairs = ["id", "a-1", "kind", "visit", "time", "1700000000123"]
+    rows = [("1-0", [*pairs, "path", "/", "n", "1"]), ("2-0", pairs), ("3-0", ["x", "y"])]
 
     def claims() -> Any:
         return verifier.verify(good).claims
@@ -77,6 +81,7 @@ def scenarios() -> dict[str, tuple[Call, Any]]:
             (0, 0, 0, 4096, TokenVerifier([key]).cache_info().bytes),
         ),
         "replace_keys": (lambda: verifier.replace_keys([key]), None),
+        "entries": (lambda: _read_entries(rows), _read_entries(rows)),
         "cache_info": (lambda: verifier.cache_info().hits, 0),
     }
 

@@ -345,6 +345,24 @@ def metrics_are_counted_and_read() -> Scenario:
     return body, (ours.EventSink, ours.Gate, ours.Visit)
 
 
+def entries_are_read() -> Scenario:
+    events = importlib.import_module("penstock.events")
+    core = importlib.import_module("penstock._core")
+    usual = ["id", "a-1", "kind", "visit", "time", "1700000000123", "path", "/\u00e4/", "n", "1"]
+    rows = [("1-0", usual), ["2-0", usual], ("3-0", ["x", "y"]), ("4-0", [*usual, "odd"])]
+
+    def body() -> None:
+        assert len(events._read_entries(rows)) == 4
+        newer = ("5-0", [*usual, "penstock_format", "9"])
+        fails(events.NewerFormatError, lambda: events._read_entries([rows[0], newer]))
+        fails(ValueError, lambda: events._read_entries([rows[0], ("1-0", usual, 3)]))
+        fails(TypeError, lambda: events._read_entries([rows[0], 7]))
+        fails(TypeError, lambda: core._read_entries(tuple(rows), events.Event, None))
+        fails(AttributeError, lambda: core._read_entries(rows, int, None))
+
+    return body, (events.Event,)
+
+
 def gates_are_made() -> Scenario:
     ours = penstock()
 
@@ -382,6 +400,7 @@ SCENARIOS: dict[str, Callable[[], Scenario]] = {
         sinks_are_opened_and_closed,
         requests_pass_the_gate,
         metrics_are_counted_and_read,
+        entries_are_read,
         gates_are_made,
     )
 }

@@ -28,6 +28,7 @@ SCENARIOS = (
     "jwk",
     "jwks",
     "constructor",
+    "entries",
     "replace_keys",
     "cache_info",
 )

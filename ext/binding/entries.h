@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Entries of a stream as events, for whoever consumes them. */
+#ifndef PS_BINDING_ENTRIES_H
+#define PS_BINDING_ENTRIES_H
+
+#include "state.h"
+
+/* read_entries(rows, event_type, other): a method of the module. */
+PyObject *entries_read(PyObject *module, PyObject *const *args,
+                       Py_ssize_t count);
+
+#endif
