@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The struct behind Gate and Visit, shared by gate.c and visit.c only. */
+/* The struct behind Gate and Visit, shared by gate.c, visit.c and
+ * visit_finish.c only. */
 #ifndef PS_BINDING_VISIT_H
 #define PS_BINDING_VISIT_H
 
@@ -68,6 +69,14 @@ header_name gate_token_header(const GateObject *self);
 /* Names that Visit.add refuses: those of every event and of `request` events.
  */
 bool visit_field_is_reserved(ps_span name);
+
+/* Visit.finish: METH_FASTCALL | METH_KEYWORDS. */
+PyObject *visit_finish(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                       PyObject *kwnames);
+extern const char visit_finish_doc[];
+
+/* A str into `*slot`, or nothing for None (and del). -1 with TypeError. */
+int visit_set_text(PyObject **slot, PyObject *value, const char *name);
 
 /* Fills in a zeroed gate from the arguments of Gate(). -1 with TypeError or
  * ValueError that names the setting. */
