@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+/* As in penstock/events.py; tests/property/test_entries.py holds the two
+ * together. */
 #define ID_MAX_CHARS 64
 #define TIME_DIGITS_MAX 15
 #define TIME_MAX 253402300799999LL /* the last millisecond of 9999 */
@@ -86,30 +88,34 @@ read_pairs(PyObject *pairs, entry_head *head, PyObject **fields)
     return status;
 }
 
-/* Sets an attribute of a frozen dataclass, as its own __init__ does. */
-static int
-set(PyObject *event, const char *name, PyObject *value)
-{
-    PyObject *key = PyUnicode_InternFromString(name);
-    int status = key == NULL ? -1 : PyObject_GenericSetAttr(event, key, value);
-    Py_XDECREF(key);
-    return status;
-}
+/* The attributes of an event, in the order of `values` below. */
+#define ATTRIBUTES 6
+static const char *const ATTRIBUTE[ATTRIBUTES] = {
+    "id", "kind", "time", "fields", "entry", "missing"};
 
+/* One call of entries_read: `names` are the attributes' as str, new for it. */
+typedef struct entry_reader {
+    PyTypeObject *type;
+    PyObject *other;
+    PyObject *names[ATTRIBUTES];
+} entry_reader;
+
+/* Sets the attributes of a frozen dataclass, as its own __init__ does. */
 static PyObject *
-make_event(PyTypeObject *type, PyObject *entry, const entry_head *head,
+make_event(const entry_reader *self, PyObject *entry, const entry_head *head,
            PyObject *fields)
 {
     PyObject *time = PyLong_FromLongLong(head->time);
     PyObject *missing = PyTuple_New(0);
-    PyObject *event =
-        time == NULL || missing == NULL ? NULL : type->tp_alloc(type, 0);
-    if (event != NULL &&
-        (set(event, "id", head->id) < 0 ||
-         set(event, "kind", head->kind) < 0 || set(event, "time", time) < 0 ||
-         set(event, "fields", fields) < 0 || set(event, "entry", entry) < 0 ||
-         set(event, "missing", missing) < 0)) {
-        Py_CLEAR(event);
+    PyObject *event = time == NULL || missing == NULL
+                          ? NULL
+                          : self->type->tp_alloc(self->type, 0);
+    PyObject *values[ATTRIBUTES] = {head->id, head->kind, time,
+                                    fields,   entry,      missing};
+    for (size_t i = 0; event != NULL && i < ATTRIBUTES; i++) {
+        if (PyObject_GenericSetAttr(event, self->names[i], values[i]) < 0) {
+            Py_CLEAR(event);
+        }
     }
     Py_XDECREF(time);
     Py_XDECREF(missing);
@@ -117,7 +123,7 @@ make_event(PyTypeObject *type, PyObject *entry, const entry_head *head,
 }
 
 static PyObject *
-read_entry(PyTypeObject *type, PyObject *row, PyObject *other)
+read_entry(const entry_reader *self, PyObject *row)
 {
     PyObject *pair = PySequence_Fast(row, "a row is an id and a list");
     if (pair == NULL) {
@@ -134,9 +140,10 @@ read_entry(PyTypeObject *type, PyObject *row, PyObject *other)
         int status =
             PyList_CheckExact(pairs) ? read_pairs(pairs, &head, &fields) : 1;
         if (status == 0) {
-            event = make_event(type, entry, &head, fields);
+            event = make_event(self, entry, &head, fields);
         } else if (status > 0) {
-            event = PyObject_CallFunctionObjArgs(other, entry, pairs, NULL);
+            event =
+                PyObject_CallFunctionObjArgs(self->other, entry, pairs, NULL);
         }
         Py_XDECREF(fields);
     }
@@ -153,16 +160,26 @@ entries_read(PyObject *module, PyObject *const *args, Py_ssize_t count)
                         "a list, a type and a function are wanted");
         return NULL;
     }
+    entry_reader self = {(PyTypeObject *)args[1], args[2], {NULL}};
     PyObject *events = PyList_New(0);
+    for (size_t i = 0; events != NULL && i < ATTRIBUTES; i++) {
+        self.names[i] = PyUnicode_InternFromString(ATTRIBUTE[i]);
+        if (self.names[i] == NULL) {
+            Py_CLEAR(events);
+        }
+    }
     for (Py_ssize_t i = 0; events != NULL && i < PyList_GET_SIZE(args[0]);
          i++) {
         PyObject *row = Py_NewRef(PyList_GET_ITEM(args[0], i));
-        PyObject *event = read_entry((PyTypeObject *)args[1], row, args[2]);
+        PyObject *event = read_entry(&self, row);
         if (event == NULL || PyList_Append(events, event) < 0) {
             Py_CLEAR(events);
         }
         Py_XDECREF(event);
         Py_DECREF(row);
+    }
+    for (size_t i = 0; i < ATTRIBUTES; i++) {
+        Py_XDECREF(self.names[i]);
     }
     return events;
 }

@@ -44,7 +44,7 @@ except ImportError as error:
         'consuming events needs redis-py: pip install "penstock[consume]"'
     ) from error
 
-from penstock.events import DEAD_FIELDS, Event, NewerFormatError, _read_entries
+from penstock.events import DEAD_FIELDS, Event, NewerFormatError, _as_dict, _read_entries
 
 __all__ = ["Consumer", "Counts", "Unavailable", "connect", "consume", "dead_stream"]
 
@@ -648,8 +648,7 @@ end
 
 def _entry(row: _Row) -> _Entry:
     entry, pairs = row
-    names = iter(pairs)
-    return _Entry(entry, dict(zip(names, names, strict=False)))
+    return _Entry(entry, _as_dict(pairs))
 
 
 def dead_stream(stream: str) -> str:

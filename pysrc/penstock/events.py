@@ -59,8 +59,7 @@ class Event:
         Without a usable `id` it is `entry:<entry>`, without `time` the time at which Redis took
         the entry in, without `kind` the empty string. Raises NewerFormatError.
         """
-        names = [text for pair in fields.items() for text in pair]
-        return _read_entries([(entry, names)])[0]
+        return _repaired(dict(fields), f"entry:{entry}", _entry_ms(entry), entry)
 
     @classmethod
     def from_line(cls, line: str | bytes) -> Event:
@@ -191,8 +190,12 @@ def _read_entries(rows: list[tuple[str, list[str]]]) -> list[Event]:
 
 def _of_pairs(entry: str, pairs: Sequence[str]) -> Event:
     """The slow way of an entry: it is not as we write them."""
-    fields = dict(zip(pairs[::2], pairs[1::2], strict=False))
-    return _repaired(fields, f"entry:{entry}", _entry_ms(entry), entry)
+    return Event.from_entry(entry, _as_dict(pairs))
+
+
+def _as_dict(pairs: Sequence[str]) -> dict[str, str]:
+    names = iter(pairs)
+    return dict(zip(names, names, strict=False))
 
 
 def _text(value: Any) -> str:
