@@ -123,18 +123,21 @@ must_kill(const delivery *self, const ps_ring *ring)
                   PS_RUN_ID_SIZE) == 0;
 }
 
-static uint64_t
-parse_sequence(ps_span text)
+/* A marker is a bare number, which is format 1. Any later format begins with
+ * its own number and a colon. */
+static bool
+parse_marker(ps_span text, uint64_t *sequence)
 {
     uint64_t value = 0;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (c < '0' || c > '9' || value > UINT64_MAX / 10 - 1) {
-            return 0;
+            return false;
         }
         value = value * 10 + (uint64_t)(c - '0');
     }
-    return value;
+    *sequence = value;
+    return text.len != 0;
 }
 
 /* A state of the server that ends the attempt, by what its error means. */
@@ -217,8 +220,10 @@ resolve_doubt(delivery *self, ps_ring *ring, ps_wake *wake)
         (marker->type != PS_REPLY_STRING && marker->type != PS_REPLY_NIL)) {
         return ps_delivery_give_up(self, PS_PROTOCOL);
     }
-    if (marker->type == PS_REPLY_STRING) {
-        ring->marker = parse_sequence(ps_redis_link_text(self->link, marker));
+    if (marker->type == PS_REPLY_STRING &&
+        !parse_marker(ps_redis_link_text(self->link, marker), &ring->marker)) {
+        /* What it says is unknown: rather late than twice. */
+        return ps_delivery_refuse(self, PS_SPAN(PS_MARKER_UNKNOWN));
     }
     ring->in_doubt = false;
     return PS_OK;

@@ -14,7 +14,10 @@
  * sessions' lifetime, sessions. An error that stands for all events is
  * answered as such while nothing has been written. */
 static const char SCRIPT[] =
-    "local marker=tonumber(redis.call('GET',KEYS[2]) or '0') or 0 "
+    "local marker=redis.call('GET',KEYS[2]) or '0' "
+    "if not string.match(marker,'^%d+$') then return {err='" PS_MARKER_UNKNOWN
+    "'} end "
+    "marker=tonumber(marker) "
     "local out,at,fresh={},4,true "
     "for i=1,tonumber(ARGV[3]) do"
     " local n=tonumber(ARGV[at+1])"

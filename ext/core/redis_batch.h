@@ -29,6 +29,10 @@ typedef struct ps_redis_written {
     size_t sessions; /* commands for the sessions, behind them */
 } ps_redis_written;
 
+/* What is told of a marker that is no bare number. */
+#define PS_MARKER_UNKNOWN \
+    "MARKER of another format than 1: the version that wrote it must deliver"
+
 /* The key of a ring's marker as one argument. */
 PS_CHECKED ps_status ps_redis_batch_marker(const ps_ring *ring, ps_buf *out);
 

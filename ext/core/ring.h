@@ -25,8 +25,7 @@
 #include "stats.h"
 #include "status.h"
 
-/* Of the file and of its producer's marker: who cannot read the one never
- * asks for the other. */
+/* Of the file; the marker has its own, see parse_marker in delivery.c. */
 #define PS_RING_FORMAT 3U
 #define PS_RING_HEADER_BYTES 294912U
 #define PS_RING_MIRROR 12288U /* at least PS_RECORD_MAX, whole pages */

@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
+from typing import Any
+
+import pytest
 
 from penstock import EventSink
 from tests.redis.conftest import Server
@@ -121,3 +126,50 @@ def test_a_server_killed_under_load_loses_and_doubles_nothing(
     assert [int(event["n"]) for event in server.events()] == list(range(emitted))
     assert sink.stats()["delivered"] == emitted
     sink.close()
+
+
+LEFT = """
+import os, signal, sys
+from penstock import EventSink
+sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], delivery=sys.argv[3])
+for n in range(5):
+    assert sink.emit("left", {"n": n})
+print(sink.stats()["ring"]["producer"], flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("delivery", ["exactly-once", "script"])
+def test_a_marker_of_another_format_holds_its_ring_back(
+    server: Server, ring_dir: str, delivery: str
+) -> None:
+    """What a newer version has delivered is not known: rather late than twice."""
+    server.pause()
+    left = subprocess.run(
+        [sys.executable, "-c", LEFT, server.url, ring_dir, delivery],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    server.resume()
+    marker = f"penstock:marker:{left.stdout.strip()}"
+    server.client.set(marker, "2:7")
+    options: Any = {"delivery": delivery, "reconnect": (0.01, 0.05)}
+    sink = EventSink(server.url, ring_dir=ring_dir, **options)
+    assert sink.emit("own", {"n": 5})
+    deadline = time.monotonic() + 20
+    while "of another format" not in sink.stats()["connection"]["detail"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert sink.emit("own", {"n": 6})
+    while len(server.events()) < 2:  # its own are not in the way of it
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert [event["kind"] for event in server.events()] == ["own", "own"]
+    assert server.client.get(marker) == "2:7"
+    server.client.delete(marker)
+    while len(server.events()) < 7:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    sink.close()
+    assert sorted(int(event["n"]) for event in server.events()) == list(range(7))
