@@ -103,6 +103,14 @@ def test_off_by_default(ann: User) -> None:
     assert fetch("/who/", bearer(ann)).content == b"anonymous"
 
 
+@pytest.mark.parametrize("path", APIS)
+@override_settings(SECRET_KEY="short", PENSTOCK={"SINK": "memory:"})
+def test_classes_of_a_site_without_a_usable_key_say_so(path: str) -> None:
+    """A site that has them has tokens: never a 401 that nobody understands."""
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY is too short"):
+        Client().get(path)
+
+
 @pytest.mark.parametrize("path", ASKING)
 def test_who_is_logged_in_stays(path: str, ann: User) -> None:
     client = Client()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import HttpRequest
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.functional import SimpleLazyObject
@@ -115,6 +115,10 @@ def _identity_without_user(request: HttpRequest) -> Identity | None:
     known: Identity | None = getattr(request, "_penstock_identity", None)
     if known is not None:
         return known
+    if parts().secret_key_is_short:  # no setting speaks of tokens, but the view's class does
+        raise ImproperlyConfigured(
+            "no token can be verified: SECRET_KEY is too short for HS256 (penstock.W015)"
+        )
     visit = visit_of(request)
     if visit.token is None:
         if visit.reason is None:
