@@ -182,7 +182,7 @@ class ReadOnlyAdmin(Admin):
         return (queryset.filter(self.search(term)) if term else queryset), False
 
     def search(self, term: str) -> Q:
-        raise NotImplementedError
+        raise NotImplementedError  # each page has its own columns
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.core.cache import caches
-from django.db import Error, connections
+from django.db import Error, connections, transaction
 
 from penstock import _rings
 from penstock.django.parts import parts
@@ -48,13 +48,14 @@ def _pg_stat_statements(connection: Any) -> list[list[Any]] | None:
         if cursor.fetchone() is None:
             return None
         try:
-            cursor.execute(
-                "SELECT query, calls, mean_exec_time, max_exec_time, total_exec_time / 1000 "
-                "FROM pg_stat_statements WHERE dbid = "
-                "(SELECT oid FROM pg_database WHERE datname = current_database()) "
-                "ORDER BY total_exec_time DESC LIMIT %s",
-                [MOST_STATEMENTS],
-            )
+            with transaction.atomic(using=connection.alias):  # an error ends no outer transaction
+                cursor.execute(
+                    "SELECT query, calls, mean_exec_time, max_exec_time, total_exec_time / 1000 "
+                    "FROM pg_stat_statements WHERE dbid = "
+                    "(SELECT oid FROM pg_database WHERE datname = current_database()) "
+                    "ORDER BY total_exec_time DESC LIMIT %s",
+                    [MOST_STATEMENTS],
+                )
         except Error:  # not in shared_preload_libraries, or not allowed
             return None
         return [
