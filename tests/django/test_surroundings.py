@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+from collections.abc import Callable
+from http.cookies import Morsel
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from django.test import AsyncClient, RequestFactory, override_settings
 
 import penstock.django
 from penstock import EventSink, FingerprintCookie, Gate
+from penstock.django.front import header_pairs
 from penstock.django.middleware import PenstockMiddleware
 from penstock.wsgi import PenstockMiddleware as Wrapper
 from tests.django.conftest import NAVIGATION, Events
@@ -133,6 +136,38 @@ def test_middleware_outside_may_change_the_cookie() -> None:
     response.delete_cookie("device_fp")
     assert response.cookies["device_fp"].OutputString() != header
     assert "Max-Age=0" in response.cookies["device_fp"].OutputString()
+
+
+CHANGES: list[Callable[[Any], object]] = [
+    lambda morsel: morsel.__setitem__("path", "/shop/"),
+    lambda morsel: morsel.__delitem__("httponly"),
+    lambda morsel: morsel.__ior__({"path": "/shop/"}),
+    lambda morsel: morsel.update({"path": "/shop/"}),
+    lambda morsel: morsel.set("device_fp", "another", "another"),
+    lambda morsel: morsel.__setstate__({"key": "device_fp", "value": "x", "coded_value": "x"}),
+    lambda morsel: morsel.pop("max-age"),
+    lambda morsel: morsel.clear(),
+]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_change_of_the_cookie_shows(change: Callable[[Any], object]) -> None:
+    request = RequestFactory().get("/page/", headers=NAVIGATION)
+    response: Any = PenstockMiddleware(lambda request: HttpResponse())(request)
+    morsel = response.cookies["device_fp"]
+    plain: Any = Morsel()
+    plain.set(morsel.key, morsel.value, morsel.coded_value)
+    dict.update(plain, morsel)
+    before = morsel.OutputString()
+    change(plain)
+    change(morsel)
+    assert morsel.OutputString() == plain.OutputString() != before
+
+
+def test_pairs_of_headers_are_django_s_own() -> None:
+    response = HttpResponse("x", headers={"Cache-Control": "no-store", "x-a": "1"})
+    assert isinstance(header_pairs(response), list)
+    assert header_pairs(response) == list(response.headers.items())
 
 
 def test_asking_for_the_sink_while_settings_are_read_is_an_error(

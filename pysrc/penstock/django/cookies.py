@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
 from http.cookies import Morsel
 from typing import Any
 
 from django.http.response import HttpResponseBase
+
+_set_state: Any = Morsel.__setstate__  # type: ignore[attr-defined]  # typeshed does not know it
 
 
 class _HeaderMorsel(Morsel[str]):
@@ -15,17 +18,13 @@ class _HeaderMorsel(Morsel[str]):
     this Python's http.cookies does not know yet (Partitioned).
     """
 
-    header: str
-    made_of: tuple[Any, ...]
+    header: str | None  # None once somebody has changed the morsel
 
     def OutputString(self, attrs: Any = None) -> str:  # noqa: N802
         """The header; as any morsel where somebody has changed it since."""
-        if attrs is None and self.parts() == self.made_of:
+        if attrs is None and self.header is not None:
             return self.header
         return super().OutputString(attrs)
-
-    def parts(self) -> tuple[Any, ...]:
-        return self.key, self.coded_value, *self.items()
 
     def copy(self) -> Morsel[str]:
         plain: Morsel[str] = Morsel()
@@ -37,6 +36,25 @@ class _HeaderMorsel(Morsel[str]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _morsel_of, (self.OutputString(),)
+
+
+def _changing(name: str) -> Callable[..., Any]:
+    """Morsel's method of this name, after which the header no longer holds."""
+    method = getattr(Morsel, name)
+
+    @wraps(method)
+    def change(self: _HeaderMorsel, *args: Any, **keywords: Any) -> Any:
+        self.header = None
+        return method(self, *args, **keywords)
+
+    return change
+
+
+for _name in (
+    *("__setitem__", "__delitem__", "__ior__", "__setstate__"),
+    *("set", "update", "setdefault", "pop", "popitem", "clear"),
+):
+    setattr(_HeaderMorsel, _name, _changing(_name))
 
 
 @lru_cache(maxsize=16)  # every minted cookie has the same; a re-issued one the rest of its time
@@ -55,12 +73,9 @@ def _morsel_of(header: str) -> _HeaderMorsel:
     name, _, value = pair.partition("=")
     # not through Morsel's constructor and checks: the core wrote name and value
     morsel = _HeaderMorsel.__new__(_HeaderMorsel)
-    morsel.__setstate__(  # type: ignore[attr-defined]  # typeshed does not know it
-        {"key": name, "value": value, "coded_value": value}
-    )
+    _set_state(morsel, {"key": name, "value": value, "coded_value": value})
     dict.update(morsel, _attributes(tail))
     morsel.header = header
-    morsel.made_of = morsel.parts()
     return morsel
 
 

@@ -103,7 +103,7 @@ def leave(
         headers = None
         # a view that sets or deletes the cookie itself has the last word
         if visit.has_candidate and now.cookie_name not in response.cookies:
-            headers = response.headers
+            headers = header_pairs(response)
         # as `session_user`, which a call would make a tenth of this function's cost
         user = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
         if user is not None:
@@ -130,6 +130,16 @@ def leave(
         if conf.request_id is not None:
             request_id.current.set(None)
     return response
+
+
+def header_pairs(response: HttpResponseBase) -> Any:
+    """``response.headers.items()``, without the generators that it takes to get there: Django
+    keeps the pairs as they are wanted, under the names in lower case.
+    """
+    try:
+        return list(response.headers._store.values())
+    except AttributeError:  # a Django that keeps them in another way
+        return response.headers
 
 
 def abort(now: Parts, request: HttpRequest, visit: Visit, status: int) -> None:
