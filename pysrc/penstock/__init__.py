@@ -11,45 +11,50 @@ from importlib import import_module
 from types import ModuleType
 
 try:
-    from penstock import _core
-except (
-    ImportError
-) as error:  # say which file and why: a wheel for another Python, a missing library
-    raise ImportError(f"penstock's C core cannot be loaded: {error}") from error
+    from penstock._core import (
+        CacheInfo,
+        ClaimTypeError,
+        CriticalHeaderError,
+        DecodeError,
+        EngineError,
+        EventSink,
+        ExpiredSignatureError,
+        Fingerprint,
+        FingerprintCookie,
+        Gate,
+        ImmatureSignatureError,
+        InvalidAlgorithmError,
+        InvalidAudienceError,
+        InvalidIssuedAtError,
+        InvalidIssuerError,
+        InvalidJTIError,
+        InvalidKeyError,
+        InvalidSignatureError,
+        InvalidSubjectError,
+        InvalidTokenError,
+        Key,
+        LifetimeError,
+        MissingRequiredClaimError,
+        PathFilter,
+        Token,
+        TokenTooLongError,
+        TokenTypeError,
+        TokenVerifier,
+        UnexpectedValueError,
+        UnknownKeyIdError,
+        Visit,
+    )
+except ModuleNotFoundError as error:
+    import sys
+    from pathlib import Path
 
-from penstock._core import (
-    CacheInfo,
-    ClaimTypeError,
-    CriticalHeaderError,
-    DecodeError,
-    EngineError,
-    EventSink,
-    ExpiredSignatureError,
-    Fingerprint,
-    FingerprintCookie,
-    Gate,
-    ImmatureSignatureError,
-    InvalidAlgorithmError,
-    InvalidAudienceError,
-    InvalidIssuedAtError,
-    InvalidIssuerError,
-    InvalidJTIError,
-    InvalidKeyError,
-    InvalidSignatureError,
-    InvalidSubjectError,
-    InvalidTokenError,
-    Key,
-    LifetimeError,
-    MissingRequiredClaimError,
-    PathFilter,
-    Token,
-    TokenTooLongError,
-    TokenTypeError,
-    TokenVerifier,
-    UnexpectedValueError,
-    UnknownKeyIdError,
-    Visit,
-)
+    found = sorted(path.name for path in Path(__file__).parent.glob("_core.*.so"))
+    raise ImportError(
+        f"penstock's C core is not there for this Python ({sys.implementation.cache_tag}); "
+        f"built for others: {', '.join(found) or 'none'}. Install penstock with this Python's pip."
+    ) from error
+except ImportError as error:  # a missing library, a symbol of another version
+    raise ImportError(f"penstock's C core cannot be loaded: {error}") from error
 
 __version__ = "0.1.0"
 
@@ -87,8 +92,6 @@ __all__ = [
     "Visit",
     "__version__",
 ]
-
-del _core
 
 _SUBMODULES = (
     "asgi",

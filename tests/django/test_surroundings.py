@@ -11,6 +11,7 @@ from http.cookies import Morsel
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
@@ -18,10 +19,12 @@ from django.test import AsyncClient, RequestFactory, override_settings
 
 import penstock.django
 from penstock import EventSink, FingerprintCookie, Gate
+from penstock.django import front
 from penstock.django.front import header_pairs
 from penstock.django.middleware import PenstockMiddleware
+from penstock.django.timing import Allowance
 from penstock.wsgi import PenstockMiddleware as Wrapper
-from tests.django.conftest import NAVIGATION, Events
+from tests.django.conftest import NAVIGATION, Events, Get
 from tests.oracle.jws import make_token
 
 # handlers close old connections at the end of a request
@@ -168,6 +171,34 @@ def test_pairs_of_headers_are_django_s_own() -> None:
     response = HttpResponse("x", headers={"Cache-Control": "no-store", "x-a": "1"})
     assert isinstance(header_pairs(response), list)
     assert header_pairs(response) == list(response.headers.items())
+
+
+# --- failures of ours -------------------------------------------------------------------------
+
+
+def broken(*arguments: Any) -> Any:
+    raise RuntimeError("planted")
+
+
+@pytest.mark.parametrize("name", ["enter_in_full", "add_set_cookie", "time_response"])
+@override_settings(PENSTOCK={"SINK": "memory:", "REQUEST_ID": "X-Request-ID"})
+def test_page_goes_out_though_we_fail(
+    name: str, get: Get, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(front, name, broken)
+    monkeypatch.setattr(front, "_allowance", Allowance(1))
+    with override_settings(PENSTOCK={**settings.PENSTOCK, "SLOW_REQUEST": 0.0}):
+        for _ in range(3):
+            response = get("/page/", NAVIGATION)
+            assert (response.status_code, response.content) == (200, b"page")
+    lines = caplog.text.count("RuntimeError: planted")
+    assert 1 <= lines <= 2  # one a minute, and a minute may end between
+
+
+@override_settings(PENSTOCK={**REQUIRED, "REQUEST_ID": "X-Request-ID"})
+def test_nobody_gets_in_because_we_fail(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(front, "enter_in_full", broken)
+    assert get("/api/user/", bearer()).status_code == 500
 
 
 def test_asking_for_the_sink_while_settings_are_read_is_an_error(

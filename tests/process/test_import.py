@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
+from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
+
+import pytest
 
 LOOK = """
 import json, os, sys
@@ -63,6 +68,34 @@ def test_import_time_is_listed_for_the_core() -> None:
     names = [line.rpartition("|")[2].strip() for line in listed.splitlines()]
     assert "penstock._core" in names
     assert not {"socket", "_socket", "threading", "ssl", "_ssl", "asyncio"} & set(names)
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "why"),
+    [
+        ("", b"", "built for others: none"),
+        ("_core.cpython-27m-x86_64-linux-gnu.so", b"", "built for others: _core.cpython-27m"),
+        (f"_core{EXTENSION_SUFFIXES[0]}", b"no library", "file too short|invalid ELF header"),
+    ],
+)
+def test_a_core_that_cannot_be_loaded_says_why(
+    file: str, content: bytes, why: str, tmp_path: Path
+) -> None:
+    code = "import penstock; print(penstock.__path__[0])"
+    installed = Path(in_child(code).stdout.strip())
+    copy = tmp_path / "penstock"
+    shutil.copytree(installed, copy, ignore=shutil.ignore_patterns("_core*.so", "__pycache__"))
+    if file:
+        (copy / file).write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"],
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )
+    assert done.returncode == 1
+    assert re.search(why, done.stderr.splitlines()[-1])
+    assert "ImportError: penstock's C core" in done.stderr
 
 
 def test_the_package_is_the_installed_one(root: Path) -> None:

@@ -10,6 +10,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from penstock import Gate
 from penstock.django import request_id
 from penstock.django.auth import offer_user
 from penstock.django.cookies import add_set_cookie
@@ -24,15 +25,24 @@ logger = logging.getLogger("penstock")
 VISIT_KEY = "penstock.visit"
 
 _allowance = Allowance(1)  # of lines about a failure of ours, a minute
+_NOTHING = Gate()  # finds and records nothing
 
 
 def enter(now: Parts, request: HttpRequest) -> Visit:
     """The request's visit: an outer wrapper's, else a new one; also ``request.visit``."""
-    if now.is_plain and type(request) is WSGIRequest and VISIT_KEY not in request.META:
-        visit = now.gate.enter(request.META, request.path_info)
+    try:
+        if now.is_plain and type(request) is WSGIRequest and VISIT_KEY not in request.META:
+            visit = now.gate.enter(request.META, request.path_info)
+            request.visit = visit  # type: ignore[attr-defined]
+            return visit
+        return enter_in_full(now, request)
+    except Exception:
+        if now.conf.require_token:
+            raise  # nobody gets in because of a failure of ours
+        visit = _NOTHING.enter({})
         request.visit = visit  # type: ignore[attr-defined]
+        _log_failure("penstock: a request goes in without a fingerprint, a token or an event")
         return visit
-    return enter_in_full(now, request)
 
 
 def enter_in_full(now: Parts, request: HttpRequest) -> Visit:
@@ -62,6 +72,13 @@ def enter_in_full(now: Parts, request: HttpRequest) -> Visit:
     if conf.set_user:
         offer_user(request)
     return visit
+
+
+def _log_failure(text: str) -> None:
+    """Logs the exception being handled: a failure of ours that the site goes on without."""
+    kept_back = _allowance.take()
+    if kept_back is not None:
+        logger.exception("%s (as %d more did that were not logged)", text, kept_back)
 
 
 def shared(now: Parts, visit: Visit, secure: bool | None, mode: str | None) -> Visit | None:
@@ -119,13 +136,7 @@ def leave(
         if conf.request_id is not None and visit.request_id is not None:
             response.headers[conf.request_id] = visit.request_id
     except Exception:
-        kept_back = _allowance.take()
-        if kept_back is not None:
-            logger.exception(
-                "penstock: a response goes out without what we had to add (as did %d that were "
-                "not logged)",
-                kept_back,
-            )
+        _log_failure("penstock: a response goes out without what we had to add")
     finally:
         if conf.request_id is not None:
             request_id.current.set(None)
