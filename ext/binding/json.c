@@ -2,8 +2,8 @@
 /* The texts were accepted by the core's reader, so nothing here checks
  * grammar or encoding again. Names of top members are kept in the module's
  * state: the next token of the same kind finds its keys made, with their
- * hashes; so are short values, of which many are the same in every token
- * (`iss`, `aud`, `token_type`). */
+ * hashes. Short values are kept with the names of a whole object, since many
+ * are the same in every token (`iss`, `aud`, `token_type`). */
 #include "json.h"
 
 /* Longer names, and longer values, are not kept. */
@@ -141,35 +141,12 @@ is_text(PyObject *string, ps_span text)
                               text.ptr, text.len);
 }
 
-/* A str of plain ASCII, the one of last time where the text is the same. */
-static PyObject *
-make_kept(PyObject **slot, ps_span text)
-{
-#ifndef Py_GIL_DISABLED /* the slots are guarded by the GIL */
-    if (*slot != NULL && is_text(*slot, text)) {
-        return Py_NewRef(*slot);
-    }
-    PyObject *fresh = make_string(text, 0);
-    if (fresh != NULL) {
-        Py_XSETREF(*slot, Py_NewRef(fresh));
-    }
-    return fresh;
-#else
-    (void)slot;
-    return make_string(text, 0);
-#endif
-}
-
 PyObject *
-json_value(core_state *state, const char *text, const ps_json_member *member)
+json_value(const char *text, const ps_json_member *member)
 {
     ps_span value = {text + member->value, member->value_len};
     switch ((ps_json_kind)member->kind) {
     case PS_JSON_STRING:
-        if (member->flags == 0 && value.len <= VALUE_KEPT_MAX) {
-            uint32_t slot = ps_json_hash(value) & (MEMBER_VALUES - 1);
-            return make_kept(&state->member_values[slot], value);
-        }
         return make_string(value, member->flags);
     case PS_JSON_INTEGER:
     case PS_JSON_FLOAT:
@@ -189,8 +166,20 @@ json_name(core_state *state, const char *text, const ps_json_member *member)
     if (member->name_flags != 0 || name.len > NAME_KEPT_MAX) {
         return make_string(name, member->name_flags);
     }
-    return make_kept(&state->member_names[member->hash & (MEMBER_NAMES - 1)],
-                     name);
+#ifndef Py_GIL_DISABLED /* the slots are guarded by the GIL */
+    PyObject **slot = &state->member_names[member->hash & (MEMBER_NAMES - 1)];
+    if (*slot != NULL && is_text(*slot, name)) {
+        return Py_NewRef(*slot);
+    }
+    PyObject *fresh = make_string(name, 0);
+    if (fresh != NULL) {
+        Py_XSETREF(*slot, Py_NewRef(fresh));
+    }
+    return fresh;
+#else
+    (void)state;
+    return make_string(name, 0);
+#endif
 }
 
 static PyObject *
@@ -199,8 +188,7 @@ fill(core_state *state, PyObject *dict, const char *text,
 {
     for (size_t i = 0; dict != NULL && i < count; i++) {
         PyObject *name = json_name(state, text, &members[i]);
-        PyObject *value =
-            name != NULL ? json_value(state, text, &members[i]) : NULL;
+        PyObject *value = name != NULL ? json_value(text, &members[i]) : NULL;
         if (value == NULL || PyDict_SetItem(dict, name, value) < 0) {
             Py_CLEAR(dict);
         }
@@ -255,7 +243,7 @@ is_same_value(PyObject *old, const char *text, const ps_json_member *member)
 
 /* A copy of a shape, with the values that are other ones. */
 static PyObject *
-fill_shape(core_state *state, const dict_shape *shape, const char *text,
+fill_shape(const dict_shape *shape, const char *text,
            const ps_json_member *members, size_t count)
 {
     PyObject *items = Py_NewRef(shape->items); /* a collection may run here */
@@ -266,7 +254,7 @@ fill_shape(core_state *state, const dict_shape *shape, const char *text,
         if (is_same_value(old, text, &members[i])) {
             continue;
         }
-        PyObject *value = json_value(state, text, &members[i]);
+        PyObject *value = json_value(text, &members[i]);
         if (value == NULL ||
             (value != old && PyDict_SetItem(dict, name, value) < 0)) {
             Py_CLEAR(dict);
@@ -337,7 +325,7 @@ json_object(core_state *state, const char *text, const ps_json_member *members,
     dict_shape *shape = &state->shapes[hash & (DICT_SHAPES - 1)];
     if (shape->keys != NULL && shape->hash == hash &&
         are_names(shape->items, text, members, count)) {
-        return fill_shape(state, shape, text, members, count);
+        return fill_shape(shape, text, members, count);
     }
     PyObject *dict = fill(state, PyDict_New(), text, members, count);
     if (dict != NULL && count <= SHAPE_MAX && all_plain(members, count) &&

@@ -14,8 +14,7 @@ PyObject *json_object(core_state *state, const char *text,
                       const ps_json_member *members, size_t count);
 
 /* The value of one member. New reference. */
-PyObject *json_value(core_state *state, const char *text,
-                     const ps_json_member *member);
+PyObject *json_value(const char *text, const ps_json_member *member);
 
 /* The name of a member as str. New reference. */
 PyObject *json_name(core_state *state, const char *text,

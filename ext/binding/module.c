@@ -69,9 +69,6 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
     for (size_t i = 0; i < MEMBER_NAMES; i++) {
         Py_VISIT(state->member_names[i]);
     }
-    for (size_t i = 0; i < MEMBER_VALUES; i++) {
-        Py_VISIT(state->member_values[i]);
-    }
     for (size_t i = 0; i < DICT_SHAPES; i++) {
         Py_VISIT(state->shapes[i].keys);
         Py_VISIT(state->shapes[i].items);
@@ -94,9 +91,6 @@ module_clear(PyObject *module)
     VISIT_STATE(Py_CLEAR);
     for (size_t i = 0; i < MEMBER_NAMES; i++) {
         Py_CLEAR(state->member_names[i]);
-    }
-    for (size_t i = 0; i < MEMBER_VALUES; i++) {
-        Py_CLEAR(state->member_values[i]);
     }
     for (size_t i = 0; i < DICT_SHAPES; i++) {
         Py_CLEAR(state->shapes[i].keys);

@@ -40,10 +40,9 @@
     X(scheme)               \
     X(method)
 
-/* Places for names and values of JSON members, and for the keys of whole
- * objects; powers of two. */
+/* Places for names of JSON members, and for the keys of whole objects; powers
+ * of two. */
 #define MEMBER_NAMES 256
-#define MEMBER_VALUES 256
 #define DICT_SHAPES 16
 
 #define SPARE_VISITS 16
@@ -72,10 +71,8 @@ typedef struct core_state {
     PyObject *invalid_token_error;
     PyObject *invalid_key_error;
     PyObject *by_reason[PS_STATUS_SLOTS]; /* strong, NULL where none */
-    /* names and short values of JSON members seen lately, by hash; any may be
-     * NULL */
+    /* names of JSON members seen lately, by hash; any may be NULL */
     PyObject *member_names[MEMBER_NAMES];
-    PyObject *member_values[MEMBER_VALUES];
     dict_shape shapes[DICT_SHAPES];
     /* visits that were freed, for the next requests: memory, no objects */
     struct VisitObject *spare_visits[SPARE_VISITS];

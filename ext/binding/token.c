@@ -61,7 +61,7 @@ token_subscript(PyObject *op, PyObject *name)
         PyErr_SetObject(PyExc_KeyError, name);
         return NULL;
     }
-    return json_value(state_of(op), token_of(op)->payload.ptr, member);
+    return json_value(token_of(op)->payload.ptr, member);
 }
 
 static int
@@ -152,7 +152,7 @@ token_get(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
     if (member == NULL) {
         return Py_NewRef(nargs == 2 ? args[1] : Py_None);
     }
-    return json_value(state_of(op), token_of(op)->payload.ptr, member);
+    return json_value(token_of(op)->payload.ptr, member);
 }
 
 static PyObject *
