@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Visit: what `enter` found about one request. Python objects
- * for token and fingerprint are made when asked for: most requests never do.
- * A visit holds its environ or scope, which may hold the visit: the garbage
- * collector knows, and `finish` lets go of it. */
+/* Visit: what `enter` found about one request. Python objects for token and
+ * fingerprint are made when asked for: most requests never do. A visit holds
+ * its environ or scope, which may hold the visit: the garbage collector knows,
+ * and `finish` lets go of it. */
 #include "visit.h"
 
 #include <structmember.h>
