@@ -23,6 +23,7 @@ import time
 import tomllib
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -286,8 +287,12 @@ PENSTOCK = {{"SINK": "redis://127.0.0.1:{self.ports["6379"]}/0"}}
         """Ends the servers as an operator does, so that what they hold is delivered."""
         for server in self.servers:
             if server.poll() is None:
-                os.killpg(server.pid, signal.SIGTERM)
+                # to the master alone: uWSGI's workers may hang when they get one too, see
+                # docs/how-to/uwsgi.md
+                server.send_signal(signal.SIGTERM)
             server.wait(timeout=60)  # Celery's may take 30 s
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)  # the child of runserver's reloader
         self.servers.clear()
 
     # --- files and data -------------------------------------------------------------------
