@@ -39,6 +39,7 @@ SOURCES = (
     "ext/core/keyring_pem.c",
     "ext/core/signature_libjwt.c",
     "ext/core/signature_openssl.c",
+    "ext/core/signature_openssl_hmac.c",
 )
 
 CMAKE_OPTIONS = (

@@ -57,72 +57,6 @@ skip_space(ps_json *json)
     }
 }
 
-/* The length of the escape at `p` (a backslash), 0 when it is none. A pair of
- * surrogates is one escape; half a pair is none. */
-static size_t
-escape_length(const char *p, const char *end)
-{
-    if (end - p < 2) {
-        return 0;
-    }
-    switch (p[1]) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        return 2;
-    case 'u':
-        break;
-    default:
-        return 0;
-    }
-    int32_t unit = ps_json_hex4(p + 2, end);
-    if (unit < 0 || (unit >= 0xdc00 && unit <= 0xdfff)) {
-        return 0;
-    }
-    if (unit < 0xd800 || unit > 0xdbff) {
-        return 6;
-    }
-    if (end - p < 12 || p[6] != '\\' || p[7] != 'u') {
-        return 0;
-    }
-    int32_t low = ps_json_hex4(p + 8, end);
-    return low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
-}
-
-/* The length of the UTF-8 sequence of two or more bytes at `p`, 0 when it is
- * none (overlong, a surrogate, over U+10FFFF, cut off). */
-static size_t
-utf8_length(const char *p, const char *end)
-{
-    const unsigned char *u = (const unsigned char *)p;
-    size_t left = (size_t)(end - p);
-    if (u[0] >= 0xc2 && u[0] <= 0xdf) {
-        return left >= 2 && (u[1] & 0xc0) == 0x80 ? 2 : 0;
-    }
-    if (u[0] >= 0xe0 && u[0] <= 0xef) {
-        unsigned char low = u[0] == 0xe0 ? 0xa0 : 0x80;
-        unsigned char high = u[0] == 0xed ? 0x9f : 0xbf;
-        return left >= 3 && u[1] >= low && u[1] <= high &&
-                       (u[2] & 0xc0) == 0x80
-                   ? 3
-                   : 0;
-    }
-    if (u[0] >= 0xf0 && u[0] <= 0xf4) {
-        unsigned char low = u[0] == 0xf0 ? 0x90 : 0x80;
-        unsigned char high = u[0] == 0xf4 ? 0x8f : 0xbf;
-        return left >= 4 && u[1] >= low && u[1] <= high &&
-                       (u[2] & 0xc0) == 0x80 && (u[3] & 0xc0) == 0x80
-                   ? 4
-                   : 0;
-    }
-    return 0;
-}
-
 /* The first byte from `p` on that is not plain inside a string: a quote, a
  * backslash, a control character or a byte over 127. */
 static inline const char *
@@ -166,10 +100,10 @@ read_string(ps_json *json)
         }
         size_t length;
         if (*p == '\\') {
-            length = escape_length(p, json->end);
+            length = ps_json_escape_length(p, json->end);
             json->flags |= PS_JSON_ESCAPED;
         } else {
-            length = utf8_length(p, json->end);
+            length = ps_json_utf8_length(p, json->end);
             json->flags |= PS_JSON_WIDE;
         }
         if (length == 0) {

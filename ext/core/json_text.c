@@ -1,10 +1,72 @@
 /* SPDX-License-Identifier: MIT */
-/* Numbers and strings that the reader has accepted, without allocation: a
- * number is its digits and the place of the point, a string with escapes is
- * walked byte by byte. Nothing here checks grammar. */
+/* Characters that the reader looks at one by one, and numbers and strings
+ * that it has accepted, without allocation: a number is its digits and the
+ * place of the point, a string with escapes is walked byte by byte. */
 #include "json_text.h"
 
 #include "json.h"
+
+size_t
+ps_json_escape_length(const char *p, const char *end)
+{
+    if (end - p < 2) {
+        return 0;
+    }
+    switch (p[1]) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return 2;
+    case 'u':
+        break;
+    default:
+        return 0;
+    }
+    int32_t unit = ps_json_hex4(p + 2, end);
+    if (unit < 0 || (unit >= 0xdc00 && unit <= 0xdfff)) {
+        return 0;
+    }
+    if (unit < 0xd800 || unit > 0xdbff) {
+        return 6;
+    }
+    if (end - p < 12 || p[6] != '\\' || p[7] != 'u') {
+        return 0;
+    }
+    int32_t low = ps_json_hex4(p + 8, end);
+    return low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
+}
+
+size_t
+ps_json_utf8_length(const char *p, const char *end)
+{
+    const unsigned char *u = (const unsigned char *)p;
+    size_t left = (size_t)(end - p);
+    if (u[0] >= 0xc2 && u[0] <= 0xdf) {
+        return left >= 2 && (u[1] & 0xc0) == 0x80 ? 2 : 0;
+    }
+    if (u[0] >= 0xe0 && u[0] <= 0xef) {
+        unsigned char low = u[0] == 0xe0 ? 0xa0 : 0x80;
+        unsigned char high = u[0] == 0xed ? 0x9f : 0xbf;
+        return left >= 3 && u[1] >= low && u[1] <= high &&
+                       (u[2] & 0xc0) == 0x80
+                   ? 3
+                   : 0;
+    }
+    if (u[0] >= 0xf0 && u[0] <= 0xf4) {
+        unsigned char low = u[0] == 0xf0 ? 0x90 : 0x80;
+        unsigned char high = u[0] == 0xf4 ? 0x8f : 0xbf;
+        return left >= 4 && u[1] >= low && u[1] <= high &&
+                       (u[2] & 0xc0) == 0x80 && (u[3] & 0xc0) == 0x80
+                   ? 4
+                   : 0;
+    }
+    return 0;
+}
 
 /* A number without its sign as digits and the place of the point: the value
  * is 0.d1d2d3... times ten to the power `point`; no digits: zero. The digits

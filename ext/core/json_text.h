@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* For json.c: what it asks about text that it has accepted. */
+/* For json.c: what it asks about characters, and about text that it has
+ * accepted. */
 #ifndef PS_JSON_TEXT_H
 #define PS_JSON_TEXT_H
 
@@ -36,6 +37,14 @@ ps_json_hex4(const char *p, const char *end)
     }
     return value;
 }
+
+/* The length of the escape at `p` (a backslash), 0 when it is none. A pair of
+ * surrogates is one escape; half a pair is none. */
+size_t ps_json_escape_length(const char *p, const char *end);
+
+/* The length of the UTF-8 sequence of two or more bytes at `p`, 0 when it is
+ * none (overlong, a surrogate, over U+10FFFF, cut off). */
+size_t ps_json_utf8_length(const char *p, const char *end);
 
 /* Is a float beyond every double? */
 bool ps_json_is_huge(ps_span number);

@@ -2,7 +2,8 @@
 /* What the two signature engines offer, and the three primitives that the
  * rest of the core needs of a crypto library: HMAC-SHA256 with a prepared
  * key, constant-time equality, and wiping. Implemented by
- * signature_openssl.c (always built) and signature_libjwt.c (optional). */
+ * signature_openssl.c and signature_openssl_hmac.c (always built) and
+ * signature_libjwt.c (optional). */
 #ifndef PS_SIGNATURE_H
 #define PS_SIGNATURE_H
 

@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Signatures with the API that OpenSSL >= 3.0 and AWS-LC share.
- *
- * HMAC runs on the SHA-2 contexts themselves: the states after the inner and
- * the outer padding block are made once for a key and copied for each use,
- * which takes a fifth of a microsecond for a token where HMAC() takes one and
- * a half. These functions are marked deprecated in OpenSSL 3 but are part of
- * it, hence the macro before the include.
+/* Signatures with the API that OpenSSL >= 3.0 and AWS-LC share. HMAC is
+ * explained in signature_openssl_sha256.h.
  *
  * RSA and Ed25519 keys keep a few contexts that are ready to verify, since
  * making one costs OpenSSL 3 a microsecond or two of look-ups. A thread takes
  * one out with an atomic exchange and puts it back; who finds none makes
  * another. A context is used by one thread at a time, and a fork in the middle
  * costs the child one context, no more. */
-#define OPENSSL_SUPPRESS_DEPRECATED
-
-#include "signature.h"
-
-#include <string.h>
+#include "signature_openssl_sha256.h"
 
 #include <stdatomic.h>
 
@@ -25,135 +16,16 @@
 #ifdef OPENSSL_IS_AWSLC
 #include <openssl/curve25519.h>
 #endif
-#include <endian.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
-#include <openssl/sha.h>
 
 #include "alloc.h"
 #include "keyring.h"
 
-#define SHA256_BLOCK 64
-#define SHA256_ONE_BLOCK 55 /* bytes before 0x80 and eight of length */
 #define SHA512_BLOCK 128
-#define IPAD 0x36
-#define OPAD 0x5c
-
-_Static_assert(sizeof(SHA256_CTX) <= sizeof(((ps_hmac *)0)->inner),
-               "a prepared state does not fit");
-
-bool
-ps_secret_equal(const void *a, const void *b, size_t size)
-{
-    return CRYPTO_memcmp(a, b, size) == 0;
-}
-
-void
-ps_wipe(void *block, size_t size)
-{
-    OPENSSL_cleanse(block, size);
-}
-
-ps_status
-ps_hmac_init(ps_hmac *key, ps_span secret)
-{
-    if (secret.len == 0) {
-        return PS_KEY_EMPTY;
-    }
-    uint8_t block[SHA256_BLOCK] = {0};
-    if (secret.len <= SHA256_BLOCK) {
-        memcpy(block, secret.ptr, secret.len);
-    } else {
-        SHA256((const uint8_t *)secret.ptr, secret.len, block);
-    }
-    memset(key, 0, sizeof(*key));
-    SHA256_CTX hash;
-    for (size_t i = 0; i < SHA256_BLOCK; i++) {
-        block[i] ^= IPAD;
-    }
-    SHA256_Init(&hash);
-    SHA256_Update(&hash, block, SHA256_BLOCK);
-    memcpy(key->inner, &hash, sizeof(hash));
-    for (size_t i = 0; i < SHA256_BLOCK; i++) {
-        block[i] ^= IPAD ^ OPAD;
-    }
-    SHA256_Init(&hash);
-    SHA256_Update(&hash, block, SHA256_BLOCK);
-    memcpy(key->outer, &hash, sizeof(hash));
-    ps_wipe(block, sizeof(block));
-    ps_wipe(&hash, sizeof(hash));
-    return PS_OK;
-}
-
-static inline void
-write_state(const SHA256_CTX *hash, uint8_t out[PS_SHA256_SIZE])
-{
-    for (size_t i = 0; i < PS_SHA256_SIZE / 4; i++) {
-        uint32_t word = htobe32(hash->h[i]);
-        memcpy(out + 4 * i, &word, sizeof(word));
-    }
-}
-
-/* HMAC's outer hash, of the inner one in `mac`: a single block, all of which
- * but the inner hash is known beforehand. */
-static inline void
-outer_sha256(SHA256_CTX hash, uint8_t mac[PS_SHA256_SIZE])
-{
-    uint8_t block[SHA256_BLOCK] = {
-        [PS_SHA256_SIZE] = 0x80, /* then zeros, then the length in bits */
-        [SHA256_BLOCK - 2] = (SHA256_BLOCK + PS_SHA256_SIZE) * 8 >> 8,
-    };
-    memcpy(block, mac, PS_SHA256_SIZE);
-    SHA256_Transform(&hash, block);
-    write_state(&hash, mac);
-}
-
-/* HMAC's inner hash, of a message that fits one block with what closes it;
- * false when it does not. The library's buffering costs as much as the
- * compression function. */
-static inline bool
-inner_sha256(SHA256_CTX *hash, const ps_span *parts, size_t count,
-             uint8_t mac[PS_SHA256_SIZE])
-{
-    uint8_t block[SHA256_BLOCK] = {0};
-    size_t len = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (parts[i].len > SHA256_ONE_BLOCK - len) {
-            return false;
-        }
-        if (parts[i].len != 0) {
-            memcpy(block + len, parts[i].ptr, parts[i].len);
-        }
-        len += parts[i].len;
-    }
-    uint16_t bits = htobe16((uint16_t)((SHA256_BLOCK + len) * 8));
-    block[len] = 0x80;
-    memcpy(block + SHA256_BLOCK - sizeof(bits), &bits, sizeof(bits));
-    SHA256_Transform(hash, block);
-    write_state(hash, mac);
-    return true;
-}
-
-void
-ps_hmac_sign(const ps_hmac *key, const ps_span *parts, size_t count,
-             uint8_t out[PS_SHA256_SIZE])
-{
-    SHA256_CTX hash;
-    memcpy(&hash, key->inner, sizeof(hash));
-    if (!inner_sha256(&hash, parts, count, out)) {
-        for (size_t i = 0; i < count; i++) {
-            if (parts[i].len != 0) {
-                SHA256_Update(&hash, parts[i].ptr, parts[i].len);
-            }
-        }
-        SHA256_Final(out, &hash);
-    }
-    memcpy(&hash, key->outer, sizeof(hash));
-    outer_sha256(hash, out);
-}
 
 /* Of SHA-256 or SHA-512 (which SHA-384 shares). */
 typedef union hash_state {

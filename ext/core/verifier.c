@@ -5,12 +5,9 @@
  *   length -> cache -> shape and alphabet -> header -> signature -> payload
  *   -> claims
  *
- * A keyset is a ring of keys, each prepared by the engine, with the headers
- * known to lead to them. It is immutable but for that table, counted, and
- * replaced as a whole; a verification holds on to the one that it began with.
- * `current` is guarded by a lock that is held for a load and an increment.
- * The lock lies in memory that is wiped in a forked child, so that none is
- * inherited locked. */
+ * `current`, the keyset, is guarded by a lock that is held for a load and an
+ * increment. The lock lies in memory that is wiped in a forked child, so that
+ * none is inherited locked. */
 #include "verifier.h"
 
 #include <math.h>
@@ -20,24 +17,16 @@
 #include "alloc.h"
 #include "base64url.h"
 #include "clock.h"
+#include "verifier_keyset.h"
 #include "verifier_settings.h"
 
 /* Payloads up to this many bytes are decoded and indexed on the stack. */
 #define PAYLOAD_ON_STACK 2048
 
-typedef struct keyset {
-    atomic_uint references;
-    uint64_t epoch;
-    const ps_engine *engine;
-    ps_keyring *ring;
-    ps_prepared **prepared; /* as many as keys */
-    ps_header_table *known;
-} keyset;
-
 struct ps_verifier {
     atomic_uint references;
     _Atomic uint64_t epoch; /* of `current`; read without the lock */
-    keyset *current;        /* guarded by *lock */
+    ps_keyset *current;     /* guarded by *lock */
     atomic_uint *lock;      /* on a page that is wiped on fork */
     const ps_engine *engine;
     ps_token_cache *cache; /* NULL: none */
@@ -46,60 +35,6 @@ struct ps_verifier {
     char *arena;
     size_t max_bytes;
 };
-
-static void
-keyset_release(keyset *set)
-{
-    if (set == NULL || atomic_fetch_sub_explicit(&set->references, 1,
-                                                 memory_order_acq_rel) != 1) {
-        return;
-    }
-    for (size_t i = 0; set->prepared != NULL && i < set->ring->count; i++) {
-        set->engine->free(set->prepared[i]);
-    }
-    ps_free(set->prepared);
-    ps_keyring_free(set->ring);
-    ps_header_table_free(set->known);
-    ps_free(set);
-}
-
-static ps_status
-keyset_new(const ps_engine *engine, ps_key *const *keys, size_t count,
-           keyset **out, ps_verifier_error *error)
-{
-    *error = (ps_verifier_error){.setting = "keys"};
-    keyset *set = ps_calloc(1, sizeof(*set));
-    if (set == NULL) {
-        return PS_NO_MEMORY;
-    }
-    atomic_init(&set->references, 1);
-    set->engine = engine;
-    ps_status status = ps_keyring_new(keys, count, &set->ring, &error->key);
-    if (status != PS_OK) {
-        goto fail;
-    }
-    status = PS_NO_MEMORY;
-    set->prepared = ps_calloc(count, sizeof(*set->prepared));
-    set->known = ps_header_table_new();
-    if (set->prepared == NULL || set->known == NULL) {
-        goto fail;
-    }
-    for (size_t i = 0; i < count; i++) {
-        status = engine->prepare(keys[i], &set->prepared[i]);
-        if (status != PS_OK) {
-            error->key = i;
-            error->why = status == PS_KEY_ALGORITHM
-                             ? "the engine does not have its algorithm"
-                             : NULL;
-            goto fail;
-        }
-    }
-    *out = set;
-    return PS_OK;
-fail:
-    keyset_release(set);
-    return status;
-}
 
 static void
 take_lock(atomic_uint *lock)
@@ -115,11 +50,11 @@ give_lock(atomic_uint *lock)
     atomic_store_explicit(lock, 0, memory_order_release);
 }
 
-static keyset *
+static ps_keyset *
 current_keyset(ps_verifier *verifier)
 {
     take_lock(verifier->lock);
-    keyset *set = verifier->current;
+    ps_keyset *set = verifier->current;
     atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
     give_lock(verifier->lock);
     return set;
@@ -170,8 +105,8 @@ ps_verifier_new(const ps_verifier_settings *settings, ps_verifier **verifier,
             goto fail;
         }
     }
-    status = keyset_new(fresh->engine, settings->keys, settings->key_count,
-                        &fresh->current, error);
+    status = ps_keyset_new(fresh->engine, settings->keys, settings->key_count,
+                           &fresh->current, error);
     if (status != PS_OK) {
         goto fail;
     }
@@ -197,7 +132,7 @@ ps_verifier_release(ps_verifier *verifier)
                                   memory_order_acq_rel) != 1) {
         return;
     }
-    keyset_release(verifier->current);
+    ps_keyset_release(verifier->current);
     ps_token_cache_free(verifier->cache);
     if (verifier->lock != NULL) {
         munmap(verifier->lock, sizeof(*verifier->lock));
@@ -210,19 +145,19 @@ ps_status
 ps_verifier_replace_keys(ps_verifier *verifier, ps_key *const *keys,
                          size_t count, ps_verifier_error *error)
 {
-    keyset *fresh;
+    ps_keyset *fresh;
     ps_status status =
-        keyset_new(verifier->engine, keys, count, &fresh, error);
+        ps_keyset_new(verifier->engine, keys, count, &fresh, error);
     if (status != PS_OK) {
         return status;
     }
     take_lock(verifier->lock);
-    keyset *old = verifier->current;
+    ps_keyset *old = verifier->current;
     fresh->epoch = old->epoch + 1;
     verifier->current = fresh;
     atomic_store(&verifier->epoch, fresh->epoch);
     give_lock(verifier->lock);
-    keyset_release(old);
+    ps_keyset_release(old);
     ps_verifier_cache_clear(verifier); /* not needed, but gives memory back */
     return PS_OK;
 }
@@ -230,7 +165,7 @@ ps_verifier_replace_keys(ps_verifier *verifier, ps_key *const *keys,
 /* One verification under way. */
 typedef struct work {
     ps_verifier *verifier;
-    keyset *set;
+    ps_keyset *set;
     const ps_slow_section *slow;
     bool judge; /* the claims too, not only that they are an object */
     ps_span text;
@@ -252,7 +187,7 @@ work_fini(work *w, ps_status status)
     if (w->payload != w->buffer) {
         ps_free(w->payload);
     }
-    keyset_release(w->set);
+    ps_keyset_release(w->set);
     return status == PS_BASE64 ? ps_jws_why_not_base64(w->text) : status;
 }
 
