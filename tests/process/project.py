@@ -104,6 +104,13 @@ class Running:
         self.port = port
         self._log = log
 
+    def wait_for(self, *lines: str) -> None:
+        """Until the server has logged each of these."""
+        deadline = time.monotonic() + 30
+        while not all(line in self._log.read_text() for line in lines):
+            assert time.monotonic() < deadline, self._log.read_text()
+            time.sleep(0.02)
+
     def stop(self, *, group: bool = False) -> str:
         """Sends SIGTERM; the log, once the server has ended by itself."""
         if group:
