@@ -141,7 +141,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.mark.parametrize("delivery", ["exactly-once", "script"])
 def test_a_marker_of_another_format_holds_its_ring_back(
-    server: Server, ring_dir: str, delivery: str
+    server: Server, ring_dir: str, delivery: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What a newer version has delivered is not known: rather late than twice."""
     server.pause()
@@ -164,6 +164,10 @@ def test_a_marker_of_another_format_holds_its_ring_back(
     assert sink.emit("own", {"n": 6})
     while len(server.events()) < 2:  # its own are not in the way of it
         assert time.monotonic() < deadline
+        time.sleep(0.01)
+    while "of another format" not in caplog.text:
+        assert time.monotonic() < deadline
+        sink.stats()
         time.sleep(0.01)
     assert [event["kind"] for event in server.events()] == ["own", "own"]
     assert server.client.get(marker) == "2:7"
