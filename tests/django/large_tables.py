@@ -47,7 +47,7 @@ def report_is_the_same() -> None:
 
 
 def server_says_its_statements() -> None:
-    from django.db import connection
+    from django.db import connection, transaction
 
     from penstock.django.reports.surroundings import server_statements
 
@@ -66,7 +66,9 @@ def server_says_its_statements() -> None:
     with connection.cursor() as cursor:  # not allowed, not preloaded, of another version
         cursor.execute("ALTER EXTENSION pg_stat_statements DROP VIEW pg_stat_statements")
         cursor.execute("DROP VIEW pg_stat_statements")
-    assert list(server_statements()) == []
+    with transaction.atomic(), connection.cursor() as cursor:
+        assert list(server_statements()) == []
+        cursor.execute("SELECT 1")  # the transaction around it goes on
 
 
 def pages_follow_the_index() -> None:
