@@ -19,7 +19,7 @@ PKGS := openssl hiredis
 HAVE_LIBJWT := $(shell pkg-config --exists libjwt 2>/dev/null && echo 1)
 ifeq ($(HAVE_LIBJWT),1)
 PKGS += libjwt
-LIBJWT_FLAG := -DPS_HAVE_LIBJWT
+LIBJWT_FLAG := -DHR_HAVE_LIBJWT
 endif
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
@@ -40,7 +40,7 @@ C_FILES := $(sort $(wildcard ext/core/*.[ch] ext/binding/*.[ch] tests/c/*.[ch] \
         tests/fuzz/*.[ch] tests/leaks/*.c benchmarks/*.[ch]))
 
 ASAN := -g -O1 -fsanitize=address,undefined -fno-omit-frame-pointer \
-        -fno-sanitize-recover=undefined -DPS_ALLOC_TEST
+        -fno-sanitize-recover=undefined -DHR_ALLOC_TEST
 # TSan does not see fences, and gcc warns of each.
 TSAN := -g -O1 -fsanitize=thread -Wno-tsan
 PLAIN := -O2 -g
@@ -62,34 +62,34 @@ build/$(1)/core/%.o: ext/core/%.c $$(HEADERS)
 	@mkdir -p $$(@D)
 	$$(call SAY,$(1) $$<)
 	$$(Q)$(3) $$(CFLAGS_CORE) $(2) -c $$< -o $$@
-build/$(1)/libpenstock.a: $$(patsubst ext/core/%.c,build/$(1)/core/%.o,$$(CORE))
+build/$(1)/libheadrace.a: $$(patsubst ext/core/%.c,build/$(1)/core/%.o,$$(CORE))
 	@rm -f $$@
 	@ar rcs $$@ $$^
-build/$(1)/%: tests/c/%.c build/$(1)/libpenstock.a
+build/$(1)/%: tests/c/%.c build/$(1)/libheadrace.a
 	$$(call SAY,$(1) $$<)
-	$$(Q)$(3) $$(CFLAGS_CORE) $(2) $$< -o $$@ build/$(1)/libpenstock.a $$(LIBS)
+	$$(Q)$(3) $$(CFLAGS_CORE) $(2) $$< -o $$@ build/$(1)/libheadrace.a $$(LIBS)
 endef
 $(eval $(call BUILD_RULES,asan,$(ASAN),$$(CC)))
 $(eval $(call BUILD_RULES,tsan,$(TSAN),$$(CC)))
 $(eval $(call BUILD_RULES,plain,$(PLAIN),$$(CC)))
 $(eval $(call BUILD_RULES,fuzz,$(FUZZ),$$(CLANG)))
 # Debian's packages of another architecture lie beside ours, under its name.
-AARCH64 := -O2 -g -DPS_ALLOC_TEST
+AARCH64 := -O2 -g -DHR_ALLOC_TEST
 $(eval $(call BUILD_RULES,aarch64,$(AARCH64),aarch64-linux-gnu-gcc))
 
 FUZZ_LINK = $(CLANG) $(CFLAGS_CORE) $(FUZZ) -fsanitize=fuzzer \
         $(filter %.c,$^) -o $@ \
-        build/fuzz/libpenstock.a $(LIBS)
-build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libpenstock.a
+        build/fuzz/libheadrace.a $(LIBS)
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libheadrace.a
 	$(call SAY,fuzz $<)
 	$(Q)$(FUZZ_LINK)
 # It comes with a verifier of its own, which takes every signature; the
 # library's is then left out.
 build/fuzz/fuzz_verifier: tests/fuzz/fuzz_verifier.c ext/core/verifier.c \
-        build/fuzz/libpenstock.a
+        build/fuzz/libheadrace.a
 	$(call SAY,fuzz $<)
-	$(Q)$(FUZZ_LINK) -DPS_FUZZ_SKIP_SIGNATURE
-build/fuzz/canary_fuzz: tests/c/canary_fuzz.c build/fuzz/libpenstock.a
+	$(Q)$(FUZZ_LINK) -DHR_FUZZ_SKIP_SIGNATURE
+build/fuzz/canary_fuzz: tests/c/canary_fuzz.c build/fuzz/libheadrace.a
 	$(call SAY,fuzz $<)
 	$(Q)$(FUZZ_LINK)
 
@@ -151,7 +151,7 @@ PACKAGE := setup.py pyproject.toml \
             -o -name py.typed)
 $(VENV)/.installed: $(PACKAGE)
 	@mkdir -p build && rm -rf build/lib* build/bdist*
-	PENSTOCK_WERROR=1 $(PY) -m pip install --quiet --disable-pip-version-check \
+	HEADRACE_WERROR=1 $(PY) -m pip install --quiet --disable-pip-version-check \
 	    --no-build-isolation --no-deps --no-index --force-reinstall .
 	@touch $@
 
@@ -172,7 +172,7 @@ run-redis: $(VENV)/.installed
 run-python: $(VENV)/.installed
 	$(PYTEST) -q tests $(patsubst %,--ignore=tests/%,lint leaks process redis)
 run-pytest: run-python run-process run-redis
-run-soak: export PENSTOCK_SOAK := 1
+run-soak: export HEADRACE_SOAK := 1
 run-soak: run-c run-tsan run-pytest run-leaks
 
 ASAN_TESTS := $(patsubst tests/c/%.c,build/asan/%,$(C_TESTS))
@@ -200,7 +200,7 @@ ASAN_PY := env LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so) \
         PYTHONPATH=$(ASAN_EXT)/lib PYTHONDEVMODE=1 $(PY)
 $(ASAN_EXT)/built: $(PACKAGE)
 	@rm -rf $(ASAN_EXT)/lib
-	PENSTOCK_SANITIZE=address,undefined PENSTOCK_WERROR=1 $(PY) setup.py -q \
+	HEADRACE_SANITIZE=address,undefined HEADRACE_WERROR=1 $(PY) setup.py -q \
 	    build --build-base $(ASAN_EXT) --build-lib $(ASAN_EXT)/lib \
 	    --build-temp $(ASAN_EXT)/temp
 	@touch $@
@@ -213,7 +213,7 @@ run-asan-python: $(VENV)/.installed $(ASAN_EXT)/built build/asan/canary_asan.so
 	@head -c 4 $(PY) | grep -q ELF
 	@tools/must-fail "heap-buffer-overflow" $(ASAN_PY) -c \
 	    "import ctypes; ctypes.CDLL('build/asan/canary_asan.so').planted_bug(8)"
-	@$(ASAN_PY) -c "import penstock._core as core; \
+	@$(ASAN_PY) -c "import headrace._core as core; \
 	    assert '/python-asan' in core.__file__, core.__file__"
 	$(ASAN_PY) -m pytest -q -p no:cacheprovider --timeout=600 tests/unit
 
@@ -225,13 +225,13 @@ AWS_LC_PY := env PYTHONPATH=$(CURDIR)/$(AWS_LC_EXT)/lib PYTHONDEVMODE=1 $(PY)
 AWS_LC_TESTS := tests --ignore=tests/lint
 $(AWS_LC_EXT)/built: $(PACKAGE) tools/aws_lc.py
 	@rm -rf $(AWS_LC_EXT)/lib
-	PENSTOCK_CRYPTO=aws-lc PENSTOCK_WERROR=1 $(PY) setup.py -q \
+	HEADRACE_CRYPTO=aws-lc HEADRACE_WERROR=1 $(PY) setup.py -q \
 	    build --build-base $(AWS_LC_EXT) --build-lib $(AWS_LC_EXT)/lib \
 	    --build-temp $(AWS_LC_EXT)/temp
 	@touch $@
 .PHONY: run-aws-lc
 run-aws-lc: $(VENV)/.installed $(AWS_LC_EXT)/built
-	@$(AWS_LC_PY) -c "from penstock import TokenVerifier; \
+	@$(AWS_LC_PY) -c "from headrace import TokenVerifier; \
 	    version = TokenVerifier._engines()['openssl']; \
 	    assert version.startswith('AWS-LC '), version"
 	$(AWS_LC_PY) -m pytest -q -p no:cacheprovider $(AWS_LC_TESTS)
@@ -240,7 +240,7 @@ run-aws-lc: $(VENV)/.installed $(AWS_LC_EXT)/built
 # that make allocations fail need the seam of the asan build, whose counter
 # is not for threads.
 TSAN_TESTS := $(patsubst tests/c/%.c,build/tsan/%,$(sort \
-        $(wildcard tests/c/test_*threads*.c) $(shell grep -Ls ps_alloc_fail_at \
+        $(wildcard tests/c/test_*threads*.c) $(shell grep -Ls hr_alloc_fail_at \
             $(patsubst %,tests/c/test_%.c,ring sink stats token_cache delivery))))
 # Where addresses are more random than gcc's TSan can map, ask for fewer.
 TSAN_RUN := $(shell setarch -R true 2>/dev/null && echo setarch -R)
@@ -322,13 +322,13 @@ run-release:
 	nice $(PY) tools/release.py --out dist
 # The tutorial's commands are taken from its page by the tests of this tree.
 run-matrix: $(VENV)/.installed
-	@ls dist/penstock-*.whl >/dev/null 2>&1 || \
+	@ls dist/headrace-*.whl >/dev/null 2>&1 || \
 	    $(MAKE) --no-print-directory run-release
 	nice $(PY) tools/matrix.py --wheels dist $(if $(ONLY),--only $(ONLY))
 run-aarch64:
 	@nice $(MAKE) --no-print-directory -j$(JOBS) \
 	    $(patsubst tests/c/%.c,build/aarch64/%,$(C_TESTS))
-	PS_EMULATED=1 nice prove -j$(JOBS) -e qemu-aarch64 \
+	HR_EMULATED=1 nice prove -j$(JOBS) -e qemu-aarch64 \
 	    $(patsubst tests/c/%.c,build/aarch64/%,$(C_TESTS))
 
 # --- documentation --------------------------------------------------------

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Builds penstock._core: finds the libraries with pkg-config, lists the sources.
+"""Builds headrace._core: finds the libraries with pkg-config, lists the sources.
 
-Environment: PENSTOCK_WERROR=1 turns on our warnings and makes them errors;
-PENSTOCK_SANITIZE=address,undefined (any list of gcc's) instruments the extension;
-PENSTOCK_CRYPTO=aws-lc verifies with a static AWS-LC (tools/aws_lc.py) in place of the system's
-OpenSSL, which TLS goes on using; PENSTOCK_AWS_LC_BUILD is the folder that AWS-LC is kept in from
+Environment: HEADRACE_WERROR=1 turns on our warnings and makes them errors;
+HEADRACE_SANITIZE=address,undefined (any list of gcc's) instruments the extension;
+HEADRACE_CRYPTO=aws-lc verifies with a static AWS-LC (tools/aws_lc.py) in place of the system's
+OpenSSL, which TLS goes on using; HEADRACE_AWS_LC_BUILD is the folder that AWS-LC is kept in from
 one build to the next.
 """
 
@@ -45,18 +45,18 @@ WARNINGS = [
 ]
 
 
-MARKER = 'penstock; sys_platform == "linux" and platform_machine in "x86_64 aarch64"'
+MARKER = 'headrace; sys_platform == "linux" and platform_machine in "x86_64 aarch64"'
 
 
 def unsupported() -> str | None:
-    """Why this platform is none that penstock runs on; None where it is one."""
+    """Why this platform is none that headrace runs on; None where it is one."""
     if not sys.platform.startswith("linux"):
-        return f"{sys.platform}, and penstock needs Linux: eventfd, shared memory, robust locks"
+        return f"{sys.platform}, and headrace needs Linux: eventfd, shared memory, robust locks"
     libc = str(sysconfig.get_config_var("SOABI")) + str(sysconfig.get_config_var("HOST_GNU_TYPE"))
     if "musl" in libc:
-        return "a Python for musl, and penstock needs glibc"
+        return "a Python for musl, and headrace needs glibc"
     if sys.implementation.name != "cpython":
-        return f"{sys.implementation.name}, and penstock is an extension of CPython"
+        return f"{sys.implementation.name}, and headrace is an extension of CPython"
     return None
 
 
@@ -89,19 +89,19 @@ class BuildExt(build_ext):
         platform = unsupported()
         if platform:
             raise PlatformError(
-                f"penstock cannot be built here: this is {platform}.\n"
+                f"headrace cannot be built here: this is {platform}.\n"
                 "In requirements that other machines read too, write:\n"
                 f"    {MARKER}\n"
                 "and leave its lines out of MIDDLEWARE and INSTALLED_APPS where it is missing."
             )
         lines = missing()
         if lines:
-            raise PlatformError("\n".join(["penstock cannot be built without:", *lines]))
+            raise PlatformError("\n".join(["headrace cannot be built without:", *lines]))
         for extension in self.extensions:
             for library in REQUIRED:
                 self.link_with(extension, library)
             if self.link_with(extension, OPTIONAL_LIBRARY):
-                extension.extra_compile_args.append("-DPS_HAVE_LIBJWT")
+                extension.extra_compile_args.append("-DHR_HAVE_LIBJWT")
             else:
                 package = DEBIAN_PACKAGE[OPTIONAL_LIBRARY]
                 self.warn(
@@ -111,12 +111,12 @@ class BuildExt(build_ext):
                 extension.sources = [
                     source for source in extension.sources if source != OPTIONAL_SOURCE
                 ]
-        crypto = os.environ.get("PENSTOCK_CRYPTO", "openssl")
+        crypto = os.environ.get("HEADRACE_CRYPTO", "openssl")
         if crypto == "aws-lc":
             for extension in self.extensions:
                 self.take_aws_lc(extension)
         elif crypto != "openssl":
-            raise PlatformError(f"PENSTOCK_CRYPTO: openssl or aws-lc, not {crypto}")
+            raise PlatformError(f"HEADRACE_CRYPTO: openssl or aws-lc, not {crypto}")
         super().build_extensions()
 
     def take_aws_lc(self, extension: Extension) -> None:
@@ -125,10 +125,10 @@ class BuildExt(build_ext):
         import aws_lc
 
         try:
-            kept = os.environ.get("PENSTOCK_AWS_LC_BUILD", str(HERE / "build" / "aws-lc"))
+            kept = os.environ.get("HEADRACE_AWS_LC_BUILD", str(HERE / "build" / "aws-lc"))
             library = aws_lc.build_library(Path(kept))
         except (OSError, ValueError, RuntimeError) as error:
-            raise PlatformError(f"penstock cannot be built with AWS-LC: {error}") from error
+            raise PlatformError(f"headrace cannot be built with AWS-LC: {error}") from error
         sources = [source for source in extension.sources if source in aws_lc.SOURCES]
         extension.sources = [source for source in extension.sources if source not in sources]
         temporary = Path(self.build_temp) / "aws-lc"
@@ -143,7 +143,7 @@ class BuildExt(build_ext):
         extension.extra_objects.append(str(combined))
         extension.depends = [*extension.depends, str(combined)]
         extension.extra_link_args.append("-Wl,--gc-sections")
-        licence = Path(self.build_lib) / "penstock" / "LICENSE.aws-lc"
+        licence = Path(self.build_lib) / "headrace" / "LICENSE.aws-lc"
         licence.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(library / "LICENSE", licence)
 
@@ -162,14 +162,14 @@ def options() -> tuple[list[str], list[str]]:
     """Our own compiler and linker flags."""
     compile_args = ["-std=c11", "-D_GNU_SOURCE", "-fvisibility=hidden"]
     link_args = ["-Wl,-z,now", "-lpthread"]
-    sanitizers = os.environ.get("PENSTOCK_SANITIZE")
+    sanitizers = os.environ.get("HEADRACE_SANITIZE")
     if sanitizers:
         compile_args += ["-O1", "-g", "-UNDEBUG", "-fno-omit-frame-pointer"]
         compile_args += [f"-fsanitize={sanitizers}", "-fno-sanitize-recover=undefined"]
         link_args += [f"-fsanitize={sanitizers}"]
     else:
         compile_args += ["-O3", "-fno-plt", "-fstack-protector-strong"]
-    if os.environ.get("PENSTOCK_WERROR") == "1":
+    if os.environ.get("HEADRACE_WERROR") == "1":
         compile_args += WARNINGS
     return compile_args, link_args
 
@@ -180,7 +180,7 @@ setup(
     cmdclass={"build_ext": BuildExt},
     ext_modules=[
         Extension(
-            "penstock._core",
+            "headrace._core",
             sources=sorted(glob.glob("ext/core/*.c") + glob.glob("ext/binding/*.c")),
             depends=sorted(glob.glob("ext/core/*.h") + glob.glob("ext/binding/*.h")),
             extra_compile_args=compile_args,

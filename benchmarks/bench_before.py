@@ -32,7 +32,7 @@ SECONDS = 10.0
 SECRET = "a secret key of the benchmarks, of the length that Django asks for"
 MIDDLEWARE = {
     "no-op": "bench_middleware.NoOp",
-    "penstock": "penstock.django.middleware.PenstockMiddleware",
+    "headrace": "headrace.django.middleware.HeadraceMiddleware",
     "PyJWT alone": f"{__name__}.OnlyToken",
     "a pipeline of redis-py": "naive.Pipeline",
     "before: synchronous Redis": "naive.Before",
@@ -64,7 +64,7 @@ def set_up(socket: Path, folder: Path) -> None:
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         USE_TZ=True,
-        PENSTOCK={
+        HEADRACE={
             "SINK": {"url": f"unix://{socket}", "ring_bytes": 64 << 20, "ring_dir": str(folder)}
         },
     )
@@ -153,12 +153,12 @@ def main() -> None:
         results.remark(f"\nThe empty view with a no-op middleware takes {alone:.1f} µs.")
         for what, values in added.items():
             middle, low, high = results.spread(values)
-            ratio = results.ratios(added["penstock"], values)[0]
+            ratio = results.ratios(added["headrace"], values)[0]
             print(
                 f"  {what:<30}added {middle / 1000:8.1f} µs "
                 f"({low / 1000:.1f} to {high / 1000:.1f}), {ratio:7.1f} ×"
             )
-        from penstock.django import sink
+        from headrace.django import sink
 
         events = sink()
         assert events is not None

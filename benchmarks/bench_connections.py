@@ -90,8 +90,8 @@ def main() -> None:
             "DJANGO_SETTINGS_MODULE": "example.settings",
             "SITE_DATA": name,
             "SITE_SECRET_KEY": demo.SECRET_KEY,
-            "PENSTOCK_SINK": f"unix://{folder}/redis.sock",
-            "PENSTOCK_ENABLED": "1",
+            "HEADRACE_SINK": f"unix://{folder}/redis.sock",
+            "HEADRACE_ENABLED": "1",
             "BENCH_PAUSE": str(PAUSE),
         }
         socket = ["--port", "0", "--unixsocket", f"{folder}/redis.sock"]

@@ -25,8 +25,8 @@ from bench_sink import redis_server
 from django.conf import settings
 from pairs import machine
 
-from penstock.consume import Consumer, connect
-from penstock.events import Event
+from headrace.consume import Consumer, connect
+from headrace.events import Event
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from tests.redis.postgresql import cluster
@@ -109,7 +109,7 @@ def compare(client: redis.Redis, title: str, count: int, ways: list[Way], empty:
 def bench_loop(client: redis.Redis) -> None:
     fill(client, EVENTS)
     ways: list[Way] = [
-        ("penstock.consume, Event objects", ours, nothing),
+        ("headrace.consume, Event objects", ours, nothing),
         ("XREADGROUP and XACK by hand, dicts", by_hand, nothing),
     ]
     compare(client, f"consuming {EVENTS:,} events, {machine()}", EVENTS, ways, lambda: None)
@@ -126,7 +126,7 @@ def databases(folder: Path) -> Iterator[None]:
                 },
                 "postgresql": postgresql,
             },
-            INSTALLED_APPS=["penstock.django.analytics"],
+            INSTALLED_APPS=["headrace.django.analytics"],
             USE_TZ=True,
         )
         django.setup()
@@ -144,8 +144,8 @@ def bench_tables(client: redis.Redis) -> None:
     fill(client, STORED)
     from django.db import connections, router
 
-    from penstock.django.analytics import store, tables
-    from penstock.django.analytics.models import PageView
+    from headrace.django.analytics import store, tables
+    from headrace.django.analytics.models import PageView
 
     for alias in settings.DATABASES:
         router.routers = [type("Router", (), {"db_for_write": lambda *_, to=alias, **__: to})()]
@@ -157,7 +157,7 @@ def bench_tables(client: redis.Redis) -> None:
         def empty(alias: str = alias) -> None:
             with connections[alias].cursor() as cursor:
                 for name in ("session", "visitor", "pageview"):
-                    cursor.execute(f"DELETE FROM penstock_analytics_{name}")
+                    cursor.execute(f"DELETE FROM headrace_analytics_{name}")
 
         ways: list[Way] = [
             ("store: page views, visitors, sessions", ours, store),

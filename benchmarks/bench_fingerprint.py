@@ -8,7 +8,7 @@ from django.http import HttpResponse, parse_cookie
 from django.test import RequestFactory
 from pairs import report
 
-from penstock import FingerprintCookie
+from headrace import FingerprintCookie
 
 SECRET = "a secret of the benchmarks, long enough for all"
 

@@ -34,7 +34,7 @@ from pairs import by_request
 
 SECONDS = 3.0  # a question
 
-US = "penstock.django.middleware.PenstockMiddleware"
+US = "headrace.django.middleware.HeadraceMiddleware"
 NO_OP = "bench_middleware.NoOp"
 NAIVE, REDIS, CELERY = "naive.NaiveMiddleware", "naive.SynchronousRedis", "naive.CeleryDelay"
 DEFAULTS = [
@@ -66,7 +66,7 @@ def add_drf_views() -> None:
     from rest_framework.response import Response
     from rest_framework_simplejwt.authentication import JWTAuthentication
 
-    from penstock.django.auth import PenstockAuthentication
+    from headrace.django.auth import HeadraceAuthentication
 
     def view(kind: type) -> Any:
         @api_view(["GET"])
@@ -77,7 +77,7 @@ def add_drf_views() -> None:
         return who
 
     urlpatterns.append(path("simplejwt/", view(JWTAuthentication)))
-    urlpatterns.append(path("penstock/", view(PenstockAuthentication)))
+    urlpatterns.append(path("headrace/", view(HeadraceAuthentication)))
 
 
 @contextlib.contextmanager
@@ -110,7 +110,7 @@ def set_up(socket: str) -> None:
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         USE_TZ=True,
-        PENSTOCK={"SINK": {"url": f"unix://{socket}", "ring_bytes": 64 << 20}},
+        HEADRACE={"SINK": {"url": f"unix://{socket}", "ring_bytes": 64 << 20}},
     )
     django.setup()
     from celery import Celery
@@ -153,7 +153,7 @@ def compare(question: str, ours: str, calls: dict[str, Callable[[], object]]) ->
     for name, nanoseconds in found.items():
         added = "" if name == "no-op" else f"   added {nanoseconds - base:+12,.0f} ns"
         print(f"  {name:<22}{nanoseconds:12,.0f} ns{added}")
-    print(f"  penstock beside {ours}: {found[ours] / found['penstock']:.2f} × as fast")
+    print(f"  headrace beside {ours}: {found[ours] / found['headrace']:.2f} × as fast")
 
 
 def cookies(url: str) -> tuple[str, str]:
@@ -173,7 +173,7 @@ def cookies(url: str) -> tuple[str, str]:
 def page_views() -> None:
     ours, theirs = cookies("/page/")
     seen = {US: ours}
-    names = {"penstock": US, "no-op": NO_OP, "plain Python": NAIVE}
+    names = {"headrace": US, "no-op": NO_OP, "plain Python": NAIVE}
     slower = {"synchronous Redis": REDIS, "Celery": CELERY}
 
     def calls(which: dict[str, str], below: list[str], url: str) -> dict[str, Any]:
@@ -192,9 +192,9 @@ def request_thread_alone() -> None:
     """The calls of the middleware without a request around them: caches are warm, and no sink
     thread and no Redis share the processor.
     """
-    from penstock.django import doctor
+    from headrace.django import doctor
 
-    print("\nthe middleware's calls alone, in a loop (manage.py penstock_doctor)")
+    print("\nthe middleware's calls alone, in a loop (manage.py headrace_doctor)")
     with doctor.measuring():
         for measured in doctor.measure("/page/"):
             print(f"  {measured.kind:<22}{measured.added}")
@@ -207,12 +207,12 @@ def api_view_of_a_user() -> None:
     token = f"Bearer {AccessToken.for_user(User.objects.create_user('ann'))}"
     wanted = {"HTTP_AUTHORIZATION": token, "HTTP_ACCEPT": "application/json"}
     theirs = request_of("/simplejwt/", **wanted)
-    ours = request_of("/penstock/", **wanted)
+    ours = request_of("/headrace/", **wanted)
     compare(
-        "DRF and a user's token, WSGI (simplejwt's class under all but penstock)",
+        "DRF and a user's token, WSGI (simplejwt's class under all but headrace)",
         "plain Python",
         {
-            "penstock": call([US], ours),
+            "headrace": call([US], ours),
             "no-op": call([NO_OP], theirs),
             "plain Python": call([NAIVE], theirs),
         },
@@ -235,7 +235,7 @@ def threads(once: Callable[[], object]) -> int:
 
 def own_steps(once: Callable[[], object], count: int) -> float:
     """Nanoseconds that the middleware's two steps take of a request, median over `count`."""
-    from penstock.django import middleware
+    from headrace.django import middleware
 
     spent: list[int] = []
 
@@ -260,7 +260,7 @@ def async_view() -> None:
     ours, theirs = cookies("/page/")
     loop = asyncio.new_event_loop()
     calls: dict[str, Callable[[], object]] = {}
-    for name, entry in (("penstock", US), ("no-op", NO_OP), ("plain Python", NAIVE)):
+    for name, entry in (("headrace", US), ("no-op", NO_OP), ("plain Python", NAIVE)):
         with override_settings(MIDDLEWARE=[entry]):
             handler = ASGIHandler()
         cookie = ours if entry == US else theirs
@@ -271,7 +271,7 @@ def async_view() -> None:
     # A request's hops hand the processor to other threads and back, so that whatever runs next,
     # ours and everybody's, finds its instructions and data out of the caches.
     sync = call([US], request_of("/page/", HTTP_COOKIE=ours))
-    print(f"  penstock's two steps in it{own_steps(calls['penstock'], 500):24,.0f} ns")
+    print(f"  headrace's two steps in it{own_steps(calls['headrace'], 500):24,.0f} ns")
     print(f"  the same two under WSGI, without hops{own_steps(sync, 500):13,.0f} ns")
     for name, once in calls.items():
         print(f"  {name:<44}{hops(once):5} sync_to_async, {threads(once)} threads started")
@@ -286,7 +286,7 @@ def main() -> None:
         request_thread_alone()
         api_view_of_a_user()
         async_view()
-        from penstock.django import sink
+        from headrace.django import sink
 
         events = sink()
         assert events is not None

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import jwt
 from pairs import report
 
-from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+from headrace import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
 
 SECRET = "a secret of the benchmarks, long enough"
 SKIP = ("/static/", "/media/", "/health/")

@@ -25,7 +25,7 @@ import results
 from bench_sink import FIELDS, redis_server
 from pairs import Call, calls_a_round, once
 
-from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+from headrace import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
 
 SECRET = "a secret of the benchmarks, long enough for all"
 NOW = int(time.time())

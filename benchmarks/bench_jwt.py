@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from pairs import machine, report, times
 
-from penstock import InvalidTokenError, Key, TokenVerifier
+from headrace import InvalidTokenError, Key, TokenVerifier
 
 HERE = Path(__file__).resolve().parent
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -295,7 +295,7 @@ def versions() -> str:
 
 COUNTED = f"""
 import sys
-from penstock import Key, TokenVerifier
+from headrace import Key, TokenVerifier
 text, cache, claims, count = sys.argv[1], *map(int, sys.argv[2:])
 verify = TokenVerifier([Key.secret("{SECRET}", algorithm="HS256")], cache_size=cache).verify
 for _ in range(count):

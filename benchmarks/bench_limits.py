@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from pairs import once
 
-from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+from headrace import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
 
 HERE = Path(__file__).resolve().parent
 ROUNDS = 200
@@ -60,7 +60,7 @@ def called(call: Callable[[], object]) -> Timed:
 
 def compare(question: str, ours: Timed, limit: Timed, calls: int | None = None) -> None:
     """Prints and keeps both, the limit first: ours is shown as a multiple of it."""
-    timed = {"the limit": limit, "penstock": ours}
+    timed = {"the limit": limit, "headrace": ours}
     counts = {
         name: calls or max(1, int(ROUND_NS / min(call(20) for _ in range(5))))
         for name, call in timed.items()
@@ -75,14 +75,14 @@ def compare(question: str, ours: Timed, limit: Timed, calls: int | None = None) 
 
 
 def keep(question: str, rounds: dict[str, list[float]]) -> None:
-    middle, low, high = results.ratios(rounds["the limit"], rounds["penstock"])
-    a, b = (results.spread(rounds[name])[0] for name in ("the limit", "penstock"))
+    middle, low, high = results.ratios(rounds["the limit"], rounds["headrace"])
+    a, b = (results.spread(rounds[name])[0] for name in ("the limit", "headrace"))
     results.table(question, rounds, hidden=True)
     LINES.append(
         [question, f"{a:,.0f} ns", f"{b:,.0f} ns", f"{middle:.2f} × ({low:.2f} to {high:.2f})"]
     )
     print(
-        f"  {question:<64} limit {a:9,.0f} ns  penstock {b:9,.0f} ns  "
+        f"  {question:<64} limit {a:9,.0f} ns  headrace {b:9,.0f} ns  "
         f"{middle:6.2f} × ({low:.2f} to {high:.2f})",
         flush=True,
     )
@@ -188,11 +188,11 @@ def parts(limits: Any, folder: Path) -> None:
 
 def delivery(limits: Any, folder: Path) -> None:
     words = XADD + tuple(str(word) for pair in FIELDS.items() for word in pair)
-    rounds: dict[str, list[float]] = {"the limit": [], "penstock": []}
+    rounds: dict[str, list[float]] = {"the limit": [], "headrace": []}
     with redis_server(folder) as (_, path):
         for _ in range(5):
             rounds["the limit"].append(limits.xadd(str(path), words, EVENTS, BATCH))
-            rounds["penstock"].append(1e9 / our_delivery(path, folder))
+            rounds["headrace"].append(1e9 / our_delivery(path, folder))
     keep("an event delivered; limit: a pipelined XADD with hiredis", rounds)
 
 
@@ -205,7 +205,7 @@ def main() -> None:
         parts(limits, folder)
         delivery(limits, folder)
         print(f"  ({time.monotonic() - start:.0f} s)")
-    columns = ["what, and its limit", "limit", "penstock", "multiple of the limit"]
+    columns = ["what, and its limit", "limit", "headrace", "multiple of the limit"]
     results.grid("all of them as multiples of their limits", columns, LINES)
 
 

@@ -127,14 +127,14 @@ def low(values: list[int]) -> float:
 def compare(world: str, calls: dict[str, Callable[[], object]]) -> None:
     """The page under each, taking turns request by request, and what is added to the no-op."""
     taken = by_request(calls, SECONDS)
-    size = len(taken["penstock"]) // RUNS
+    size = len(taken["headrace"]) // RUNS
     lows = {
         name: [low(values[n * size : (n + 1) * size]) for n in range(RUNS)]
         for name, values in taken.items()
     }
-    added = [a - b for a, b in zip(lows["penstock"], lows["a no-op middleware"], strict=True)]
+    added = [a - b for a, b in zip(lows["headrace"], lows["a no-op middleware"], strict=True)]
     results.table(f"a page, {world}: the fastest twentieth of the requests", lows)
-    results.table(f"added to a page, {world}", {"penstock": added})
+    results.table(f"added to a page, {world}", {"headrace": added})
     print(f"\na page, {world}: the fastest twentieth of {size} requests, {RUNS} times")
     for name, values in {**lows, "added to the no-op": added}.items():
         middle, least, most = results.spread(values)
@@ -146,18 +146,18 @@ def main() -> None:
         SECRET_KEY="a secret key of the benchmarks, of the length that Django asks for",
         ROOT_URLCONF="bench_middleware",
         ALLOWED_HOSTS=["localhost"],
-        PENSTOCK={"SINK": {"url": "memory:", "ring_bytes": 16 << 20}},
+        HEADRACE={"SINK": {"url": "memory:", "ring_bytes": 16 << 20}},
     )
     django.setup()
     handlers: dict[str, tuple[WSGIHandler, ASGIHandler]] = {}
     for name, middleware in (
-        ("penstock", ["penstock.django.middleware.PenstockMiddleware"]),
+        ("headrace", ["headrace.django.middleware.HeadraceMiddleware"]),
         ("a no-op middleware", ["bench_middleware.NoOp"]),
         ("no middleware", []),
     ):
         with override_settings(MIDDLEWARE=middleware):
             handlers[name] = WSGIHandler(), ASGIHandler()
-    cookie = get(handlers["penstock"][0], "").get("Set-Cookie", "").strip().partition(";")[0]
+    cookie = get(handlers["headrace"][0], "").get("Set-Cookie", "").strip().partition(";")[0]
     assert cookie.startswith("device_fp="), "the first page mints"
     loop = asyncio.new_event_loop()
 
@@ -172,7 +172,7 @@ def main() -> None:
     for name, pair in handlers.items():
         print(f"  {name:<44}{hops(asgi(pair[1])):5} sync_to_async")
     print(f"  Python threads: {threading.active_count()}")
-    from penstock.django import sink
+    from headrace.django import sink
 
     events = sink()
     assert events is not None

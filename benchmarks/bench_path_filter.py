@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pairs import report
 
-from penstock import PathFilter
+from headrace import PathFilter
 
 PATH = "/community/1234/members/"
 FEW = ["/static/", "/media/", "/health/", "/metrics/", "/admin/", "/__debug__/", "/ws/", "/docs/"]

@@ -38,7 +38,7 @@ urlpatterns = [path("page/", page), path("plain/", plain)]
 
 
 def handler(**more: Any) -> WSGIHandler:
-    with override_settings(PENSTOCK={**settings.PENSTOCK, **more}):
+    with override_settings(HEADRACE={**settings.HEADRACE, **more}):
         return WSGIHandler()
 
 
@@ -64,8 +64,8 @@ def main() -> None:
         ROOT_URLCONF="bench_queries",
         ALLOWED_HOSTS=["localhost"],
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
-        MIDDLEWARE=["penstock.django.middleware.PenstockMiddleware"],
-        PENSTOCK={
+        MIDDLEWARE=["headrace.django.middleware.HeadraceMiddleware"],
+        HEADRACE={
             "SINK": {"url": "memory:", "ring_bytes": 16 << 20},
             "FINGERPRINT": None,
             "SLOW_REQUEST": None,
@@ -75,7 +75,7 @@ def main() -> None:
     from django.core.signals import request_finished, request_started
     from django.db import close_old_connections
 
-    from penstock.django import queries, sink
+    from headrace.django import queries, sink
 
     for signal in (request_started, request_finished):  # the database stays in memory
         signal.disconnect(close_old_connections)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What is left of the gain behind a server: gunicorn and uvicorn, with penstock and without?
+"""What is left of the gain behind a server: gunicorn and uvicorn, with headrace and without?
 
 One page of examples/site for a returning visitor, events going to a Redis. Without is a
 middleware that does nothing. wrk takes turns with both servers for the throughput; then an open
@@ -31,7 +31,7 @@ SECONDS = 1.5
 SHARES = (0.3, 0.5, 0.7)
 WRK = ["wrk", "-t1", "-c8", "-d1", "--timeout", "2"]
 VARIANTS = {
-    "penstock": "penstock.django.middleware.PenstockMiddleware",
+    "headrace": "headrace.django.middleware.HeadraceMiddleware",
     "without": "bench_middleware.NoOp",
 }
 SERVERS = {"gunicorn": server_command, "uvicorn": bench_connections.server_command}
@@ -49,7 +49,7 @@ def compare(server: str, folder: Path, redis_port: int) -> list[list[str]]:
             stack.enter_context(started(command, log, environment))
         for port in ports.values():
             demo.wait_for(server, lambda port=port: there(port) and demo.answers(port), log)
-        sent = headers("anonymous page", ports["penstock"])
+        sent = headers("anonymous page", ports["headrace"])
         for port in ports.values():
             open_loop.run(port, PATH, sent, 100.0, 0.7, 2.0)
         rates: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
@@ -59,8 +59,8 @@ def compare(server: str, folder: Path, redis_port: int) -> list[list[str]]:
         question = f"requests a second under {server}"
         results.table(question, rates, "requests/s", base="without")
         most = results.spread(rates["without"])[0]
-        ratio = results.ratios(rates["without"], rates["penstock"])
-        print(f"\n{question}: without {most:,.0f}, with penstock {ratio[0]:.2f} × as many")
+        ratio = results.ratios(rates["without"], rates["headrace"])
+        print(f"\n{question}: without {most:,.0f}, with headrace {ratio[0]:.2f} × as many")
         rows = []
         for share in SHARES:
             for variant, port in ports.items():
@@ -79,8 +79,8 @@ def environment_of(middleware: str, folder: Path, redis_port: int) -> dict[str, 
         "PYTHONPATH": str(HERE),
         "DJANGO_SETTINGS_MODULE": "replaced_settings",
         "BENCH_MIDDLEWARE": middleware,
-        "PENSTOCK_SINK": url,
-        "PENSTOCK_ENABLED": "1",
+        "HEADRACE_SINK": url,
+        "HEADRACE_ENABLED": "1",
         "SITE_DATA": str(folder),
         "SITE_SECRET_KEY": demo.SECRET_KEY,
     }

@@ -23,7 +23,7 @@ from pathlib import Path
 import results
 from pairs import machine
 
-from penstock import EventSink
+from headrace import EventSink
 
 FIELDS: dict[str, str | bytes | int | float | bool | None]
 FIELDS = {"user": "1234567", "plan": "pro", "path": "/community/7/", "n": 7, "ok": True}
@@ -178,7 +178,7 @@ def redis_py(path: Path) -> float:
             fields = {"id": f"0123456789abcdef-{n * 18}", "kind": "signup", "time": 1700000000000}
             fields |= {name: str(value) for name, value in FIELDS.items()}
             pipeline.xadd("events", fields, maxlen=100_000)
-        pipeline.set("penstock:marker:redis-py", first, ex=604_800)
+        pipeline.set("headrace:marker:redis-py", first, ex=604_800)
         pipeline.execute()
     rate = count / (time.perf_counter() - start)
     client.close()
@@ -221,7 +221,7 @@ def thread_seconds() -> float:
     """Processor time of the sink's thread."""
     for task in os.listdir("/proc/self/task"):
         stat = Path(f"/proc/self/task/{task}/stat").read_text()
-        if "(penstock-sink)" in stat:
+        if "(headrace-sink)" in stat:
             words = stat.rpartition(")")[2].split()
             return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
     return 0.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What did the replaced sites' users wait for: before their fix, after it, and with penstock?
+"""What did the replaced sites' users wait for: before their fix, after it, and with headrace?
 
 examples/site under gunicorn, an API endpoint (a user's token, one database query) and an
 anonymous page (a template): before is a synchronous Redis, after is Celery with a worker beside
@@ -39,9 +39,9 @@ WRK = ["wrk", "-t1", "-c8", "-d1", "--timeout", "2"]
 VARIANTS = {
     "before": "replaced.Before",
     "after": "replaced.After",
-    "penstock": "penstock.django.middleware.PenstockMiddleware",
+    "headrace": "headrace.django.middleware.HeadraceMiddleware",
 }
-TITLES = {"before": "before: synchronous Redis", "after": "after: Celery", "penstock": "penstock"}
+TITLES = {"before": "before: synchronous Redis", "after": "after: Celery", "headrace": "headrace"}
 CONDITIONS = ("healthy", "stopped", "gone", "5 ms away")
 VIEWS = {"API endpoint": "/api/auth/user-info/", "anonymous page": "/community/7/"}
 Cell = tuple[open_loop.Outcome, float]
@@ -156,8 +156,8 @@ def measure(variant: str, condition: str, folder: Path) -> dict[str, Cell]:
         "DJANGO_SETTINGS_MODULE": "replaced_settings",
         "BENCH_MIDDLEWARE": VARIANTS[variant],
         "BENCH_REDIS": f"redis://127.0.0.1:{used}/0",
-        "PENSTOCK_SINK": f"redis://127.0.0.1:{used}/0",
-        "PENSTOCK_ENABLED": "1",
+        "HEADRACE_SINK": f"redis://127.0.0.1:{used}/0",
+        "HEADRACE_ENABLED": "1",
         "SITE_DATA": str(folder),
         "SITE_SECRET_KEY": demo.SECRET_KEY,
     }
@@ -180,7 +180,7 @@ def measure(variant: str, condition: str, folder: Path) -> dict[str, Cell]:
         sent = {view: headers(view, port) for view in VIEWS}
         for view, path in VIEWS.items():  # connections to Redis are made, caches filled
             open_loop.run(port, path, sent[view], 60.0, 0.5, GIVE_UP)
-        if variant == "penstock":
+        if variant == "headrace":
             check_events(redis_port)
         if condition == "stopped":
             os.kill(redis_pid, signal.SIGSTOP)
@@ -197,7 +197,7 @@ def check_events(redis_port: int) -> None:
     with Redis(port=redis_port) as client:
         deadline = time.monotonic() + 5
         while client.xlen("events") == 0:
-            assert time.monotonic() < deadline, "penstock delivered nothing"
+            assert time.monotonic() < deadline, "headrace delivered nothing"
             time.sleep(0.02)
 
 

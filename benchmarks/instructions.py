@@ -49,7 +49,7 @@ RESPONSE = [("Content-Type", "text/html"), ("Content-Length", "512")]
 
 def hot_calls() -> dict[str, Callable[[int], object]]:
     """By name, what runs a call so many times."""
-    from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+    from headrace import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
 
     key = Key.secret(SECRET, algorithm="HS256")
     cached, anew = TokenVerifier([key]), TokenVerifier([key], cache_size=0)
@@ -189,7 +189,7 @@ def version_of(command: list[str]) -> str:
 
 def circumstances() -> dict[str, str]:
     """All that a count depends on beside our own sources."""
-    from penstock import TokenVerifier
+    from headrace import TokenVerifier
 
     flags = re.search(r"^(?:flags|Features)\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
     compiler = os.environ.get("CC", "gcc").split()[0]

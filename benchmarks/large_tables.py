@@ -32,7 +32,7 @@ VISITORS = 100_000
 REPEATS = 3
 
 VIEWS = """
-    INSERT INTO penstock_analytics_pageview (event_id, time, label, method, path, route, status,
+    INSERT INTO headrace_analytics_pageview (event_id, time, label, method, path, route, status,
         duration_us, "user", fingerprint, new, reason, agent, db_queries, db_ms, extra)
     SELECT 'row-' || i, {time}, CASE WHEN h % 3 = 0 THEN 'api' ELSE 'track' END, 'GET',
         '/community/' || i % 977 || '/', 'route/' || h % 50 || '/<int:id>/',
@@ -61,14 +61,14 @@ DIALECTS = {
     },
 }
 SEEN = """
-    INSERT INTO penstock_analytics_visitor (fingerprint, first_seen, last_seen, views, "user")
+    INSERT INTO headrace_analytics_visitor (fingerprint, first_seen, last_seen, views, "user")
     SELECT fingerprint, min(time), max(time), count(*), max("user")
-    FROM penstock_analytics_pageview WHERE fingerprint <> '' GROUP BY fingerprint
+    FROM headrace_analytics_pageview WHERE fingerprint <> '' GROUP BY fingerprint
 """
 SESSIONS = """
-    INSERT INTO penstock_analytics_session
+    INSERT INTO headrace_analytics_session
         (visitor_id, first_seen, last_seen, views, entry_path, exit_path, "user")
-    SELECT id, first_seen, last_seen, views, '/a/', '/b/', '' FROM penstock_analytics_visitor
+    SELECT id, first_seen, last_seen, views, '/a/', '/b/', '' FROM headrace_analytics_visitor
 """
 PAGES = (
     "pageview/",
@@ -120,7 +120,7 @@ def measure(rows: int) -> None:
     from django.contrib.auth.models import User
     from django.test import Client
 
-    from penstock.django.reports import tables
+    from headrace.django.reports import tables
 
     urlpatterns.append(path("admin/", admin.site.urls))
     until = datetime.now(UTC)
@@ -136,7 +136,7 @@ def measure(rows: int) -> None:
     client = Client()
     client.force_login(User.objects.create_superuser("ada"))
     for page in PAGES:
-        address = f"/admin/penstock_analytics/{page}"
+        address = f"/admin/headrace_analytics/{page}"
         assert client.get(address).status_code == 200, page
         print(f"  admin {page:<54}{1000 * seconds(lambda a=address: client.get(a)):>8.0f} ms")
 
@@ -151,12 +151,12 @@ def main(kind: str, rows: int) -> None:
             DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
             USE_TZ=True,
             TIME_ZONE="UTC",
-            PENSTOCK={"SINK": None},
+            HEADRACE={"SINK": None},
             STATIC_URL="/static/",
             INSTALLED_APPS=[
                 *(f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes")),
                 *("django.contrib.sessions", "django.contrib.messages"),
-                *("penstock.django", "penstock.django.analytics"),
+                *("headrace.django", "headrace.django.analytics"),
             ],
             MIDDLEWARE=[
                 "django.contrib.sessions.middleware.SessionMiddleware",

@@ -71,7 +71,7 @@ deliver(redisContext *redis, long first, long count)
 {
     char last[32];
     const char *multi[] = {"MULTI"};
-    const char *marker[] = {"SET", "penstock:marker:peer", last, "EX",
+    const char *marker[] = {"SET", "headrace:marker:peer", last, "EX",
                             "604800"};
     const char *exec[] = {"EXEC"};
     append(redis, 1, multi);

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-HEAD = "| what | penstock | times its limit in C (`bench_limits`) | beside it, in the same run |"
+HEAD = "| what | headrace | times its limit in C (`bench_limits`) | beside it, in the same run |"
 Record = dict[str, Any]
 
 
@@ -88,7 +88,7 @@ QUOTES = (
     Quote(
         "RS256 token, not cached (`bench_limits`)",
         "RS256",
-        same("limits", "RS256", "penstock"),
+        same("limits", "RS256", "headrace"),
         (("PyJWT", Place("jwt", "RS256,", "PyJWT")),),
     ),
     Quote(
@@ -104,13 +104,13 @@ QUOTES = (
         "added to a Django page, WSGI, by a middleware of ours in place of a no-op "
         "(`bench_middleware`)",
         "",
-        same("middleware", "added to a page, WSGI", "penstock"),
+        same("middleware", "added to a page, WSGI", "headrace"),
         (),
     ),
     Quote(
         "the same in turns with senders that wait, which leave the caches cold (`bench_before`)",
         "",
-        same("before", "added to", "penstock"),
+        same("before", "added to", "headrace"),
         (
             ("a synchronous Redis", Place("before", "added to", "before")),
             ("Celery", Place("before", "added to", "after")),
@@ -148,12 +148,12 @@ def line(found: dict[str, list[Record]], quote: Quote) -> str | None:
         hit = find(found, place)
         if hit:
             table, row = hit
-            # penstock under the same Python, where the peer ran under another one
+            # headrace under the same Python, where the peer ran under another one
             near = find(found, Place(place.benchmark, table["question"], ours[0][1]["name"]))
             first = near[1] if near else ours[0][1]
             times_ours = digits(ratio_of(first, row))
             others.append(f"{words} {figure(row['value'][0], table['unit'])}: {times_ours} ×")
-    above = find(found, Place("limits", quote.limit, "penstock")) if quote.limit else None
+    above = find(found, Place("limits", quote.limit, "headrace")) if quote.limit else None
     limit = f"{digits(above[1]['ratio'][0])} ×" if above else ""
     return f"| {quote.what} | {times} | {limit} | {'; '.join(others)} |"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The middleware of the replaced sites, put on examples/site in penstock's place.
+"""The middleware of the replaced sites, put on examples/site in headrace's place.
 
 Also the Celery application of the site after its fix: `celery -A replaced worker`. Clients have
 their packages' defaults, and what they raise is caught: a page view that is not kept is no

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""examples/site with another middleware in penstock's place: BENCH_MIDDLEWARE names it."""
+"""examples/site with another middleware in headrace's place: BENCH_MIDDLEWARE names it."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def version_of(package: str) -> str:
 
 
 def machine() -> list[tuple[str, str]]:
-    from penstock import TokenVerifier
+    from headrace import TokenVerifier
 
     cpu = Path("/proc/cpuinfo").read_text()
     model = re.search(r"^model name\s*: (.*)$", cpu, re.M)
@@ -174,7 +174,7 @@ def prepared() -> Any:
 
     mpl.use("svg")
     mpl.rcParams.update(
-        {"svg.hashsalt": "penstock", "svg.fonttype": "none", "font.size": 9, "axes.grid": True}
+        {"svg.hashsalt": "headrace", "svg.fonttype": "none", "font.size": 9, "axes.grid": True}
     )
     from matplotlib import pyplot
 
@@ -211,7 +211,7 @@ def plot_tables(name: str, tables: list[Record]) -> str | None:
             [max(0, row["value"][0] - row["value"][1]) / scale for row in rows],
             [max(0, row["value"][2] - row["value"][0]) / scale for row in rows],
         ]
-        ours = one.get("base", "penstock")
+        ours = one.get("base", "headrace")
         colours = ["#1b6ca8" if row["name"] == ours else "#b9c4cc" for row in rows]
         axis.barh([row["name"] for row in rows], middles, xerr=errors, color=colours)
         axis.set_xscale("log")

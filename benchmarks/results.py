@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Keeps what a benchmark found, for report.py: one JSON line a table, a curve or a remark.
 
-A benchmark that is run by hand only prints. run.py names a file in PENSTOCK_BENCH_RESULTS, and
+A benchmark that is run by hand only prints. run.py names a file in HEADRACE_BENCH_RESULTS, and
 then the same figures go there too, each with its spread over the rounds.
 """
 
@@ -43,7 +43,7 @@ def chunks(values: Sequence[float], count: int = CHUNKS) -> list[float]:
 
 def keep(record: Mapping[str, Any]) -> None:
     """Appends one record to the file that run.py asked for; without run.py does nothing."""
-    name = os.environ.get("PENSTOCK_BENCH_RESULTS")
+    name = os.environ.get("HEADRACE_BENCH_RESULTS")
     if name:
         with Path(name).open("a") as file:
             file.write(json.dumps(record) + "\n")

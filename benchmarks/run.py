@@ -49,7 +49,7 @@ class Section:
         print(f"\n$ {self.shown}", flush=True)
         environment = {
             **os.environ,
-            "PENSTOCK_BENCH_RESULTS": str(KEPT / f"{self.name}.jsonl"),
+            "HEADRACE_BENCH_RESULTS": str(KEPT / f"{self.name}.jsonl"),
             "PYTHONUNBUFFERED": "1",
             "PYTHONWARNINGS": "ignore",  # what a peer warns of is no result
         }

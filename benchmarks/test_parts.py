@@ -19,7 +19,7 @@ from django.core import signing
 from django.http import parse_cookie
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+from headrace import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
 
 SECRET = "a secret of the benchmarks, long enough for all"
 FIELDS = {"user": "1234567", "plan": "pro", "path": "/community/7/", "n": 7, "ok": True}
@@ -45,24 +45,24 @@ def sink() -> Iterator[EventSink]:
 
 
 @pytest.mark.benchmark(group="a path label")
-@pytest.mark.parametrize("who", ["penstock", "str.startswith"])
+@pytest.mark.parametrize("who", ["headrace", "str.startswith"])
 def test_path_label(benchmark: BenchmarkFixture, who: str) -> None:
     path = "/community/1234/members/"
     label = PathFilter({"skip": list(PREFIXES[:3]), "api": ["/api/"]}).label
-    if who == "penstock":
+    if who == "headrace":
         assert benchmark(label, path) == "track"
     else:
         assert benchmark(path.startswith, PREFIXES) is False
 
 
 @pytest.mark.benchmark(group="a verified HS256 token")
-@pytest.mark.parametrize("who", ["penstock", "penstock, cached", "PyJWT"])
+@pytest.mark.parametrize("who", ["headrace", "headrace, cached", "PyJWT"])
 def test_token(benchmark: BenchmarkFixture, token: str, who: str) -> None:
     key = Key.secret(SECRET, algorithm="HS256")
-    verifier = TokenVerifier([key], cache_size=0 if who == "penstock" else 16)
+    verifier = TokenVerifier([key], cache_size=0 if who == "headrace" else 16)
     calls: dict[str, Call] = {
-        "penstock": lambda: verifier.verify(token).claims,
-        "penstock, cached": lambda: verifier.verify(token).claims,
+        "headrace": lambda: verifier.verify(token).claims,
+        "headrace, cached": lambda: verifier.verify(token).claims,
         "PyJWT": lambda: pyjwt.decode(token, SECRET, algorithms=["HS256"]),
     }
     claims: Any = benchmark(calls[who])
@@ -70,7 +70,7 @@ def test_token(benchmark: BenchmarkFixture, token: str, who: str) -> None:
 
 
 @pytest.mark.benchmark(group="a visitor from a cookie header")
-@pytest.mark.parametrize("who", ["penstock", "Django"])
+@pytest.mark.parametrize("who", ["headrace", "Django"])
 def test_cookie(benchmark: BenchmarkFixture, who: str) -> None:
     if not settings.configured:
         settings.configure(SECRET_KEY=SECRET)
@@ -80,18 +80,18 @@ def test_cookie(benchmark: BenchmarkFixture, who: str) -> None:
     ours = f"{OTHERS}device_fp={minted.value}"
     theirs = f"{OTHERS}device_fp={signer.sign(minted.id)}"
     calls: dict[str, Call] = {
-        "penstock": lambda: cookie.read(ours),
+        "headrace": lambda: cookie.read(ours),
         "Django": lambda: signer.unsign(parse_cookie(theirs)["device_fp"], max_age=86400),
     }
     assert benchmark(calls[who]) is not None
 
 
 @pytest.mark.benchmark(group="an event of five fields")
-@pytest.mark.parametrize("who", ["penstock", "SimpleQueue"])
+@pytest.mark.parametrize("who", ["headrace", "SimpleQueue"])
 def test_emit(benchmark: BenchmarkFixture, sink: EventSink, who: str) -> None:
     kept: queue.SimpleQueue[object] = queue.SimpleQueue()
     calls: dict[str, Call] = {
-        "penstock": lambda: sink.emit("signup", FIELDS),
+        "headrace": lambda: sink.emit("signup", FIELDS),
         "SimpleQueue": lambda: kept.put(("signup", dict(FIELDS))),
     }
     # so many that the ring holds them all

@@ -17,9 +17,9 @@ ROOT = next(
     folder for folder in Path(__file__).resolve().parents if (folder / "pyproject.toml").exists()
 )
 
-project = "penstock"
-author = "penstock contributors"
-project_copyright = "penstock contributors"
+project = "headrace"
+author = "headrace contributors"
+project_copyright = "headrace contributors"
 version = release = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 extensions = ["myst_parser", "autoapi.extension"]
@@ -27,12 +27,12 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 
 html_theme = "furo"
-html_title = f"penstock {version}"
+html_title = f"headrace {version}"
 html_copy_source = False
 html_show_sphinx = False
 
 # The reference is read from the stub file and the sources; nothing is imported.
-autoapi_dirs = [str(ROOT / "pysrc" / "penstock")]
+autoapi_dirs = [str(ROOT / "pysrc" / "headrace")]
 autoapi_file_patterns = ["*.pyi", "*.py"]
 autoapi_ignore = ["*/migrations/*", "*/management/*", "*/django/analytics/*"]
 autoapi_root = "reference/api"

@@ -53,9 +53,9 @@ def pkg_config(library: str) -> str:
 def pytest_report_header() -> list[str]:
     lines = [f"python {platform.python_version()}, Django {metadata.version('Django')}"]
     try:
-        import penstock._core as core
+        import headrace._core as core
     except ImportError as error:
-        return [*lines, f"penstock: NOT LOADED: {error}"]
+        return [*lines, f"headrace: NOT LOADED: {error}"]
     crypto = loaded("crypto")
     lines.append(
         f"openssl {openssl_version(crypto) if crypto else 'not loaded'}, "
@@ -84,5 +84,5 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def soak() -> int:
-    """How many times longer the long tests run: 10 with PENSTOCK_SOAK=1, else 1."""
-    return 10 if os.environ.get("PENSTOCK_SOAK") == "1" else 1
+    """How many times longer the long tests run: 10 with HEADRACE_SOAK=1, else 1."""
+    return 10 if os.environ.get("HEADRACE_SOAK") == "1" else 1

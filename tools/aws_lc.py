@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Links our crypto sources with a static AWS-LC, for builds with PENSTOCK_CRYPTO=aws-lc.
+"""Links our crypto sources with a static AWS-LC, for builds with HEADRACE_CRYPTO=aws-lc.
 
 AWS-LC's sources are part of the source distribution of ``awscrt``, pinned below by address and
 SHA-256. Its libcrypto has the symbol names of the system's, which the TLS of the Redis
 connection goes on using; so our files and the parts of AWS-LC that they need are made one
-object, in which only our own names (``ps_*``) stay global.
+object, in which only our own names (``hr_*``) stay global.
 
 Everything lies below build/aws-lc/ and is kept from one build to the next. Without a network,
-PENSTOCK_AWS_LC_SDIST names the downloaded archive.
+HEADRACE_AWS_LC_SDIST names the downloaded archive.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def say(line: str) -> None:
 
 def fetch(folder: Path) -> Path:
     """The archive, downloaded where it is not there yet; ValueError when it is another one."""
-    given = os.environ.get("PENSTOCK_AWS_LC_SDIST")
+    given = os.environ.get("HEADRACE_AWS_LC_SDIST")
     archive = Path(given) if given else folder / f"{SDIST}.tar.gz"
     if not archive.exists():
         say(f"downloading {SDIST_URL}")
@@ -139,7 +139,7 @@ def combine(objects: Sequence[str], library: Path, out: Path) -> None:
     subprocess.run(
         ["ld", "-r", "-o", str(out), *objects, str(library / "libcrypto.a")], check=True
     )
-    subprocess.run(["objcopy", "--wildcard", "--keep-global-symbol=ps_*", str(out)], check=True)
+    subprocess.run(["objcopy", "--wildcard", "--keep-global-symbol=hr_*", str(out)], check=True)
 
 
 def main() -> None:

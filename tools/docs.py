@@ -49,7 +49,7 @@ def entries(text: str, name: re.Pattern[str]) -> dict[str, list[tuple[str, str]]
     return found
 
 
-CHECK = re.compile(r"`?(penstock\.[EW]\d+)`?")
+CHECK = re.compile(r"`?(headrace\.[EW]\d+)`?")
 REASON = re.compile(r"`([a-z0-9_]+)`")
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Prints the requirements of one extra of pyproject.toml, one a line.
 
-What an extra takes from others, as `penstock[a,b]`, is printed in its place, so that
+What an extra takes from others, as `headrace[a,b]`, is printed in its place, so that
 pip installs what an extra names without building the package itself.
 """
 
@@ -17,7 +17,7 @@ def requirements(extras: dict[str, list[str]], name: str) -> list[str]:
     """The requirements of extra `name`, sorted, its own package's extras replaced."""
     found: set[str] = set()
     for requirement in extras[name]:
-        own = re.fullmatch(r"penstock\[([a-z,-]+)\]", requirement)
+        own = re.fullmatch(r"headrace\[([a-z,-]+)\]", requirement)
         if own:
             for other in own[1].split(","):
                 found.update(requirements(extras, other))

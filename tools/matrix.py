@@ -5,7 +5,7 @@
 
 For every pair of CPython and Django: a fresh environment from the wheel alone, and the Python
 tests. Then once each: the lowest allowed versions of all dependencies; a machine with no
-compiler, no pkg-config and no development files; penstock beside other packages that bring an
+compiler, no pkg-config and no development files; headrace beside other packages that bring an
 OpenSSL along; the tutorial in an empty environment. Ends with a table, and with 1 where
 anything failed. --only runs the jobs whose names contain one of the words; --tests runs these
 folders on the pairs in place of all.
@@ -102,7 +102,7 @@ def test_requirements() -> list[str]:
 
 def wheel_for(python: Python, wheels: Path) -> Path:
     """The wheel of that interpreter; Failed where there is none."""
-    found = sorted(wheels.glob(f"penstock-*-{python.tag}-{python.tag}-*.whl"))
+    found = sorted(wheels.glob(f"headrace-*-{python.tag}-{python.tag}-*.whl"))
     if not found:
         raise Failed(f"no wheel for {python.tag} in {wheels}: make release")
     return found[-1]
@@ -172,18 +172,18 @@ def neighbours(python: Python, wheels: Path) -> str:
 
 
 def tutorial(python: Python, wheels: Path) -> str:
-    """The tutorial's own commands, in an environment that has `penstock[django]` and no more."""
+    """The tutorial's own commands, in an environment that has `headrace[django]` and no more."""
     wheel = wheel_for(python, wheels)
     program = environment(f"{python.tag}-tutorial", python, f"{wheel}[django]")
     page = "tests/docs/test_blocks.py::test_blocks_run[docs/tutorial.md]"
     own = Path(sys.executable)
-    return pytest(own, page, PENSTOCK_EXAMPLES_BIN=str(program.parent))
+    return pytest(own, page, HEADRACE_EXAMPLES_BIN=str(program.parent))
 
 
 def reproducible(python: Python, _: Path) -> str:
     """Two builds of one commit are the same bytes; licences and SBOM are in the wheel."""
     return pytest(
-        Path(sys.executable), "tests/matrix", PENSTOCK_RELEASE_PYTHON=str(python.program)
+        Path(sys.executable), "tests/matrix", HEADRACE_RELEASE_PYTHON=str(python.program)
     )
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The CPythons of this machine that penstock is built and tested with, one of each kind.
+"""The CPythons of this machine that headrace is built and tested with, one of each kind.
 
-PENSTOCK_PYTHONS (paths, separated by spaces) names them; else they are looked for on PATH and
+HEADRACE_PYTHONS (paths, separated by spaces) names them; else they are looked for on PATH and
 below the folders of pyenv and uv.
 """
 
@@ -46,7 +46,7 @@ class Python:
 
 def candidates() -> list[Path]:
     """Programs that may be one."""
-    named = os.environ.get("PENSTOCK_PYTHONS")
+    named = os.environ.get("HEADRACE_PYTHONS")
     if named:
         return [Path(word) for word in named.split()]
     found = [Path(sys.executable)]

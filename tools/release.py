@@ -233,7 +233,7 @@ def describe(tree: Path, aws_lc_folder: Path, epoch: int) -> None:
         entry["hashes"] = [{"alg": "SHA-256", "content": digest}]
         components.append(entry)
         list_of.append(f"{library.name}, {title} {package_version}: {licence} ({title}.txt)")
-    text = "\n".join(["What this wheel carries beside penstock (MIT):", "", *list_of, ""])
+    text = "\n".join(["What this wheel carries beside headrace (MIT):", "", *list_of, ""])
     (licences / "LIST.txt").write_text(text)
     sboms = info / "sboms"
     sboms.mkdir(exist_ok=True)
@@ -331,11 +331,11 @@ def build_wheel(python: Python, sdist: Path, out: Path, epoch: int) -> Wheel:
                 *("-w", work / "raw", source),
             ],
             work,
-            PENSTOCK_CRYPTO="aws-lc",
-            PENSTOCK_WERROR="1",
-            PENSTOCK_AWS_LC_BUILD=str(aws_lc_folder.parent),
+            HEADRACE_CRYPTO="aws-lc",
+            HEADRACE_WERROR="1",
+            HEADRACE_AWS_LC_BUILD=str(aws_lc_folder.parent),
             SOURCE_DATE_EPOCH=str(epoch),
-            CFLAGS=f"-g -ffile-prefix-map={work}=/penstock",
+            CFLAGS=f"-g -ffile-prefix-map={work}=/headrace",
         )
         [raw] = (work / "raw").glob("*.whl")
         tree = work / "tree"

@@ -7,8 +7,8 @@ import os
 
 from fastapi import FastAPI, Request
 
-from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
-from penstock.asgi import PenstockMiddleware
+from headrace import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+from headrace.asgi import HeadraceMiddleware
 
 gate = Gate(
     verifier=TokenVerifier([Key.secret(os.environ["TOKEN_SECRET"], algorithm="HS256")]),
@@ -18,12 +18,12 @@ gate = Gate(
     require_token=["account"],
 )
 app = FastAPI()
-app.add_middleware(PenstockMiddleware, gate=gate)
+app.add_middleware(HeadraceMiddleware, gate=gate)
 
 
 @app.get("/")
 @app.get("/account/")
 async def who(request: Request) -> dict[str, str | bool | None]:
-    visit = request.scope["penstock.visit"]
+    visit = request.scope["headrace.visit"]
     visit.add({"plan": "pro"})
     return {"label": visit.label, "user": visit.user, "new": visit.is_new}

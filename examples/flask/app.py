@@ -7,8 +7,8 @@ import os
 
 from flask import Flask, Response, jsonify, request
 
-from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
-from penstock.wsgi import PenstockMiddleware
+from headrace import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+from headrace.wsgi import HeadraceMiddleware
 
 gate = Gate(
     verifier=TokenVerifier([Key.secret(os.environ["TOKEN_SECRET"], algorithm="HS256")]),
@@ -18,12 +18,12 @@ gate = Gate(
     require_token=["account"],
 )
 app = Flask(__name__)
-app.wsgi_app = PenstockMiddleware(app.wsgi_app, gate)  # type: ignore[method-assign]
+app.wsgi_app = HeadraceMiddleware(app.wsgi_app, gate)  # type: ignore[method-assign]
 
 
 @app.get("/")
 @app.get("/account/")
 def who() -> Response:
-    visit = request.environ["penstock.visit"]
+    visit = request.environ["headrace.visit"]
     visit.add({"plan": "pro"})
     return jsonify(label=visit.label, user=visit.user, new=visit.is_new)

@@ -4,7 +4,7 @@
 Under gunicorn, then under uvicorn, each with two worker processes: visitors and users
 come by, some with expired or forged tokens. Then the sums are compared, request by
 request: what the clients did, what the workers' ledgers say, what Redis holds, what
-`manage.py penstock_consume`, killed five times on the way, has put into the site's tables.
+`manage.py headrace_consume`, killed five times on the way, has put into the site's tables.
 Ends with 0 only when all of them agree. Starts a Redis of its own in a temporary folder,
 and leaves nothing running.
 """
@@ -252,7 +252,7 @@ def worker_pids(master: int) -> set[int]:
     pids = set()
     for pid in map(int, children):
         with contextlib.suppress(OSError):
-            if "/penstock/_core" in Path(f"/proc/{pid}/maps").read_text():
+            if "/headrace/_core" in Path(f"/proc/{pid}/maps").read_text():
                 pids.add(pid)
     return pids
 
@@ -332,9 +332,9 @@ def check_scrape(front: str, shown: dict[str, float], sent: Counter[str], accept
 
     Counters go on from server to server: what a process has counted stays when it ends.
     """
-    if shown["penstock_workers"] != WORKERS:
-        raise Failure(f"{front}: /metrics shows {shown['penstock_workers']:g} workers")
-    if shown["penstock_events_accepted_total"] < accepted:
+    if shown["headrace_workers"] != WORKERS:
+        raise Failure(f"{front}: /metrics shows {shown['headrace_workers']:g} workers")
+    if shown["headrace_events_accepted_total"] < accepted:
         raise Failure(f"{front}: /metrics shows fewer events than were accepted")
     page = COUNT.format(method="GET", route="community/<int:id>/", status="2xx")
     pages = sum(sent[kind.name] for kind in KINDS if kind.path == "/community/{n}/")
@@ -343,7 +343,7 @@ def check_scrape(front: str, shown: dict[str, float], sent: Counter[str], accept
 
 
 COUNT = (
-    "penstock_request_duration_seconds_count"
+    "headrace_request_duration_seconds_count"
     '{{method="{method}",route="{route}",status="{status}"}}'
 )
 
@@ -430,7 +430,7 @@ def tokens(port: int) -> dict[str, str]:
 # --- the consumer -------------------------------------------------------------
 
 KILLS = {"gunicorn": 2, "uvicorn": 3}
-CONSUME = [sys.executable, "manage.py", "penstock_consume", "--batch", "16"]
+CONSUME = [sys.executable, "manage.py", "headrace_consume", "--batch", "16"]
 
 
 def rows(folder: Path) -> int:
@@ -438,7 +438,7 @@ def rows(folder: Path) -> int:
     database = sqlite3.connect(folder / "site.sqlite3", timeout=20)
     try:
         found: int = database.execute(
-            "SELECT count(*) FROM penstock_analytics_pageview"
+            "SELECT count(*) FROM headrace_analytics_pageview"
         ).fetchone()[0]
         return found
     finally:
@@ -509,9 +509,9 @@ def added_time() -> None:
     from django.core.handlers.wsgi import WSGIHandler
     from django.test import override_settings
 
-    from penstock.django import sink
+    from headrace.django import sink
 
-    ours = "penstock.django.middleware.PenstockMiddleware"
+    ours = "headrace.django.middleware.HeadraceMiddleware"
     others = [name for name in settings.MIDDLEWARE if name != ours]
     cookie: str = ""
 
@@ -612,12 +612,12 @@ PICTURES = {"": "1280,1500", "-phone": "390,1500"}
 
 
 def site_report(page: Path, since: str, folder: Path, environment: dict[str, str]) -> list[Path]:
-    """`manage.py penstock_report` over the tables, as a page; where there is a Chromium, as it
+    """`manage.py headrace_report` over the tables, as a page; where there is a Chromium, as it
     looks on a wide screen and on a phone. Answers the files that it made.
     """
     page = page.resolve()
     page.parent.mkdir(parents=True, exist_ok=True)
-    manage = [sys.executable, "manage.py", "penstock_report", "--since", since]
+    manage = [sys.executable, "manage.py", "headrace_report", "--since", since]
     subprocess.run(
         [*manage, "--export", str(page), "--cache-stats"],
         cwd=SITE,
@@ -691,12 +691,12 @@ def report_scrape(outcome: Outcome) -> None:
     """A few lines of what one worker's /metrics says about all of them."""
     print(f"\n/metrics, as one of the {outcome.workers} workers of {outcome.front} shows it")
     starts = (
-        "penstock_workers",
-        "penstock_events_accepted_total",
-        "penstock_events_delivered_total",
-        "penstock_request_duration_seconds_count",
-        "penstock_database_query_duration_seconds_count",
-        "penstock_worker_resident_bytes",
+        "headrace_workers",
+        "headrace_events_accepted_total",
+        "headrace_events_delivered_total",
+        "headrace_request_duration_seconds_count",
+        "headrace_database_query_duration_seconds_count",
+        "headrace_worker_resident_bytes",
     )
     for name, value in outcome.shown.items():
         if name.startswith(starts):
@@ -717,7 +717,7 @@ def main() -> int:
         raise Failure(f"ended by signal {number}")
 
     signal.signal(signal.SIGTERM, ended)
-    folder = Path(tempfile.mkdtemp(prefix="penstock-demo-"))
+    folder = Path(tempfile.mkdtemp(prefix="headrace-demo-"))
     try:
         run(folder, options.report)
     except Failure as failure:
@@ -740,8 +740,8 @@ def run(folder: Path, page: Path | None) -> None:
         "DJANGO_SETTINGS_MODULE": "example.settings",
         "SITE_DATA": str(folder),
         "SITE_SECRET_KEY": SECRET_KEY,
-        "PENSTOCK_SINK": f"unix://{folder}/redis.sock",
-        "PENSTOCK_ENABLED": "1",
+        "HEADRACE_SINK": f"unix://{folder}/redis.sock",
+        "HEADRACE_ENABLED": "1",
     }
     options = ["--port", "0", "--unixsocket", f"{folder}/redis.sock", "--dir", str(folder)]
     command = ["redis-server", *options, "--save", "", "--appendonly", "no"]

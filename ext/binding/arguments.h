@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Arguments of the calls on the request path, read without building a tuple
  * or a dict. */
-#ifndef PS_BINDING_ARGUMENTS_H
-#define PS_BINDING_ARGUMENTS_H
+#ifndef HR_BINDING_ARGUMENTS_H
+#define HR_BINDING_ARGUMENTS_H
 
 #include "state.h"
 

@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-/* As in penstock/events.py; tests/property/test_entries.py holds the two
+/* As in headrace/events.py; tests/property/test_entries.py holds the two
  * together. */
 #define ID_MAX_CHARS 64
 #define TIME_DIGITS_MAX 15
@@ -63,7 +63,7 @@ read_pairs(PyObject *pairs, entry_head *head, PyObject **fields)
         PyObject *name = PyList_GET_ITEM(pairs, i);
         PyObject *value = PyList_GET_ITEM(pairs, i + 1);
         if (!PyUnicode_CheckExact(name) || !PyUnicode_CheckExact(value) ||
-            IS(name, "penstock_format") || IS(name, "dead_error")) {
+            IS(name, "headrace_format") || IS(name, "dead_error")) {
             status = 1;
         } else if (IS(name, "id")) {
             head->id = value;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Entries of a stream as events, for whoever consumes them. */
-#ifndef PS_BINDING_ENTRIES_H
-#define PS_BINDING_ENTRIES_H
+#ifndef HR_BINDING_ENTRIES_H
+#define HR_BINDING_ENTRIES_H
 
 #include "state.h"
 

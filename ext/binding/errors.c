@@ -8,83 +8,83 @@ typedef struct error_class {
     const char *name; /* with the module that people import it from */
     const char *base; /* NULL: InvalidTokenError */
     const char *doc;
-    ps_status reasons[4]; /* ended by OK */
+    hr_status reasons[4]; /* ended by OK */
 } error_class;
 
 static const error_class CLASSES[] = {
-    {"penstock.DecodeError",
+    {"headrace.DecodeError",
      NULL,
      "The token is not well-formed.",
-     {PS_MALFORMED, PS_BASE64, PS_HEADER, PS_PAYLOAD}},
-    {"penstock.InvalidSignatureError",
-     "penstock.DecodeError",
+     {HR_MALFORMED, HR_BASE64, HR_HEADER, HR_PAYLOAD}},
+    {"headrace.InvalidSignatureError",
+     "headrace.DecodeError",
      "No key verifies the signature.",
-     {PS_SIGNATURE}},
-    {"penstock.ExpiredSignatureError",
+     {HR_SIGNATURE}},
+    {"headrace.ExpiredSignatureError",
      NULL,
      "The time of `exp` has come.",
-     {PS_EXPIRED}},
-    {"penstock.ImmatureSignatureError",
+     {HR_EXPIRED}},
+    {"headrace.ImmatureSignatureError",
      NULL,
      "The time of `nbf` has not come yet.",
-     {PS_NOT_YET_VALID}},
-    {"penstock.InvalidIssuedAtError",
-     "penstock.ImmatureSignatureError",
+     {HR_NOT_YET_VALID}},
+    {"headrace.InvalidIssuedAtError",
+     "headrace.ImmatureSignatureError",
      "The time of `iat` has not come yet.",
-     {PS_ISSUED_IN_FUTURE}},
-    {"penstock.InvalidAudienceError",
+     {HR_ISSUED_IN_FUTURE}},
+    {"headrace.InvalidAudienceError",
      NULL,
      "The token is for somebody else.",
-     {PS_AUDIENCE}},
-    {"penstock.InvalidIssuerError",
+     {HR_AUDIENCE}},
+    {"headrace.InvalidIssuerError",
      NULL,
      "The token is of another issuer.",
-     {PS_ISSUER}},
-    {"penstock.InvalidSubjectError",
+     {HR_ISSUER}},
+    {"headrace.InvalidSubjectError",
      NULL,
      "`sub` is not a string, or not the expected one.",
-     {PS_SUBJECT}},
-    {"penstock.InvalidJTIError", NULL, "`jti` is not a string.", {PS_JTI}},
-    {"penstock.InvalidAlgorithmError",
+     {HR_SUBJECT}},
+    {"headrace.InvalidJTIError", NULL, "`jti` is not a string.", {HR_JTI}},
+    {"headrace.InvalidAlgorithmError",
      NULL,
      "No key is meant for the token's algorithm.",
-     {PS_ALGORITHM}},
-    {"penstock.MissingRequiredClaimError",
+     {HR_ALGORITHM}},
+    {"headrace.MissingRequiredClaimError",
      NULL,
      "A claim that must be there is not; `claim` is its name.",
-     {PS_MISSING_CLAIM}},
-    {"penstock.TokenTooLongError",
+     {HR_MISSING_CLAIM}},
+    {"headrace.TokenTooLongError",
      NULL,
      "The token is over max_bytes.",
-     {PS_TOO_LONG}},
-    {"penstock.CriticalHeaderError",
+     {HR_TOO_LONG}},
+    {"headrace.CriticalHeaderError",
      NULL,
      "The header has `crit` or `b64`, and no extension is known.",
-     {PS_CRITICAL}},
-    {"penstock.UnknownKeyIdError",
+     {HR_CRITICAL}},
+    {"headrace.UnknownKeyIdError",
      NULL,
      "No key has the header's `kid`.",
-     {PS_KEY_ID}},
-    {"penstock.TokenTypeError",
+     {HR_KEY_ID}},
+    {"headrace.TokenTypeError",
      NULL,
      "The header's `typ` is not the expected one.",
-     {PS_TYPE}},
-    {"penstock.ClaimTypeError",
-     "penstock.DecodeError",
+     {HR_TYPE}},
+    {"headrace.ClaimTypeError",
+     "headrace.DecodeError",
      "A time is no number in range; `claim` is its name.",
-     {PS_CLAIM_TYPE}},
-    {"penstock.UnexpectedValueError",
+     {HR_CLAIM_TYPE}},
+    {"headrace.UnexpectedValueError",
      NULL,
      "A claim does not have the expected value; `claim` is its name.",
-     {PS_UNEXPECTED_VALUE}},
-    {"penstock.LifetimeError",
+     {HR_UNEXPECTED_VALUE}},
+    {"headrace.LifetimeError",
      NULL,
      "The token lives too long.",
-     {PS_LIFETIME}},
-    {"penstock.EngineError",
+     {HR_LIFETIME}},
+    {"headrace.EngineError",
      NULL,
      "The signature engine refuses what our rules would take.",
-     {PS_ENGINE}},
+     {HR_ENGINE}},
 };
 
 #define CLASS_COUNT (sizeof(CLASSES) / sizeof(CLASSES[0]))
@@ -123,7 +123,7 @@ add_class(PyObject *module, core_state *state, const error_class *class)
     if (error == NULL) {
         return -1;
     }
-    for (size_t i = 0; i < 4 && class->reasons[i] != PS_OK; i++) {
+    for (size_t i = 0; i < 4 && class->reasons[i] != HR_OK; i++) {
         state->by_reason[class->reasons[i]] = Py_NewRef(error);
     }
     Py_DECREF(error);
@@ -135,10 +135,10 @@ errors_setup(PyObject *module)
 {
     core_state *state = state_of_module(module);
     state->invalid_token_error =
-        add_exception(module, "penstock.InvalidTokenError", PyExc_Exception,
+        add_exception(module, "headrace.InvalidTokenError", PyExc_Exception,
                       "A token is refused; `reason` is the stable word why.");
     state->invalid_key_error =
-        add_exception(module, "penstock.InvalidKeyError", PyExc_ValueError,
+        add_exception(module, "headrace.InvalidKeyError", PyExc_ValueError,
                       "A key cannot be used; `reason` is the word why.");
     if (state->invalid_token_error == NULL ||
         state->invalid_key_error == NULL) {
@@ -156,7 +156,7 @@ errors_setup(PyObject *module)
  * with `claim`, unless NULL, as attributes. */
 static void
 set_with_reason(core_state *state, PyObject *error, PyObject *message_steal,
-                ps_status reason, PyObject *claim)
+                hr_status reason, PyObject *claim)
 {
     if (message_steal == NULL) {
         return;
@@ -176,19 +176,19 @@ set_with_reason(core_state *state, PyObject *error, PyObject *message_steal,
 }
 
 PyObject *
-raise_claim_error(core_state *state, ps_status reason, ps_span claim)
+raise_claim_error(core_state *state, hr_status reason, hr_span claim)
 {
     PyObject *error = state->by_reason[reason];
     PyObject *name = NULL;
-    if (reason == PS_NO_MEMORY) {
+    if (reason == HR_NO_MEMORY) {
         return PyErr_NoMemory();
     }
     if (error == NULL) {
-        return PyErr_Format(PyExc_RuntimeError, "penstock: %s",
-                            ps_status_text(reason));
+        return PyErr_Format(PyExc_RuntimeError, "headrace: %s",
+                            hr_status_text(reason));
     }
-    bool has_name = reason == PS_MISSING_CLAIM || reason == PS_CLAIM_TYPE ||
-                    reason == PS_UNEXPECTED_VALUE;
+    bool has_name = reason == HR_MISSING_CLAIM || reason == HR_CLAIM_TYPE ||
+                    reason == HR_UNEXPECTED_VALUE;
     if (has_name && claim.ptr != NULL) {
         name = PyUnicode_DecodeUTF8(claim.ptr, (Py_ssize_t)claim.len, NULL);
         if (name == NULL) {
@@ -197,50 +197,50 @@ raise_claim_error(core_state *state, ps_status reason, ps_span claim)
     }
     PyObject *message =
         name == NULL
-            ? PyUnicode_FromString(ps_status_text(reason))
-            : PyUnicode_FromFormat("%s: %U", ps_status_text(reason), name);
+            ? PyUnicode_FromString(hr_status_text(reason))
+            : PyUnicode_FromFormat("%s: %U", hr_status_text(reason), name);
     set_with_reason(state, error, message, reason, name);
     Py_XDECREF(name);
     return NULL;
 }
 
 PyObject *
-raise_token_error(core_state *state, ps_status reason, const char *detail)
+raise_token_error(core_state *state, hr_status reason, const char *detail)
 {
     if (detail == NULL || state->by_reason[reason] == NULL) {
-        return raise_claim_error(state, reason, PS_NO_SPAN);
+        return raise_claim_error(state, reason, HR_NO_SPAN);
     }
     set_with_reason(
         state, state->by_reason[reason],
-        PyUnicode_FromFormat("%s: %s", ps_status_text(reason), detail), reason,
+        PyUnicode_FromFormat("%s: %s", hr_status_text(reason), detail), reason,
         NULL);
     return NULL;
 }
 
 PyObject *
-raise_key_error(core_state *state, ps_status reason, const char *what)
+raise_key_error(core_state *state, hr_status reason, const char *what)
 {
-    if (reason == PS_NO_MEMORY) {
+    if (reason == HR_NO_MEMORY) {
         return PyErr_NoMemory();
     }
     set_with_reason(
         state, state->invalid_key_error,
-        PyUnicode_FromFormat("%s: %s", what, ps_status_text(reason)), reason,
+        PyUnicode_FromFormat("%s: %s", what, hr_status_text(reason)), reason,
         NULL);
     return NULL;
 }
 
 PyObject *
-raise_setting_error(core_state *state, ps_status status, const char *setting,
+raise_setting_error(core_state *state, hr_status status, const char *setting,
                     const char *why)
 {
     (void)state;
-    if (status == PS_NO_MEMORY) {
+    if (status == HR_NO_MEMORY) {
         return PyErr_NoMemory();
     }
-    if (status == PS_SYSTEM) {
+    if (status == HR_SYSTEM) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     return PyErr_Format(PyExc_ValueError, "%s: %s", setting,
-                        why != NULL ? why : ps_status_text(status));
+                        why != NULL ? why : hr_status_text(status));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The one place that maps a ps_status to a Python exception. */
-#ifndef PS_BINDING_ERRORS_H
-#define PS_BINDING_ERRORS_H
+/* The one place that maps a hr_status to a Python exception. */
+#ifndef HR_BINDING_ERRORS_H
+#define HR_BINDING_ERRORS_H
 
 #include "state.h"
 
@@ -13,22 +13,22 @@ int errors_setup(PyObject *module);
 /* Sets the exception of a refused token: the class of its reason, with
  * `reason` (str) as attribute and the status text (plus ": " and `detail`,
  * unless NULL) as message. Always NULL. */
-PyObject *raise_token_error(core_state *state, ps_status reason,
+PyObject *raise_token_error(core_state *state, hr_status reason,
                             const char *detail);
 
 /* The same, where a claim is at fault: `claim` (absent: none) is its name, in
  * the message and as the attribute `claim`. Always NULL. */
-PyObject *raise_claim_error(core_state *state, ps_status reason,
-                            ps_span claim);
+PyObject *raise_claim_error(core_state *state, hr_status reason,
+                            hr_span claim);
 
 /* Sets InvalidKeyError with `.reason`, the text, and `what` (which key) in
  * front; MemoryError for NO_MEMORY. Always NULL. */
-PyObject *raise_key_error(core_state *state, ps_status reason,
+PyObject *raise_key_error(core_state *state, hr_status reason,
                           const char *what);
 
 /* Sets ValueError "<setting>: <text>" (MemoryError for NO_MEMORY, OSError
  * for SYSTEM). Always NULL. */
-PyObject *raise_setting_error(core_state *state, ps_status status,
+PyObject *raise_setting_error(core_state *state, hr_status status,
                               const char *setting, const char *why);
 
 #endif

@@ -9,7 +9,7 @@
 #include "../core/buf.h"
 
 static inline bool
-is_own(ps_span name)
+is_own(hr_span name)
 {
     switch (name.len) {
     case 2:
@@ -25,7 +25,7 @@ is_own(ps_span name)
 }
 
 bool
-event_field_is_reserved(ps_span name)
+event_field_is_reserved(hr_span name)
 {
     return is_own(name);
 }
@@ -38,16 +38,16 @@ is_plain(PyObject *text)
 }
 
 /* The bytes of a str for which is_plain answered true. */
-static inline ps_span
+static inline hr_span
 plain_span(PyObject *text)
 {
-    return (ps_span){(const char *)((PyASCIIObject *)text + 1),
+    return (hr_span){(const char *)((PyASCIIObject *)text + 1),
                      (size_t)((PyASCIIObject *)text)->length};
 }
 
 /* Any name at all: those that are not plain, and those to be refused. */
 static __attribute__((noinline)) int
-read_odd_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
+read_odd_name(PyObject *name, bool (*is_reserved)(hr_span), hr_span *out)
 {
     if (!PyUnicode_Check(name)) {
         PyErr_Format(PyExc_TypeError,
@@ -60,11 +60,11 @@ read_odd_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
     if (bytes == NULL) {
         return -1; /* UnicodeEncodeError is a ValueError */
     }
-    *out = (ps_span){bytes, (size_t)size};
-    if (size == 0 || size > PS_FIELD_NAME_MAX) {
+    *out = (hr_span){bytes, (size_t)size};
+    if (size == 0 || size > HR_FIELD_NAME_MAX) {
         PyErr_Format(PyExc_ValueError,
                      "an event field's name has 1 to %d bytes, not %zd",
-                     PS_FIELD_NAME_MAX, size);
+                     HR_FIELD_NAME_MAX, size);
         return -1;
     }
     if (is_reserved(*out)) {
@@ -75,12 +75,12 @@ read_odd_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
 }
 
 static inline int
-read_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
+read_name(PyObject *name, bool (*is_reserved)(hr_span), hr_span *out)
 {
     if (__builtin_expect(is_plain(name), 1)) {
         *out = plain_span(name);
         if (__builtin_expect(
-                out->len - 1 < PS_FIELD_NAME_MAX && !is_reserved(*out), 1)) {
+                out->len - 1 < HR_FIELD_NAME_MAX && !is_reserved(*out), 1)) {
             return 0;
         }
     }
@@ -89,7 +89,7 @@ read_name(PyObject *name, bool (*is_reserved)(ps_span), ps_span *out)
 
 /* U+FFFD for every lone surrogate. */
 static int
-read_altered_text(event_fields *out, PyObject *value, ps_field *field)
+read_altered_text(event_fields *out, PyObject *value, hr_field *field)
 {
     PyObject *raw = PyUnicode_AsEncodedString(value, "utf-8", "surrogatepass");
     if (raw == NULL) {
@@ -104,18 +104,18 @@ read_altered_text(event_fields *out, PyObject *value, ps_field *field)
         }
     }
     out->owned[out->owned_count++] = raw;
-    field->value = (ps_span){(char *)bytes, (size_t)size};
+    field->value = (hr_span){(char *)bytes, (size_t)size};
     field->altered = true;
     return 0;
 }
 
 static int
-read_text(event_fields *out, PyObject *value, ps_field *field)
+read_text(event_fields *out, PyObject *value, hr_field *field)
 {
     Py_ssize_t size;
     const char *bytes = event_utf8_of(value, &size);
     if (bytes != NULL) {
-        field->value = (ps_span){bytes, (size_t)size};
+        field->value = (hr_span){bytes, (size_t)size};
         return 0;
     }
     if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
@@ -126,7 +126,7 @@ read_text(event_fields *out, PyObject *value, ps_field *field)
 }
 
 static int
-read_big_int(event_fields *out, PyObject *value, ps_field *field)
+read_big_int(event_fields *out, PyObject *value, hr_field *field)
 {
     PyObject *text = PyLong_Type.tp_repr(value);
     if (text == NULL) {
@@ -151,11 +151,11 @@ print_int(char *buffer, long long number)
         sign = 1;
         rest = 0ULL - rest;
     }
-    return sign + ps_buf_format_number(buffer + sign, rest);
+    return sign + hr_buf_format_number(buffer + sign, rest);
 }
 
 static int
-read_number(event_fields *out, PyObject *value, ps_field *field)
+read_number(event_fields *out, PyObject *value, hr_field *field)
 {
     char *buffer = out->numbers[out->count];
     size_t room = sizeof(out->numbers[0]);
@@ -176,16 +176,16 @@ read_number(event_fields *out, PyObject *value, ps_field *field)
         length = (size_t)snprintf(buffer, room, "%s", text);
         PyMem_Free(text);
     }
-    field->value = (ps_span){buffer, length};
+    field->value = (hr_span){buffer, length};
     return 0;
 }
 
 /* What is no plain text. */
 static __attribute__((noinline)) int
-read_odd_value(event_fields *out, PyObject *value, ps_field *field)
+read_odd_value(event_fields *out, PyObject *value, hr_field *field)
 {
     if (PyBool_Check(value)) {
-        field->value = value == Py_True ? PS_SPAN("1") : PS_SPAN("0");
+        field->value = value == Py_True ? HR_SPAN("1") : HR_SPAN("0");
         return 0;
     }
     if (PyLong_CheckExact(value)) {
@@ -195,7 +195,7 @@ read_odd_value(event_fields *out, PyObject *value, ps_field *field)
         return read_text(out, value, field);
     }
     if (PyBytes_Check(value)) {
-        field->value = (ps_span){PyBytes_AS_STRING(value),
+        field->value = (hr_span){PyBytes_AS_STRING(value),
                                  (size_t)PyBytes_GET_SIZE(value)};
         return 0;
     }
@@ -211,7 +211,7 @@ read_odd_value(event_fields *out, PyObject *value, ps_field *field)
 
 static inline __attribute__((always_inline)) int
 read_fields(event_fields *out, PyObject *dict,
-            bool (*is_reserved)(ps_span name))
+            bool (*is_reserved)(hr_span name))
 {
     out->count = 0;
     out->owned_count = 0;
@@ -220,17 +220,17 @@ read_fields(event_fields *out, PyObject *dict,
                      Py_TYPE(dict)->tp_name);
         return -1;
     }
-    if (PyDict_GET_SIZE(dict) > PS_EVENT_FIELDS_MAX) {
+    if (PyDict_GET_SIZE(dict) > HR_EVENT_FIELDS_MAX) {
         PyErr_Format(PyExc_ValueError,
                      "an event has at most %d fields, not %zd",
-                     PS_EVENT_FIELDS_MAX, PyDict_GET_SIZE(dict));
+                     HR_EVENT_FIELDS_MAX, PyDict_GET_SIZE(dict));
         return -1;
     }
     Py_ssize_t at = 0;
     PyObject *name;
     PyObject *value;
     while (PyDict_Next(dict, &at, &name, &value)) {
-        ps_field *field = &out->fields[out->count];
+        hr_field *field = &out->fields[out->count];
         field->altered = false;
         if (read_name(name, is_reserved, &field->name) < 0) {
             goto fail;
@@ -253,7 +253,7 @@ fail:
 /* The sink's own names are looked at in place. */
 int
 event_fields_read(event_fields *out, PyObject *dict,
-                  bool (*is_reserved)(ps_span name))
+                  bool (*is_reserved)(hr_span name))
 {
     return is_reserved == event_field_is_reserved
                ? read_fields(out, dict, is_own)

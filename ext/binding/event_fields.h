@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A caller's dict as event fields: for EventSink.emit and Visit.add. */
-#ifndef PS_BINDING_EVENT_FIELDS_H
-#define PS_BINDING_EVENT_FIELDS_H
+#ifndef HR_BINDING_EVENT_FIELDS_H
+#define HR_BINDING_EVENT_FIELDS_H
 
 #include "state.h"
 
@@ -24,9 +24,9 @@ event_utf8_of(PyObject *text, Py_ssize_t *size)
 typedef struct event_fields {
     size_t count;
     size_t owned_count;
-    ps_field fields[PS_EVENT_FIELDS_MAX];
-    char numbers[PS_EVENT_FIELDS_MAX][32];
-    PyObject *owned[PS_EVENT_FIELDS_MAX]; /* replaced str values */
+    hr_field fields[HR_EVENT_FIELDS_MAX];
+    char numbers[HR_EVENT_FIELDS_MAX][32];
+    PyObject *owned[HR_EVENT_FIELDS_MAX]; /* replaced str values */
 } event_fields;
 
 /* Reads `dict`: str keys; str, bytes, int, float, bool or None values of
@@ -34,12 +34,12 @@ typedef struct event_fields {
  * with TypeError or ValueError set; then nothing is to be cleared. Names for
  * which `is_reserved` answers true are a ValueError. */
 int event_fields_read(event_fields *out, PyObject *dict,
-                      bool (*is_reserved)(ps_span name));
+                      bool (*is_reserved)(hr_span name));
 
 /* Gives back what reading had to make. */
 void event_fields_clear(event_fields *fields);
 
 /* `id`, `kind`, `time`, `altered`: set by the sink for every event. */
-bool event_field_is_reserved(ps_span name);
+bool event_field_is_reserved(hr_span name);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* penstock.EventSink: emit, flush, close and what it tells. */
+/* headrace.EventSink: emit, flush, close and what it tells. */
 #include "event_sink.h"
 
 #include <math.h>
@@ -22,12 +22,12 @@
 void
 event_sink_log(EventSinkObject *self)
 {
-    char notice[PS_NOTICE_MAX];
-    if (!ps_sink_take_notice(self->sink, notice)) {
+    char notice[HR_NOTICE_MAX];
+    if (!hr_sink_take_notice(self->sink, notice)) {
         return;
     }
     assert(!PyErr_Occurred());
-    PyObject *module = PyImport_ImportModule("penstock._exit");
+    PyObject *module = PyImport_ImportModule("headrace._exit");
     PyObject *text =
         PyUnicode_DecodeUTF8(notice, (Py_ssize_t)strlen(notice), "replace");
     PyObject *done = NULL;
@@ -43,7 +43,7 @@ event_sink_log(EventSinkObject *self)
 }
 
 static int
-read_kind(PyObject *kind, ps_span *out)
+read_kind(PyObject *kind, hr_span *out)
 {
     if (!PyUnicode_Check(kind)) {
         PyErr_Format(PyExc_TypeError, "kind: a str, not %.100s",
@@ -55,12 +55,12 @@ read_kind(PyObject *kind, ps_span *out)
     if (text == NULL) {
         return -1; /* UnicodeEncodeError is a ValueError */
     }
-    if (len == 0 || len > PS_KIND_MAX) {
+    if (len == 0 || len > HR_KIND_MAX) {
         PyErr_Format(PyExc_ValueError, "kind: 1 to %d bytes, not %zd",
-                     PS_KIND_MAX, len);
+                     HR_KIND_MAX, len);
         return -1;
     }
-    *out = (ps_span){text, (size_t)len};
+    *out = (hr_span){text, (size_t)len};
     return 0;
 }
 
@@ -80,7 +80,7 @@ sink_emit(EventSinkObject *self, PyObject *const *args, Py_ssize_t nargs,
     static const char *const NAMES[] = {"kind", "fields"};
     PyObject *values[2] = {NULL, NULL};
     event_fields fields;
-    ps_span kind;
+    hr_span kind;
     if (kwnames == NULL && (nargs == 1 || nargs == 2)) {
         values[0] = args[0];
         values[1] = nargs == 2 ? args[1] : NULL;
@@ -98,13 +98,13 @@ sink_emit(EventSinkObject *self, PyObject *const *args, Py_ssize_t nargs,
                0) {
         return NULL;
     }
-    ps_status status =
-        ps_sink_emit(self->sink, kind, fields.fields, fields.count, 0);
+    hr_status status =
+        hr_sink_emit(self->sink, kind, fields.fields, fields.count, 0);
     if (fields.owned_count != 0) {
         event_fields_clear(&fields);
     }
     event_sink_log(self);
-    return Py_NewRef(status == PS_OK ? Py_True : Py_False);
+    return Py_NewRef(status == HR_OK ? Py_True : Py_False);
 }
 
 /* ---- flush, close ------------------------------------------------------ */
@@ -125,7 +125,7 @@ deadline_of(double timeout)
     if (timeout > LONGEST_S) {
         timeout = LONGEST_S;
     }
-    return ps_clock_steady_ns() + to_ns(timeout);
+    return hr_clock_steady_ns() + to_ns(timeout);
 }
 
 static int
@@ -157,10 +157,10 @@ static int
 flush_until(EventSinkObject *self, int64_t deadline, uint64_t *pending)
 {
     for (;;) {
-        int64_t slice = ps_clock_steady_ns() + SLICE_NS;
+        int64_t slice = hr_clock_steady_ns() + SLICE_NS;
         bool last = slice >= deadline;
         PyThreadState *saved = PyEval_SaveThread();
-        *pending = ps_sink_flush(self->sink, last ? deadline : slice);
+        *pending = hr_sink_flush(self->sink, last ? deadline : slice);
         PyEval_RestoreThread(saved);
         if (*pending == 0 || last) {
             return 0;
@@ -207,7 +207,7 @@ sink_close(EventSinkObject *self, PyObject *const *args, Py_ssize_t nargs,
     }
     int64_t deadline = deadline_of(timeout);
     PyThreadState *saved = PyEval_SaveThread();
-    pending = ps_sink_close(self->sink, deadline);
+    pending = hr_sink_close(self->sink, deadline);
     PyEval_RestoreThread(saved);
     event_sink_log(self);
     return PyLong_FromUnsignedLongLong(pending);
@@ -240,7 +240,7 @@ sink_totals(EventSinkObject *self, PyObject *Py_UNUSED(ignored))
 }
 
 static int
-set_text(PyObject *dict, ps_span name, ps_span value)
+set_text(PyObject *dict, hr_span name, hr_span value)
 {
     PyObject *key =
         PyUnicode_DecodeUTF8(name.ptr, (Py_ssize_t)name.len, "replace");
@@ -256,22 +256,22 @@ set_text(PyObject *dict, ps_span name, ps_span value)
 }
 
 static PyObject *
-kept_to_dict(const ps_kept_event *kept)
+kept_to_dict(const hr_kept_event *kept)
 {
     PyObject *dict = PyDict_New();
     PyObject *id = PyUnicode_FromFormat("%.16s-%llu", kept->producer,
                                         (unsigned long long)kept->sequence);
     PyObject *time =
         PyUnicode_FromFormat("%lld", (long long)kept->event.time_ms);
-    ps_span rest = kept->event.body;
-    ps_field field;
+    hr_span rest = kept->event.body;
+    hr_field field;
     if (dict == NULL || id == NULL || time == NULL ||
         PyDict_SetItemString(dict, "id", id) < 0 ||
-        set_text(dict, PS_SPAN("kind"), kept->event.kind) < 0 ||
+        set_text(dict, HR_SPAN("kind"), kept->event.kind) < 0 ||
         PyDict_SetItemString(dict, "time", time) < 0) {
         Py_CLEAR(dict);
     }
-    while (dict != NULL && ps_event_next_field(&rest, &field)) {
+    while (dict != NULL && hr_event_next_field(&rest, &field)) {
         if (set_text(dict, field.name, field.value) < 0) {
             Py_CLEAR(dict);
         }
@@ -283,19 +283,19 @@ kept_to_dict(const ps_kept_event *kept)
 
 /* The events that were there at one moment; each stays where it is. */
 typedef struct kept_events {
-    const ps_kept_event **events; /* owned; NULL: no memory */
+    const hr_kept_event **events; /* owned; NULL: no memory */
     size_t count;
 } kept_events;
 
 /* Without the GIL, while nobody delivers. */
 static void
-list_kept(const ps_target *target, void *context)
+list_kept(const hr_target *target, void *context)
 {
     kept_events *kept = context;
-    kept->count = ps_target_memory_count(target);
+    kept->count = hr_target_memory_count(target);
     kept->events = PyMem_RawMalloc((kept->count + 1) * sizeof(*kept->events));
     for (size_t i = 0; kept->events != NULL && i < kept->count; i++) {
-        kept->events[i] = ps_target_memory_at(target, i);
+        kept->events[i] = hr_target_memory_at(target, i);
     }
 }
 
@@ -316,8 +316,8 @@ sink_captured(EventSinkObject *self, PyObject *Py_UNUSED(ignored))
     }
     kept_events kept = {NULL, 0};
     PyThreadState *saved = PyEval_SaveThread();
-    (void)ps_sink_flush(self->sink, 0);
-    ps_sink_inspect(self->sink, list_kept, &kept);
+    (void)hr_sink_flush(self->sink, 0);
+    hr_sink_inspect(self->sink, list_kept, &kept);
     PyEval_RestoreThread(saved);
     if (kept.events == NULL) {
         return PyErr_NoMemory();
@@ -337,7 +337,7 @@ sink_captured(EventSinkObject *self, PyObject *Py_UNUSED(ignored))
 static PyObject *
 sink_closed(EventSinkObject *self, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(ps_sink_is_closed(self->sink));
+    return PyBool_FromLong(hr_sink_is_closed(self->sink));
 }
 
 static void
@@ -350,8 +350,8 @@ sink_dealloc(EventSinkObject *self)
     }
     if (self->sink != NULL) {
         PyThreadState *saved = PyEval_SaveThread();
-        (void)ps_sink_close(self->sink, ps_clock_steady_ns() + LET_GO_NS);
-        ps_sink_release(self->sink);
+        (void)hr_sink_close(self->sink, hr_clock_steady_ns() + LET_GO_NS);
+        hr_sink_release(self->sink);
         PyEval_RestoreThread(saved);
     }
     type->tp_free(self);
@@ -411,7 +411,7 @@ static PyType_Slot sink_slots[] = {
 };
 
 static PyType_Spec sink_spec = {
-    .name = "penstock._core.EventSink",
+    .name = "headrace._core.EventSink",
     .basicsize = sizeof(EventSinkObject),
     .flags =
         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the files of EventSink share. */
-#ifndef PS_BINDING_EVENT_SINK_H
-#define PS_BINDING_EVENT_SINK_H
+#ifndef HR_BINDING_EVENT_SINK_H
+#define HR_BINDING_EVENT_SINK_H
 
 #include "types.h"
 
@@ -17,12 +17,12 @@ PyObject *event_sink_stats(EventSinkObject *sink);
 
 /* The ledger and the other counters into `dict`. -1 with an exception. */
 int event_sink_set_counters(core_state *state, PyObject *dict,
-                            const ps_stats *stats);
+                            const hr_stats *stats);
 
 /* Puts a new reference into the dict; NULL is an error already set. */
 int event_sink_set_steal(PyObject *dict, const char *key, PyObject *value);
 
-/* The word of a ps_sink_state; "unknown" for another number. */
+/* The word of a hr_sink_state; "unknown" for another number. */
 const char *event_sink_state_word(uint32_t state);
 
 /* observe, metrics and _rings: see their doc strings. */

@@ -42,15 +42,15 @@ typedef struct sink_arguments {
     uint64_t length;
     double age;
     PyObject *paths[4]; /* bytes: ring_dir, ca_file, ...; owned */
-    ps_delivery_level level;
-    ps_sink_reserve reserves[PS_RING_RESERVES_MAX];
+    hr_delivery_level level;
+    hr_sink_reserve reserves[HR_RING_RESERVES_MAX];
     size_t reserve_count;
 } sink_arguments;
 
 static PyObject *
 refuse(PyObject *type, const char *setting, const char *why)
 {
-    return raise_setting_error(state_of_type((PyTypeObject *)type), PS_SETTING,
+    return raise_setting_error(state_of_type((PyTypeObject *)type), HR_SETTING,
                                setting, why);
 }
 
@@ -86,7 +86,7 @@ read_reserve(PyTypeObject *type, sink_arguments *arguments)
                         "reserve: a dict of kind and part, or None");
         return -1;
     }
-    if (PyDict_GET_SIZE(reserve) > PS_RING_RESERVES_MAX) {
+    if (PyDict_GET_SIZE(reserve) > HR_RING_RESERVES_MAX) {
         refuse((PyObject *)type, "reserve", "at most 8 kinds");
         return -1;
     }
@@ -109,12 +109,12 @@ read_reserve(PyTypeObject *type, sink_arguments *arguments)
         if (value == -1.0 && PyErr_Occurred()) {
             return -1;
         }
-        if (len == 0 || len > PS_KIND_MAX) {
+        if (len == 0 || len > HR_KIND_MAX) {
             refuse((PyObject *)type, "reserve", "a kind has 1 to 64 bytes");
             return -1;
         }
         arguments->reserves[arguments->reserve_count++] =
-            (ps_sink_reserve){{text, (size_t)len}, value};
+            (hr_sink_reserve){{text, (size_t)len}, value};
     }
     return 0;
 }
@@ -155,12 +155,12 @@ read_level(PyTypeObject *type, sink_arguments *arguments)
 {
     static const struct {
         const char *word;
-        ps_delivery_level level;
+        hr_delivery_level level;
     } LEVELS[] = {
-        {"auto", PS_DELIVERY_AUTO},
-        {"exactly-once", PS_DELIVERY_MARKER},
-        {"script", PS_DELIVERY_SCRIPT},
-        {"at-least-once", PS_DELIVERY_LEAST},
+        {"auto", HR_DELIVERY_AUTO},
+        {"exactly-once", HR_DELIVERY_MARKER},
+        {"script", HR_DELIVERY_SCRIPT},
+        {"at-least-once", HR_DELIVERY_LEAST},
     };
     for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++) {
         if (strcmp(arguments->delivery, LEVELS[i].word) == 0) {
@@ -210,13 +210,13 @@ check_arguments(PyTypeObject *type, sink_arguments *arguments)
     return 0;
 }
 
-static ps_span
+static hr_span
 path_span(PyObject *path)
 {
     if (path == NULL) {
-        return PS_NO_SPAN;
+        return HR_NO_SPAN;
     }
-    return (ps_span){PyBytes_AS_STRING(path), (size_t)PyBytes_GET_SIZE(path)};
+    return (hr_span){PyBytes_AS_STRING(path), (size_t)PyBytes_GET_SIZE(path)};
 }
 
 static int64_t
@@ -265,21 +265,21 @@ default_authorities(PyObject **out)
 
 /* The Redis target and what names it. */
 static int
-make_redis(PyTypeObject *type, const sink_arguments *arguments, ps_span url,
-           ps_target **target, ps_buf *identity)
+make_redis(PyTypeObject *type, const sink_arguments *arguments, hr_span url,
+           hr_target **target, hr_buf *identity)
 {
     core_state *state = state_of_type(type);
-    ps_redis_url parsed;
+    hr_redis_url parsed;
     const char *why = NULL;
-    ps_status status = ps_redis_url_parse(url, &parsed, &why);
-    if (status != PS_OK) {
+    hr_status status = hr_redis_url_parse(url, &parsed, &why);
+    if (status != HR_OK) {
         raise_setting_error(state, status, "url", why);
         return -1;
     }
     if (!parsed.tls &&
         (arguments->paths[1] != NULL || arguments->paths[2] != NULL ||
          arguments->paths[3] != NULL)) {
-        ps_redis_url_fini(&parsed);
+        hr_redis_url_fini(&parsed);
         refuse((PyObject *)type, "url",
                "ca_file, certificate and private_key need rediss://");
         return -1;
@@ -287,21 +287,21 @@ make_redis(PyTypeObject *type, const sink_arguments *arguments, ps_span url,
     PyObject *authorities = Py_XNewRef(arguments->paths[1]);
     if (parsed.tls && authorities == NULL &&
         default_authorities(&authorities) < 0) {
-        ps_redis_url_fini(&parsed);
+        hr_redis_url_fini(&parsed);
         return -1;
     }
-    status = ps_redis_url_identity(&parsed, identity);
-    if (status == PS_OK) {
-        status = ps_buf_add(identity, PS_SPAN(" "));
+    status = hr_redis_url_identity(&parsed, identity);
+    if (status == HR_OK) {
+        status = hr_buf_add(identity, HR_SPAN(" "));
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status =
-            ps_buf_add(identity, (ps_span){arguments->stream,
+            hr_buf_add(identity, (hr_span){arguments->stream,
                                            (size_t)arguments->stream_len});
     }
-    if (status == PS_OK) {
-        status = ps_delivery_new(
-            &(ps_delivery_settings){
+    if (status == HR_OK) {
+        status = hr_delivery_new(
+            &(hr_delivery_settings){
                 .url = &parsed,
                 .connect_timeout_ns = to_ns(arguments->connect_timeout),
                 .command_timeout_ns = to_ns(arguments->command_timeout),
@@ -318,8 +318,8 @@ make_redis(PyTypeObject *type, const sink_arguments *arguments, ps_span url,
             target);
     }
     Py_XDECREF(authorities);
-    ps_redis_url_fini(&parsed);
-    if (status != PS_OK) {
+    hr_redis_url_fini(&parsed);
+    if (status != HR_OK) {
         raise_setting_error(state, status, "url", NULL);
         return -1;
     }
@@ -327,30 +327,30 @@ make_redis(PyTypeObject *type, const sink_arguments *arguments, ps_span url,
 }
 
 /* Where the file is and how to watch it; the log line of the first event. */
-static ps_status
-greet(ps_buf *greeting, ps_span path)
+static hr_status
+greet(hr_buf *greeting, hr_span path)
 {
-    ps_status status = ps_buf_add(greeting, PS_SPAN("events go to "));
-    if (status == PS_OK) {
-        status = ps_buf_add(greeting, path);
+    hr_status status = hr_buf_add(greeting, HR_SPAN("events go to "));
+    if (status == HR_OK) {
+        status = hr_buf_add(greeting, path);
     }
-    if (status == PS_OK) {
-        status = ps_buf_add(greeting,
-                            PS_SPAN("; watch them with: penstock tail file:"));
+    if (status == HR_OK) {
+        status = hr_buf_add(greeting,
+                            HR_SPAN("; watch them with: headrace tail file:"));
     }
-    if (status == PS_OK) {
-        status = ps_buf_add(greeting, path);
+    if (status == HR_OK) {
+        status = hr_buf_add(greeting, path);
     }
     return status;
 }
 
 /* Rings of one file are adopted by one another, so it is named in full. */
 static int
-make_file(PyTypeObject *type, ps_span path, ps_target **target,
-          ps_buf *identity, ps_buf *greeting)
+make_file(PyTypeObject *type, hr_span path, hr_target **target,
+          hr_buf *identity, hr_buf *greeting)
 {
     char folder[PATH_MAX];
-    if (path.len == 0 || path.len > PS_RING_PATH_MAX - 16 ||
+    if (path.len == 0 || path.len > HR_RING_PATH_MAX - 16 ||
         memchr(path.ptr, '\0', path.len) != NULL) {
         refuse((PyObject *)type, "url", "file: is followed by a path");
         return -1;
@@ -361,30 +361,30 @@ make_file(PyTypeObject *type, ps_span path, ps_target **target,
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
     }
-    ps_buf full;
-    ps_buf_init(&full, 2 * PATH_MAX);
-    ps_status status = ps_buf_add(&full, (ps_span){folder, strlen(folder)});
-    if (status == PS_OK && path.ptr[0] != '/') {
-        status = ps_buf_add(&full, PS_SPAN("/"));
+    hr_buf full;
+    hr_buf_init(&full, 2 * PATH_MAX);
+    hr_status status = hr_buf_add(&full, (hr_span){folder, strlen(folder)});
+    if (status == HR_OK && path.ptr[0] != '/') {
+        status = hr_buf_add(&full, HR_SPAN("/"));
     }
-    if (status == PS_OK) {
-        status = ps_buf_add(&full, path);
+    if (status == HR_OK) {
+        status = hr_buf_add(&full, path);
     }
-    if (status == PS_OK) {
-        status = ps_buf_add(identity, PS_SPAN("file:"));
+    if (status == HR_OK) {
+        status = hr_buf_add(identity, HR_SPAN("file:"));
     }
-    if (status == PS_OK) {
-        status = ps_buf_add(identity, (ps_span){full.ptr, full.len});
+    if (status == HR_OK) {
+        status = hr_buf_add(identity, (hr_span){full.ptr, full.len});
     }
-    if (status == PS_OK) {
-        status = ps_target_file_new((ps_span){full.ptr, full.len},
-                                    PS_FILE_BYTES_DEFAULT, target);
+    if (status == HR_OK) {
+        status = hr_target_file_new((hr_span){full.ptr, full.len},
+                                    HR_FILE_BYTES_DEFAULT, target);
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = greet(greeting, path);
     }
-    ps_buf_fini(&full);
-    if (status != PS_OK) {
+    hr_buf_fini(&full);
+    if (status != HR_OK) {
         raise_setting_error(state_of_type(type), status, "url", NULL);
         return -1;
     }
@@ -393,7 +393,7 @@ make_file(PyTypeObject *type, ps_span path, ps_target **target,
 
 static int
 make_target(PyTypeObject *type, const sink_arguments *arguments,
-            ps_target **target, ps_buf *identity, ps_buf *greeting,
+            hr_target **target, hr_buf *identity, hr_buf *greeting,
             bool *captures)
 {
     Py_ssize_t len;
@@ -401,17 +401,17 @@ make_target(PyTypeObject *type, const sink_arguments *arguments,
     if (text == NULL) {
         return -1;
     }
-    ps_span url = {text, (size_t)len};
-    if (ps_span_starts_with(url, PS_SPAN("file:"))) {
-        return make_file(type, ps_span_from(url, 5), target, identity,
+    hr_span url = {text, (size_t)len};
+    if (hr_span_starts_with(url, HR_SPAN("file:"))) {
+        return make_file(type, hr_span_from(url, 5), target, identity,
                          greeting);
     }
-    if (!ps_span_equal(url, PS_SPAN("memory:"))) {
+    if (!hr_span_equal(url, HR_SPAN("memory:"))) {
         return make_redis(type, arguments, url, target, identity);
     }
     *captures = true;
-    if (ps_buf_add(identity, url) != PS_OK ||
-        ps_target_memory_new(target) != PS_OK) {
+    if (hr_buf_add(identity, url) != HR_OK ||
+        hr_target_memory_new(target) != HR_OK) {
         PyErr_NoMemory();
         return -1;
     }
@@ -422,7 +422,7 @@ make_target(PyTypeObject *type, const sink_arguments *arguments,
 static int
 enter_exit_hook(PyObject *self)
 {
-    PyObject *module = PyImport_ImportModule("penstock._exit");
+    PyObject *module = PyImport_ImportModule("headrace._exit");
     if (module == NULL) {
         return -1;
     }
@@ -436,13 +436,13 @@ static PyObject *
 make_sink(PyTypeObject *type, const sink_arguments *arguments)
 {
     const char *why = NULL;
-    ps_target *target = NULL;
-    ps_buf identity;
-    ps_buf greeting;
+    hr_target *target = NULL;
+    hr_buf identity;
+    hr_buf greeting;
     bool captures = false;
     EventSinkObject *self = NULL;
-    ps_buf_init(&identity, 16384);
-    ps_buf_init(&greeting, 4096);
+    hr_buf_init(&identity, 16384);
+    hr_buf_init(&greeting, 4096);
     if (make_target(type, arguments, &target, &identity, &greeting,
                     &captures) < 0) {
         goto done;
@@ -453,14 +453,14 @@ make_sink(PyTypeObject *type, const sink_arguments *arguments)
     }
     self->exit_timeout = arguments->exit_timeout;
     self->captures = captures;
-    ps_status status = ps_sink_new(
-        &(ps_sink_settings){
+    hr_status status = hr_sink_new(
+        &(hr_sink_settings){
             .target = target,
             .identity = {identity.ptr, identity.len},
             .threaded = !captures,
             .ring_bytes = (size_t)arguments->ring_bytes,
             .ring_dir =
-                captures ? PS_SPAN("") : path_span(arguments->paths[0]),
+                captures ? HR_SPAN("") : path_span(arguments->paths[0]),
             .batch = (size_t)arguments->batch,
             .linger_ns = to_ns(arguments->linger),
             .reconnect_first_ns = to_ns(arguments->reconnect_first),
@@ -472,7 +472,7 @@ make_sink(PyTypeObject *type, const sink_arguments *arguments)
             .greeting = {greeting.ptr, greeting.len},
         },
         &self->sink, &why);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         raise_setting_error(state_of_type(type), status, "EventSink", why);
         Py_CLEAR(self);
         goto done;
@@ -485,8 +485,8 @@ done:
     if (target != NULL) {
         target->ops->free(target);
     }
-    ps_buf_fini(&identity);
-    ps_buf_fini(&greeting);
+    hr_buf_fini(&identity);
+    hr_buf_fini(&greeting);
     return (PyObject *)self;
 }
 
@@ -525,7 +525,7 @@ event_sink_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     sink_arguments arguments = {
         .stream = "events",
         .stream_len = 6,
-        .ring_bytes = PS_RING_BYTES_DEFAULT,
+        .ring_bytes = HR_RING_BYTES_DEFAULT,
         .linger = 0.010,
         .batch = 256,
         .reconnect_first = 0.1,
@@ -551,14 +551,14 @@ event_sink_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     if (arguments.client_name == NULL) {
-        arguments.client_name = "penstock";
+        arguments.client_name = "headrace";
         arguments.client_name_len = 8;
     }
     PyObject *self = NULL;
-    if (arguments.batch < 1 || arguments.batch > PS_BATCH_MAX) {
+    if (arguments.batch < 1 || arguments.batch > HR_BATCH_MAX) {
         refuse((PyObject *)type, "batch", "from 1 to 4096 events");
-    } else if (arguments.ring_bytes < PS_RING_BYTES_MIN ||
-               arguments.ring_bytes > (Py_ssize_t)PS_RING_BYTES_TOP) {
+    } else if (arguments.ring_bytes < HR_RING_BYTES_MIN ||
+               arguments.ring_bytes > (Py_ssize_t)HR_RING_BYTES_TOP) {
         refuse((PyObject *)type, "ring_bytes", "from 64 KiB to 1 GiB");
     } else if (!(arguments.linger >= 0 && arguments.linger <= 60)) {
         refuse((PyObject *)type, "linger", "from 0 to 60 seconds");

@@ -9,19 +9,19 @@
 
 static const char *const KINDS[] = {
 #define X(name, word) word,
-    PS_METRIC_KINDS(X)
+    HR_METRIC_KINDS(X)
 #undef X
 };
 
 static const char *const OUTCOMES[] = {
 #define X(name, word) word,
-    PS_METRIC_OUTCOMES(X)
+    HR_METRIC_OUTCOMES(X)
 #undef X
 };
 
 static const char *const METHODS[] = {
 #define X(name, word) word,
-    PS_METRIC_METHODS(X)
+    HR_METRIC_METHODS(X)
 #undef X
 };
 
@@ -70,30 +70,30 @@ event_sink_observe(EventSinkObject *self, PyObject *args, PyObject *kwargs)
     if (bytes == NULL) {
         return NULL;
     }
-    ps_metrics *metrics = ps_sink_metrics(self->sink);
+    hr_metrics *metrics = hr_sink_metrics(self->sink);
     if (metrics != NULL) {
-        ps_metrics_name name = {
-            .kind = (ps_metric_kind)kind,
-            .method = PS_METHOD_NONE,
-            .outcome = (ps_metric_outcome)outcome,
+        hr_metrics_name name = {
+            .kind = (hr_metric_kind)kind,
+            .method = HR_METHOD_NONE,
+            .outcome = (hr_metric_outcome)outcome,
             .text = {bytes, (size_t)length},
         };
         bool sane = seconds > 0 && seconds < LONGEST_S;
-        ps_metrics_count(metrics, &name, sane ? (uint64_t)(seconds * 1e6) : 0);
+        hr_metrics_count(metrics, &name, sane ? (uint64_t)(seconds * 1e6) : 0);
     }
     Py_RETURN_NONE;
 }
 
 /* Appends (kind, name, method, outcome, seconds, counts). */
 static bool
-append_series(const ps_metrics_name *name, const ps_metrics_series *series,
+append_series(const hr_metrics_name *name, const hr_metrics_series *series,
               void *context)
 {
     PyObject *list = context;
-    PyObject *counts = PyTuple_New(PS_METRIC_BUCKETS);
-    for (Py_ssize_t i = 0; counts != NULL && i < PS_METRIC_BUCKETS; i++) {
+    PyObject *counts = PyTuple_New(HR_METRIC_BUCKETS);
+    for (Py_ssize_t i = 0; counts != NULL && i < HR_METRIC_BUCKETS; i++) {
         PyObject *count =
-            PyLong_FromUnsignedLongLong(ps_counted(&series->bucket[i]));
+            PyLong_FromUnsignedLongLong(hr_counted(&series->bucket[i]));
         if (count == NULL) {
             Py_CLEAR(counts);
         } else {
@@ -106,7 +106,7 @@ append_series(const ps_metrics_name *name, const ps_metrics_series *series,
     if (counts != NULL && text != NULL) {
         row = Py_BuildValue("(sOssdO)", KINDS[name->kind], text,
                             METHODS[name->method], OUTCOMES[name->outcome],
-                            (double)ps_counted(&series->sum_us) / 1e6, counts);
+                            (double)hr_counted(&series->sum_us) / 1e6, counts);
     }
     bool appended = row != NULL && PyList_Append(list, row) == 0;
     Py_XDECREF(row);
@@ -129,15 +129,15 @@ PyObject *
 event_sink_metrics(EventSinkObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"own", NULL};
-    static const double LIMITS[] = {PS_METRIC_LIMITS};
+    static const double LIMITS[] = {HR_METRIC_LIMITS};
     int own = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:metrics", keywords,
                                      &own)) {
         return NULL;
     }
     typedef struct both {
-        ps_stats stats;
-        ps_metrics metrics;
+        hr_stats stats;
+        hr_metrics metrics;
     } both;
     const size_t align = _Alignof(both);
     void *block = PyMem_Calloc(1, sizeof(both) + align);
@@ -145,17 +145,17 @@ event_sink_metrics(EventSinkObject *self, PyObject *args, PyObject *kwargs)
         return PyErr_NoMemory();
     }
     both *sum = (both *)(((uintptr_t)block + align - 1) & ~(align - 1));
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     if (own) {
-        const ps_metrics *metrics = ps_sink_metrics(self->sink);
+        const hr_metrics *metrics = hr_sink_metrics(self->sink);
         if (metrics != NULL) {
-            ps_metrics_add(&sum->metrics, metrics);
+            hr_metrics_add(&sum->metrics, metrics);
         }
     } else {
         size_t rings;
         PyThreadState *saved = PyEval_SaveThread();
         status =
-            ps_sink_totals(self->sink, &sum->stats, &rings, &sum->metrics);
+            hr_sink_totals(self->sink, &sum->stats, &rings, &sum->metrics);
         PyEval_RestoreThread(saved);
     }
     PyObject *limits = PyTuple_New(Py_ARRAY_LENGTH(LIMITS));
@@ -169,11 +169,11 @@ event_sink_metrics(EventSinkObject *self, PyObject *args, PyObject *kwargs)
         }
     }
     PyObject *answer = NULL;
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         raise_setting_error(state_of((PyObject *)self), status, "metrics",
                             NULL);
     } else if (limits != NULL && list != NULL) {
-        ps_metrics_each(&sum->metrics, append_series, list);
+        hr_metrics_each(&sum->metrics, append_series, list);
         if (!PyErr_Occurred()) {
             answer = PyTuple_Pack(2, limits, list);
         }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* EventSink._rings: every ring of this user, for `penstock stats` and the
+/* EventSink._rings: every ring of this user, for `headrace stats` and the
  * metrics. The files may hold anything: texts are made printable, numbers are
  * bounded or passed on as they are. */
 #include "event_sink.h"
@@ -20,7 +20,7 @@ typedef struct collected {
 static PyObject *
 printable(const char *text, size_t size)
 {
-    char copy[PS_RING_PATH_MAX];
+    char copy[HR_RING_PATH_MAX];
     size_t length = 0;
     while (length < size && length < sizeof(copy) && text[length] != '\0') {
         unsigned char c = (unsigned char)text[length];
@@ -32,17 +32,17 @@ printable(const char *text, size_t size)
 static const char *
 error_word(uint32_t error)
 {
-    return error == PS_OK || error >= PS_STATUS_SLOTS
+    return error == HR_OK || error >= HR_STATUS_SLOTS
                ? NULL
-               : ps_status_word((ps_status)error);
+               : hr_status_word((hr_status)error);
 }
 
 static PyObject *
-describe_ring(core_state *state, const ps_ring_view *view, const char *name)
+describe_ring(core_state *state, const hr_ring_view *view, const char *name)
 {
-    const ps_ring_header *header = &view->header;
-    const ps_ring_label *label = &header->label;
-    const ps_ring_beacon *beacon = &header->beacon;
+    const hr_ring_header *header = &view->header;
+    const hr_ring_label *label = &header->label;
+    const hr_ring_beacon *beacon = &header->beacon;
     PyObject *dict = Py_BuildValue(
         "{s:s,s:I,s:L,s:L,s:K,s:K,s:K,s:K,s:L,s:L,s:s,s:z,s:K}", "file", name,
         "pid", label->pid, "created_ms", (long long)label->created_ms,
@@ -58,10 +58,10 @@ describe_ring(core_state *state, const ps_ring_view *view, const char *name)
         (unsigned long long)atomic_load(&beacon->failures));
     if (dict == NULL ||
         event_sink_set_steal(dict, "producer",
-                             printable(label->producer, PS_PRODUCER_SIZE)) <
+                             printable(label->producer, HR_PRODUCER_SIZE)) <
             0 ||
         event_sink_set_steal(dict, "target",
-                             printable(label->target, PS_PRODUCER_SIZE)) < 0 ||
+                             printable(label->target, HR_PRODUCER_SIZE)) < 0 ||
         event_sink_set_steal(
             dict, "identity",
             printable(beacon->identity, sizeof(beacon->identity))) < 0 ||
@@ -79,7 +79,7 @@ describe_ring(core_state *state, const ps_ring_view *view, const char *name)
 
 /* Reads are quick: files in memory, some 300 KiB each. */
 static bool
-append_ring(const ps_ring_view *view, const char *name, void *context)
+append_ring(const hr_ring_view *view, const char *name, void *context)
 {
     collected *all = context;
     PyObject *ring = describe_ring(all->state, view, name);
@@ -89,21 +89,21 @@ append_ring(const ps_ring_view *view, const char *name, void *context)
 }
 
 static bool
-put_ended(const char target[PS_PRODUCER_SIZE], void *context)
+put_ended(const char target[HR_PRODUCER_SIZE], void *context)
 {
     collected *all = context;
-    const size_t align = _Alignof(ps_stats);
-    void *block = PyMem_Malloc(sizeof(ps_stats) + align);
+    const size_t align = _Alignof(hr_stats);
+    void *block = PyMem_Malloc(sizeof(hr_stats) + align);
     if (block == NULL) {
         PyErr_NoMemory();
         return false;
     }
-    ps_stats *sum =
-        (ps_stats *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
-    char identity[PS_IDENTITY_KEPT];
-    ps_totals_look(all->ring_dir, target, sum, identity);
+    hr_stats *sum =
+        (hr_stats *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
+    char identity[HR_IDENTITY_KEPT];
+    hr_totals_look(all->ring_dir, target, sum, identity);
     PyObject *dict = PyDict_New();
-    PyObject *key = printable(target, PS_PRODUCER_SIZE);
+    PyObject *key = printable(target, HR_PRODUCER_SIZE);
     bool put =
         dict != NULL && key != NULL &&
         event_sink_set_counters(all->state, dict, sum) == 0 &&
@@ -141,16 +141,16 @@ event_sink_rings(PyObject *type, PyObject *args, PyObject *kwargs)
         .ended = PyDict_New(),
     };
     size_t left_alone = 0;
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     PyObject *answer = NULL;
     if (all.rings != NULL && all.ended != NULL) {
         status =
-            ps_ring_view_each(all.ring_dir, append_ring, &all, &left_alone);
-        if (status == PS_OK && !PyErr_Occurred()) {
-            ps_totals_each(all.ring_dir, put_ended, &all);
+            hr_ring_view_each(all.ring_dir, append_ring, &all, &left_alone);
+        if (status == HR_OK && !PyErr_Occurred()) {
+            hr_totals_each(all.ring_dir, put_ended, &all);
         }
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         raise_setting_error(all.state, status, "ring_dir", NULL);
     } else if (!PyErr_Occurred()) {
         answer = Py_BuildValue("(OOn)", all.rings, all.ended,

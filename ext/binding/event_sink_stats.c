@@ -28,8 +28,8 @@ by_reason(core_state *state, const _Atomic uint64_t *counters, uint64_t *sum)
 {
     PyObject *dict = PyDict_New();
     *sum = 0;
-    for (size_t i = 0; dict != NULL && i < PS_STATUS_SLOTS; i++) {
-        uint64_t value = ps_counted(&counters[i]);
+    for (size_t i = 0; dict != NULL && i < HR_STATUS_SLOTS; i++) {
+        uint64_t value = hr_counted(&counters[i]);
         if (value == 0 || state->words[i] == NULL) {
             continue;
         }
@@ -50,12 +50,12 @@ quantile(const uint64_t *buckets, uint64_t count, double part)
 {
     uint64_t wanted = (uint64_t)((double)count * part);
     uint64_t seen = 0;
-    for (size_t i = 0; i < PS_HISTOGRAM_BUCKETS; i++) {
+    for (size_t i = 0; i < HR_HISTOGRAM_BUCKETS; i++) {
         seen += buckets[i];
         if (seen > wanted || seen == count) {
             /* the last bucket has no end: what it begins behind */
-            return (double)ps_histogram_upper(
-                i < PS_HISTOGRAM_BUCKETS - 1 ? i : i - 1);
+            return (double)hr_histogram_upper(
+                i < HR_HISTOGRAM_BUCKETS - 1 ? i : i - 1);
         }
     }
     return 0;
@@ -63,24 +63,24 @@ quantile(const uint64_t *buckets, uint64_t count, double part)
 
 /* In seconds; the histogram has `unit` values to one. */
 static PyObject *
-describe_histogram(const ps_histogram *histogram, double unit)
+describe_histogram(const hr_histogram *histogram, double unit)
 {
-    uint64_t buckets[PS_HISTOGRAM_BUCKETS];
+    uint64_t buckets[HR_HISTOGRAM_BUCKETS];
     uint64_t count = 0;
-    for (size_t i = 0; i < PS_HISTOGRAM_BUCKETS; i++) {
-        buckets[i] = ps_counted(&histogram->bucket[i]);
+    for (size_t i = 0; i < HR_HISTOGRAM_BUCKETS; i++) {
+        buckets[i] = hr_counted(&histogram->bucket[i]);
         count += buckets[i];
     }
     PyObject *list = PyList_New(0);
     if (list == NULL) {
         return NULL;
     }
-    for (size_t i = 0; i < PS_HISTOGRAM_BUCKETS; i++) {
+    for (size_t i = 0; i < HR_HISTOGRAM_BUCKETS; i++) {
         if (buckets[i] == 0) {
             continue;
         }
         PyObject *pair =
-            Py_BuildValue("dK", (double)ps_histogram_upper(i) / unit,
+            Py_BuildValue("dK", (double)hr_histogram_upper(i) / unit,
                           (unsigned long long)buckets[i]);
         if (pair == NULL || PyList_Append(list, pair) < 0) {
             Py_XDECREF(pair);
@@ -91,23 +91,23 @@ describe_histogram(const ps_histogram *histogram, double unit)
     }
     return Py_BuildValue(
         "{s:K,s:d,s:d,s:d,s:d,s:d,s:N}", "count", (unsigned long long)count,
-        "sum", (double)ps_counted(&histogram->sum) / unit, "p50",
+        "sum", (double)hr_counted(&histogram->sum) / unit, "p50",
         quantile(buckets, count, 0.5) / unit, "p90",
         quantile(buckets, count, 0.9) / unit, "p99",
         quantile(buckets, count, 0.99) / unit, "p999",
         quantile(buckets, count, 0.999) / unit, "buckets", list);
 }
 
-/* Of the histograms in a ps_stats, how many values make a second. */
+/* Of the histograms in a hr_stats, how many values make a second. */
 #define MICROSECONDS 1e6
 #define NANOSECONDS 1e9
 
 static PyObject *
-describe_latency(const ps_stats *stats)
+describe_latency(const hr_stats *stats)
 {
     const struct {
         const char *word;
-        const ps_histogram *histogram;
+        const hr_histogram *histogram;
     } all[] = {
         {"request", &stats->request},
         {"queue", &stats->queue},
@@ -126,15 +126,15 @@ describe_latency(const ps_stats *stats)
 }
 
 static PyObject *
-describe_stages(const ps_stats *stats)
+describe_stages(const hr_stats *stats)
 {
     static const char *const WORDS[] = {
 #define X(name, word) word,
-        PS_STAGES(X)
+        HR_STAGES(X)
 #undef X
     };
     PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict != NULL && i < PS_STAGE_COUNT; i++) {
+    for (size_t i = 0; dict != NULL && i < HR_STAGE_COUNT; i++) {
         if (event_sink_set_steal(
                 dict, WORDS[i],
                 describe_histogram(&stats->stage[i], NANOSECONDS)) < 0) {
@@ -148,20 +148,20 @@ const char *
 event_sink_state_word(uint32_t state)
 {
     static const char *const WORDS[] = {
-        [PS_SINK_IDLE] = "idle",
-        [PS_SINK_CONNECTING] = "connecting",
-        [PS_SINK_DELIVERING] = "connected",
-        [PS_SINK_WAITING] = "waiting",
-        [PS_SINK_CLOSED] = "closed",
+        [HR_SINK_IDLE] = "idle",
+        [HR_SINK_CONNECTING] = "connecting",
+        [HR_SINK_DELIVERING] = "connected",
+        [HR_SINK_WAITING] = "waiting",
+        [HR_SINK_CLOSED] = "closed",
     };
     return state < Py_ARRAY_LENGTH(WORDS) ? WORDS[state] : "unknown";
 }
 
 static PyObject *
-describe_connection(const ps_sink_report *report)
+describe_connection(const hr_sink_report *report)
 {
     const char *error =
-        report->error != PS_OK ? ps_status_word(report->error) : NULL;
+        report->error != HR_OK ? hr_status_word(report->error) : NULL;
     return Py_BuildValue("{s:s,s:z,s:s,s:s,s:K}", "state",
                          event_sink_state_word(report->state), "error", error,
                          "detail", report->target.detail, "server",
@@ -170,7 +170,7 @@ describe_connection(const ps_sink_report *report)
 }
 
 static PyObject *
-describe_ring(const ps_sink_report *report, const char *ring_dir)
+describe_ring(const hr_sink_report *report, const char *ring_dir)
 {
     const char *path = report->ring_path[0] != '\0' ? report->ring_path : NULL;
     const char *kind = report->ring_bytes == 0 ? "none"
@@ -209,7 +209,7 @@ make_printable(char *text)
 
 int
 event_sink_set_counters(core_state *state, PyObject *dict,
-                        const ps_stats *stats)
+                        const hr_stats *stats)
 {
     uint64_t refused;
     uint64_t dropped;
@@ -223,29 +223,29 @@ event_sink_set_counters(core_state *state, PyObject *dict,
         return -1;
     }
     atomic_thread_fence(memory_order_acquire);
-    uint64_t accepted = ps_counted(&stats->accepted);
+    uint64_t accepted = hr_counted(&stats->accepted);
     uint64_t settled = delivered + dropped; /* more only in a broken file */
     PyObject *adopted = Py_BuildValue(
         "{s:K,s:K,s:K,s:K}", "rings",
-        (unsigned long long)ps_counted(&stats->adopted_rings), "events",
-        (unsigned long long)ps_counted(&stats->adopted_events), "torn",
-        (unsigned long long)ps_counted(&stats->adopted_torn), "left_alone",
-        (unsigned long long)ps_counted(&stats->rings_left_alone));
+        (unsigned long long)hr_counted(&stats->adopted_rings), "events",
+        (unsigned long long)hr_counted(&stats->adopted_events), "torn",
+        (unsigned long long)hr_counted(&stats->adopted_torn), "left_alone",
+        (unsigned long long)hr_counted(&stats->rings_left_alone));
     if (event_sink_set_steal(dict, "adopted", adopted) < 0 ||
         set_count(dict, "offered", accepted + refused) < 0 ||
         set_count(dict, "accepted", accepted) < 0 ||
         set_count(dict, "delivered", delivered) < 0 ||
         set_count(dict, "pending",
                   accepted >= settled ? accepted - settled : 0) < 0 ||
-        set_count(dict, "session_errors", ps_counted(&stats->session_errors)) <
+        set_count(dict, "session_errors", hr_counted(&stats->session_errors)) <
             0 ||
-        set_count(dict, "minted", ps_counted(&stats->minted)) < 0 ||
+        set_count(dict, "minted", hr_counted(&stats->minted)) < 0 ||
         event_sink_set_steal(
             dict, "token_cache",
             Py_BuildValue(
                 "{s:K,s:K}", "hits",
-                (unsigned long long)ps_counted(&stats->cache_hits), "misses",
-                (unsigned long long)ps_counted(&stats->cache_misses))) < 0 ||
+                (unsigned long long)hr_counted(&stats->cache_hits), "misses",
+                (unsigned long long)hr_counted(&stats->cache_misses))) < 0 ||
         event_sink_set_steal(dict, "tokens",
                              by_reason(state, stats->token, &ignored)) < 0 ||
         event_sink_set_steal(dict, "cookies",
@@ -261,22 +261,22 @@ PyObject *
 event_sink_stats(EventSinkObject *self)
 {
     core_state *state = state_of((PyObject *)self);
-    ps_sink_report report;
-    ps_sink_describe(self->sink, &report);
+    hr_sink_report report;
+    hr_sink_describe(self->sink, &report);
     make_printable(report.target.detail);
     make_printable(report.target.server);
     const char *delivery =
         report.target.delivery[0] != '\0' ? report.target.delivery : "unknown";
     PyObject *dict = PyDict_New();
     if (dict == NULL ||
-        event_sink_set_counters(state, dict, ps_sink_stats(self->sink)) < 0 ||
+        event_sink_set_counters(state, dict, hr_sink_stats(self->sink)) < 0 ||
         event_sink_set_steal(dict, "delivery",
                              PyUnicode_FromString(delivery)) < 0 ||
         event_sink_set_steal(dict, "connection",
                              describe_connection(&report)) < 0 ||
         event_sink_set_steal(
             dict, "ring",
-            describe_ring(&report, ps_sink_ring_dir(self->sink))) < 0) {
+            describe_ring(&report, hr_sink_ring_dir(self->sink))) < 0) {
         Py_CLEAR(dict);
     }
     return dict;
@@ -286,19 +286,19 @@ PyObject *
 event_sink_totals(EventSinkObject *self)
 {
     core_state *state = state_of((PyObject *)self);
-    const size_t align = _Alignof(ps_stats);
+    const size_t align = _Alignof(hr_stats);
     size_t rings = 0;
-    void *block = PyMem_Malloc(sizeof(ps_stats) + align);
+    void *block = PyMem_Malloc(sizeof(hr_stats) + align);
     if (block == NULL) {
         return PyErr_NoMemory();
     }
-    ps_stats *sum =
-        (ps_stats *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
+    hr_stats *sum =
+        (hr_stats *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
     PyThreadState *saved = PyEval_SaveThread();
-    ps_status status = ps_sink_totals(self->sink, sum, &rings, NULL);
+    hr_status status = hr_sink_totals(self->sink, sum, &rings, NULL);
     PyEval_RestoreThread(saved);
     PyObject *dict = NULL;
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         raise_setting_error(state, status, "totals", NULL);
     } else {
         dict = PyDict_New();

@@ -4,7 +4,7 @@
 #include "types.h"
 
 PyObject *
-fingerprint_from_core(core_state *state, const ps_fingerprint *fingerprint)
+fingerprint_from_core(core_state *state, const hr_fingerprint *fingerprint)
 {
     PyTypeObject *type = state->fingerprint_type;
     FingerprintObject *self = (FingerprintObject *)type->tp_alloc(type, 0);
@@ -25,14 +25,14 @@ fingerprint_dealloc(PyObject *op)
 static PyObject *
 get_id(PyObject *op, void *Py_UNUSED(closure))
 {
-    ps_fingerprint *own = &((FingerprintObject *)op)->fingerprint;
+    hr_fingerprint *own = &((FingerprintObject *)op)->fingerprint;
     return PyUnicode_FromStringAndSize(own->id_text, sizeof(own->id_text));
 }
 
 static PyObject *
 get_value(PyObject *op, void *Py_UNUSED(closure))
 {
-    ps_fingerprint *own = &((FingerprintObject *)op)->fingerprint;
+    hr_fingerprint *own = &((FingerprintObject *)op)->fingerprint;
     return PyUnicode_FromStringAndSize(own->value, own->value_len);
 }
 
@@ -71,12 +71,12 @@ fingerprint_compare(PyObject *left, PyObject *right, int operation)
         Py_TYPE(left) != Py_TYPE(right)) {
         Py_RETURN_NOTIMPLEMENTED;
     }
-    ps_fingerprint *a = &((FingerprintObject *)left)->fingerprint;
-    ps_fingerprint *b = &((FingerprintObject *)right)->fingerprint;
+    hr_fingerprint *a = &((FingerprintObject *)left)->fingerprint;
+    hr_fingerprint *b = &((FingerprintObject *)right)->fingerprint;
     bool equal = memcmp(a->id, b->id, sizeof(a->id)) == 0 &&
                  a->issued_at == b->issued_at &&
-                 ps_span_equal((ps_span){a->value, a->value_len},
-                               (ps_span){b->value, b->value_len});
+                 hr_span_equal((hr_span){a->value, a->value_len},
+                               (hr_span){b->value, b->value_len});
     return PyBool_FromLong(equal == (operation == Py_EQ));
 }
 
@@ -124,7 +124,7 @@ static PyType_Slot fingerprint_slots[] = {
 };
 
 static PyType_Spec fingerprint_spec = {
-    .name = "penstock._core.Fingerprint",
+    .name = "headrace._core.Fingerprint",
     .basicsize = sizeof(FingerprintObject),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
              Py_TPFLAGS_DISALLOW_INSTANTIATION,

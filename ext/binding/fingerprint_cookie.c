@@ -9,12 +9,12 @@
 
 /* A str or bytes that the caller keeps alive; a str must be UTF-8. */
 static int
-span_of(PyObject *text, const char *what, ps_span *span)
+span_of(PyObject *text, const char *what, hr_span *span)
 {
     Py_ssize_t size;
     if (PyBytes_Check(text)) {
         *span =
-            (ps_span){PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text)};
+            (hr_span){PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text)};
         return 0;
     }
     if (!PyUnicode_Check(text)) {
@@ -34,7 +34,7 @@ static int
 parse_now(PyObject *now, int64_t *seconds)
 {
     if (now == NULL || now == Py_None) {
-        *seconds = ps_clock_wall_ms() / 1000;
+        *seconds = hr_clock_wall_ms() / 1000;
         return 0;
     }
     if (!PyLong_Check(now) && !PyFloat_Check(now)) {
@@ -56,12 +56,12 @@ parse_now(PyObject *now, int64_t *seconds)
 
 /* The keys as spans into the items of `fast`, a list or tuple. */
 static int
-parse_keys(PyObject *fast, ps_span keys[PS_FINGERPRINT_KEYS_MAX],
+parse_keys(PyObject *fast, hr_span keys[HR_FINGERPRINT_KEYS_MAX],
            size_t *count)
 {
     Py_ssize_t size = PySequence_Fast_GET_SIZE(fast);
     *count = (size_t)size; /* too many: the core says so, and reads none */
-    for (Py_ssize_t i = 0; i < size && i < PS_FINGERPRINT_KEYS_MAX; i++) {
+    for (Py_ssize_t i = 0; i < size && i < HR_FINGERPRINT_KEYS_MAX; i++) {
         if (span_of(PySequence_Fast_GET_ITEM(fast, i),
                     "keys: a key is a str or bytes", &keys[i]) < 0) {
             return -1;
@@ -72,23 +72,23 @@ parse_keys(PyObject *fast, ps_span keys[PS_FINGERPRINT_KEYS_MAX],
 
 static PyObject *
 cookie_from_settings(PyTypeObject *type,
-                     const ps_fingerprint_settings *settings)
+                     const hr_fingerprint_settings *settings)
 {
-    ps_fingerprint_cookie *cookie;
+    hr_fingerprint_cookie *cookie;
     const char *why;
-    ps_status status = ps_fingerprint_cookie_new(settings, &cookie, &why);
-    if (status == PS_NO_MEMORY) {
+    hr_status status = hr_fingerprint_cookie_new(settings, &cookie, &why);
+    if (status == HR_NO_MEMORY) {
         return PyErr_NoMemory();
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         PyErr_SetString(PyExc_ValueError,
-                        why != NULL ? why : ps_status_text(status));
+                        why != NULL ? why : hr_status_text(status));
         return NULL;
     }
     FingerprintCookieObject *self =
         (FingerprintCookieObject *)type->tp_alloc(type, 0);
     if (self == NULL) {
-        ps_fingerprint_cookie_free(cookie);
+        hr_fingerprint_cookie_free(cookie);
         return NULL;
     }
     self->cookie = cookie;
@@ -109,7 +109,7 @@ cookie_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     long long max_age = 30 * 86400;
     int partitioned = 0;
     int accept_unsigned = 0;
-    ps_span spans[PS_FINGERPRINT_KEYS_MAX];
+    hr_span spans[HR_FINGERPRINT_KEYS_MAX];
     if (!PyArg_ParseTupleAndKeywords(
             args, kwargs, "|UOLUOOpp:FingerprintCookie", names, &name, &keys,
             &max_age, &path, &domain, &samesite, &partitioned,
@@ -121,13 +121,13 @@ cookie_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
                         "FingerprintCookie() needs the argument 'keys'");
         return NULL;
     }
-    ps_fingerprint_settings settings = {
-        .name = PS_SPAN("device_fp"),
+    hr_fingerprint_settings settings = {
+        .name = HR_SPAN("device_fp"),
         .keys = spans,
         .max_age = max_age,
-        .path = PS_SPAN("/"),
-        .domain = PS_NO_SPAN,
-        .samesite = PS_SPAN("Lax"),
+        .path = HR_SPAN("/"),
+        .domain = HR_NO_SPAN,
+        .samesite = HR_SPAN("Lax"),
         .partitioned = partitioned != 0,
         .accept_unsigned = accept_unsigned != 0,
     };
@@ -164,16 +164,16 @@ static void
 cookie_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
-    ps_fingerprint_cookie_free(((FingerprintCookieObject *)op)->cookie);
+    hr_fingerprint_cookie_free(((FingerprintCookieObject *)op)->cookie);
     type->tp_free(op);
     Py_DECREF(type);
 }
 
 /* The raw headers of one request. */
 typedef struct header_list {
-    ps_span spans[PS_COOKIE_HEADERS_MAX];
+    hr_span spans[HR_COOKIE_HEADERS_MAX];
     size_t count;
-    ps_cookie_text text; /* of the first one */
+    hr_cookie_text text; /* of the first one */
 } header_list;
 
 /* Adds one header. A str is what WSGI makes of the bytes, latin-1; one that
@@ -181,17 +181,17 @@ typedef struct header_list {
 static int
 add_header(header_list *list, PyObject *header)
 {
-    ps_cookie_text text = PS_COOKIE_LATIN1;
-    ps_span span;
+    hr_cookie_text text = HR_COOKIE_LATIN1;
+    hr_span span;
     if (PyBytes_Check(header)) {
-        span = (ps_span){PyBytes_AS_STRING(header),
+        span = (hr_span){PyBytes_AS_STRING(header),
                          (size_t)PyBytes_GET_SIZE(header)};
     } else if (PyUnicode_Check(header)) {
         if (PyUnicode_KIND(header) != PyUnicode_1BYTE_KIND) {
             return 0;
         }
-        text = PS_COOKIE_UTF8;
-        span = (ps_span){PyUnicode_DATA(header),
+        text = HR_COOKIE_UTF8;
+        span = (hr_span){PyUnicode_DATA(header),
                          (size_t)PyUnicode_GET_LENGTH(header)};
     } else {
         raise_wrong_type("header: str, bytes, a list of either, or None",
@@ -201,7 +201,7 @@ add_header(header_list *list, PyObject *header)
     if (list->count == 0) {
         list->text = text;
     }
-    if (list->count < PS_COOKIE_HEADERS_MAX) {
+    if (list->count < HR_COOKIE_HEADERS_MAX) {
         list->spans[list->count++] = span;
     }
     return 0;
@@ -232,17 +232,17 @@ cookie_read(PyObject *op, PyObject *const *args, Py_ssize_t given,
     FingerprintCookieObject *self = (FingerprintCookieObject *)op;
     PyObject *out[2] = {NULL};
     header_list headers;
-    ps_fingerprint fingerprint;
+    hr_fingerprint fingerprint;
     int64_t now;
     headers.count = 0; /* the spans stay as they are: 1.6 KiB */
-    headers.text = PS_COOKIE_UTF8;
+    headers.text = HR_COOKIE_UTF8;
     if (read_arguments("read", names, 2, 1, args, given, keywords, out) < 0 ||
         parse_now(out[1], &now) < 0 || add_headers(&headers, out[0]) < 0) {
         return NULL;
     }
-    if (ps_fingerprint_cookie_read_as(self->cookie, headers.spans,
+    if (hr_fingerprint_cookie_read_as(self->cookie, headers.spans,
                                       headers.count, headers.text, now,
-                                      &fingerprint, NULL) != PS_OK) {
+                                      &fingerprint, NULL) != HR_OK) {
         Py_RETURN_NONE;
     }
     return fingerprint_from_core(state_of(op), &fingerprint);
@@ -255,13 +255,13 @@ cookie_mint(PyObject *op, PyObject *const *args, Py_ssize_t given,
     static const char *const names[] = {"now"};
     FingerprintCookieObject *self = (FingerprintCookieObject *)op;
     PyObject *out[1] = {NULL};
-    ps_fingerprint fingerprint;
+    hr_fingerprint fingerprint;
     int64_t now;
     if (read_arguments("mint", names, 1, 0, args, given, keywords, out) < 0 ||
         parse_now(out[0], &now) < 0) {
         return NULL;
     }
-    if (ps_fingerprint_cookie_mint(self->cookie, now, &fingerprint) != PS_OK) {
+    if (hr_fingerprint_cookie_mint(self->cookie, now, &fingerprint) != HR_OK) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     return fingerprint_from_core(state_of(op), &fingerprint);
@@ -275,7 +275,7 @@ cookie_header(PyObject *op, PyObject *const *args, Py_ssize_t given,
     FingerprintCookieObject *self = (FingerprintCookieObject *)op;
     PyObject *out[3] = {NULL};
     int64_t now;
-    char header[PS_SET_COOKIE_MAX];
+    char header[HR_SET_COOKIE_MAX];
     if (read_arguments("header", names, 3, 1, args, given, keywords, out) <
             0 ||
         parse_now(out[2], &now) < 0) {
@@ -288,15 +288,15 @@ cookie_header(PyObject *op, PyObject *const *args, Py_ssize_t given,
     if (!Py_IS_TYPE(out[0], state_of(op)->fingerprint_type)) {
         return raise_wrong_type("fingerprint: a Fingerprint", out[0]);
     }
-    ps_fingerprint fingerprint = ((FingerprintObject *)out[0])->fingerprint;
+    hr_fingerprint fingerprint = ((FingerprintObject *)out[0])->fingerprint;
     if (fingerprint.value_len == 0) {
         PyErr_SetString(PyExc_ValueError,
                         "fingerprint: a derived one has no cookie");
         return NULL;
     }
     /* it may come from a cookie of another name or other keys */
-    ps_fingerprint_cookie_resign(self->cookie, &fingerprint);
-    size_t length = ps_fingerprint_cookie_header(self->cookie, &fingerprint,
+    hr_fingerprint_cookie_resign(self->cookie, &fingerprint);
+    size_t length = hr_fingerprint_cookie_header(self->cookie, &fingerprint,
                                                  secure != 0, now, header);
     return PyUnicode_FromStringAndSize(header, (Py_ssize_t)length);
 }
@@ -304,8 +304,8 @@ cookie_header(PyObject *op, PyObject *const *args, Py_ssize_t given,
 static PyObject *
 cookie_name(PyObject *op, void *Py_UNUSED(closure))
 {
-    ps_span name =
-        ps_fingerprint_cookie_name(((FingerprintCookieObject *)op)->cookie);
+    hr_span name =
+        hr_fingerprint_cookie_name(((FingerprintCookieObject *)op)->cookie);
     return PyUnicode_FromStringAndSize(name.ptr, (Py_ssize_t)name.len);
 }
 
@@ -371,7 +371,7 @@ static PyType_Slot cookie_slots[] = {
 };
 
 static PyType_Spec cookie_spec = {
-    .name = "penstock._core.FingerprintCookie",
+    .name = "headrace._core.FingerprintCookie",
     .basicsize = sizeof(FingerprintCookieObject),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = cookie_slots,

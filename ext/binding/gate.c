@@ -59,7 +59,7 @@ gate_dealloc(PyObject *op)
     GateObject *self = (GateObject *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    ps_gate_free(self->gate);
+    hr_gate_free(self->gate);
     Py_CLEAR(self->verifier);
     Py_CLEAR(self->paths);
     Py_CLEAR(self->fingerprint);
@@ -78,24 +78,24 @@ gate_dealloc(PyObject *op)
 /* --- enter ------------------------------------------------------------- */
 
 static void
-enter(VisitObject *visit, const ps_request *request, ps_span method,
-      ps_span path, ps_mode mode)
+enter(VisitObject *visit, const hr_request *request, hr_span method,
+      hr_span path, hr_mode mode)
 {
     PyThreadState *thread = NULL; /* while the GIL is let go */
-    ps_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
-    ps_gate_enter(visit->gate->gate, request, method, path, mode,
+    hr_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
+    hr_gate_enter(visit->gate->gate, request, method, path, mode,
                   visit->secure, &slow, &visit->visit);
     visit_entered(visit);
 }
 
 /* `secure` as given, else what the scheme says. */
 static int
-read_secure(PyObject *given, const ps_request *request, bool *secure)
+read_secure(PyObject *given, const hr_request *request, bool *secure)
 {
     if (given == NULL || given == Py_None) {
-        ps_span scheme = request->detail(request->source, PS_DETAIL_SCHEME);
-        *secure = ps_span_equal_nocase(scheme, PS_SPAN("https")) ||
-                  ps_span_equal_nocase(scheme, PS_SPAN("wss"));
+        hr_span scheme = request->detail(request->source, HR_DETAIL_SCHEME);
+        *secure = hr_span_equal_nocase(scheme, HR_SPAN("https")) ||
+                  hr_span_equal_nocase(scheme, HR_SPAN("wss"));
         return 0;
     }
     int truth = PyObject_IsTrue(given);
@@ -167,7 +167,7 @@ gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     core_state *state = state_of(op);
     static const char *const NAMES[] = {"environ", "path", "secure", "mode"};
     PyObject *values[4] = {NULL, NULL, NULL, NULL};
-    ps_mode mode;
+    hr_mode mode;
     if (read_arguments("enter", NAMES, 4, 1, args, nargs, kwnames, values) <
             0 ||
         checked_dict(values[0], "enter", "a WSGI environ") == NULL ||
@@ -179,14 +179,14 @@ gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         return NULL;
     }
     request_source source;
-    ps_request request;
+    hr_request request;
     request_from_environ(state, values[0], gate_token_header(self), &source,
                          &request);
     VisitObject *visit = visit_new(state, self, values[0]);
     if (visit == NULL) {
         return NULL;
     }
-    ps_span path;
+    hr_span path;
     if (read_secure(values[2], &request, &visit->secure) < 0 ||
         (given != NULL
              ? path_from_text(given, &visit->path, &path) < 0 ||
@@ -218,7 +218,7 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     core_state *state = state_of(op);
     static const char *const NAMES[] = {"scope", "secure", "mode", "path"};
     PyObject *values[4] = {NULL, NULL, NULL, NULL};
-    ps_mode mode;
+    hr_mode mode;
     if (read_arguments("enter_scope", NAMES, 4, 1, args, nargs, kwnames,
                        values) < 0 ||
         checked_dict(values[0], "enter_scope", "an ASGI scope") == NULL ||
@@ -230,7 +230,7 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         return NULL;
     }
     request_source source;
-    ps_request request;
+    hr_request request;
     request_from_scope(state, values[0], gate_token_header(self), &source,
                        &request);
     VisitObject *visit = visit_new(state, self, values[0]);
@@ -239,7 +239,7 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         return NULL;
     }
     visit->is_scope = true;
-    ps_span path;
+    hr_span path;
     if (read_secure(values[1], &request, &visit->secure) < 0 ||
         (given != NULL
              ? path_from_text(given, &visit->path, &path) < 0
@@ -272,14 +272,14 @@ fail:
 static PyObject *
 get_mode(PyObject *op, void *Py_UNUSED(closure))
 {
-    ps_span word = ps_mode_word(((GateObject *)op)->mode);
+    hr_span word = hr_mode_word(((GateObject *)op)->mode);
     return PyUnicode_FromStringAndSize(word.ptr, (Py_ssize_t)word.len);
 }
 
 static PyObject *
 get_gpc(PyObject *op, void *Py_UNUSED(closure))
 {
-    ps_span word = ps_mode_word(((GateObject *)op)->gpc);
+    hr_span word = hr_mode_word(((GateObject *)op)->gpc);
     return PyUnicode_FromStringAndSize(word.ptr, (Py_ssize_t)word.len);
 }
 
@@ -331,7 +331,7 @@ static PyType_Slot gate_slots[] = {
 };
 
 static PyType_Spec gate_spec = {
-    .name = "penstock.Gate",
+    .name = "headrace.Gate",
     .basicsize = sizeof(GateObject),
     .flags =
         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,

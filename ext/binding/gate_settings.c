@@ -54,18 +54,18 @@ fail:
 }
 
 int
-mode_from_object(PyObject *object, const char *setting, ps_mode fallback,
-                 ps_mode *mode)
+mode_from_object(PyObject *object, const char *setting, hr_mode fallback,
+                 hr_mode *mode)
 {
     if (object == NULL || object == Py_None) {
         *mode = fallback;
         return 0;
     }
     if (PyUnicode_Check(object)) {
-        for (int i = PS_MODE_OFF; i <= PS_MODE_COOKIE; i++) {
+        for (int i = HR_MODE_OFF; i <= HR_MODE_COOKIE; i++) {
             if (PyUnicode_CompareWithASCIIString(
-                    object, ps_mode_word((ps_mode)i).ptr) == 0) {
-                *mode = (ps_mode)i;
+                    object, hr_mode_word((hr_mode)i).ptr) == 0) {
+                *mode = (hr_mode)i;
                 return 0;
             }
         }
@@ -97,8 +97,8 @@ label_number(GateObject *self, PyObject *word, const char *setting)
 static int
 read_rows(GateObject *self, PyObject *treat_as, uint8_t *rows)
 {
-    for (size_t i = 0; i < PS_LABELS_MAX; i++) {
-        rows[i] = i <= PS_LABEL_TRACK ? (uint8_t)i : PS_LABEL_TRACK;
+    for (size_t i = 0; i < HR_LABELS_MAX; i++) {
+        rows[i] = i <= HR_LABEL_TRACK ? (uint8_t)i : HR_LABEL_TRACK;
     }
     if (treat_as == NULL || treat_as == Py_None) {
         return 0;
@@ -123,7 +123,7 @@ read_rows(GateObject *self, PyObject *treat_as, uint8_t *rows)
             goto fail;
         }
         int number = label_number(self, row, "treat_as");
-        if (number < 0 || number > PS_LABEL_TRACK) {
+        if (number < 0 || number > HR_LABEL_TRACK) {
             if (!PyErr_Occurred()) {
                 PyErr_Format(PyExc_ValueError,
                              "treat_as: %R is none of 'skip', 'api', 'track'",
@@ -131,7 +131,7 @@ read_rows(GateObject *self, PyObject *treat_as, uint8_t *rows)
             }
             goto fail;
         }
-        if (label <= PS_LABEL_TRACK && number != label) {
+        if (label <= HR_LABEL_TRACK && number != label) {
             PyErr_Format(PyExc_ValueError,
                          "treat_as: the built-in label %R has its own row",
                          word);
@@ -161,7 +161,7 @@ read_require_token(GateObject *self, PyObject *labels, const uint8_t *rows)
         if (label < 0) {
             return -1;
         }
-        if (rows[label] == PS_LABEL_SKIP) {
+        if (rows[label] == HR_LABEL_SKIP) {
             PyErr_Format(PyExc_ValueError,
                          "require_token: the label %R follows 'skip', where "
                          "no token is looked at",
@@ -181,29 +181,29 @@ read_require_token(GateObject *self, PyObject *labels, const uint8_t *rows)
 /* "bearer", "cookie:<name>", or "scheme:<name>": Authorization with exactly
  * that scheme, as a framework may have it. */
 static int
-read_source(PyObject *word, ps_token_source *source)
+read_source(PyObject *word, hr_token_source *source)
 {
     Py_ssize_t size;
     const char *bytes = PyUnicode_AsUTF8AndSize(word, &size);
     if (bytes == NULL) {
         return -1;
     }
-    ps_span text = {bytes, (size_t)size};
-    static const ps_span COOKIE = {"cookie:", 7};
-    static const ps_span SCHEME = {"scheme:", 7};
-    if (ps_span_equal(text, PS_SPAN("bearer"))) {
-        *source = (ps_token_source){false, PS_SPAN("Bearer"), false};
+    hr_span text = {bytes, (size_t)size};
+    static const hr_span COOKIE = {"cookie:", 7};
+    static const hr_span SCHEME = {"scheme:", 7};
+    if (hr_span_equal(text, HR_SPAN("bearer"))) {
+        *source = (hr_token_source){false, HR_SPAN("Bearer"), false};
         return 0;
     }
-    if (ps_span_starts_with(text, SCHEME) && text.len > SCHEME.len) {
+    if (hr_span_starts_with(text, SCHEME) && text.len > SCHEME.len) {
         *source =
-            (ps_token_source){false, ps_span_from(text, SCHEME.len), true};
+            (hr_token_source){false, hr_span_from(text, SCHEME.len), true};
         return 0;
     }
-    if (ps_span_starts_with(text, COOKIE) && text.len > COOKIE.len &&
-        text.len - COOKIE.len <= PS_COOKIE_NAME_MAX) {
+    if (hr_span_starts_with(text, COOKIE) && text.len > COOKIE.len &&
+        text.len - COOKIE.len <= HR_COOKIE_NAME_MAX) {
         *source =
-            (ps_token_source){true, ps_span_from(text, COOKIE.len), true};
+            (hr_token_source){true, hr_span_from(text, COOKIE.len), true};
         return 0;
     }
     PyErr_Format(PyExc_ValueError,
@@ -217,7 +217,7 @@ read_event_fields(GateObject *self, PyObject *names, uint32_t *bits)
 {
     static const char *const WORDS[] = {
 #define X(name, word) word,
-        PS_EXTRA_FIELDS(X)
+        HR_EXTRA_FIELDS(X)
 #undef X
     };
     self->event_fields = names != NULL
@@ -230,11 +230,11 @@ read_event_fields(GateObject *self, PyObject *names, uint32_t *bits)
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->event_fields); i++) {
         PyObject *name = PyTuple_GET_ITEM(self->event_fields, i);
         int at = 0;
-        while (at < PS_EXTRA_COUNT &&
+        while (at < HR_EXTRA_COUNT &&
                PyUnicode_CompareWithASCIIString(name, WORDS[at]) != 0) {
             at++;
         }
-        if (at == PS_EXTRA_COUNT) {
+        if (at == HR_EXTRA_COUNT) {
             PyErr_Format(PyExc_ValueError,
                          "event_fields: %R is none of scheme, host, referrer, "
                          "user_agent, language, ip_prefix, ip, query, "
@@ -276,7 +276,7 @@ label_words(core_state *state, PyObject *paths)
 }
 
 static int
-read_sources(GateObject *self, PyObject *names, ps_token_source *sources)
+read_sources(GateObject *self, PyObject *names, hr_token_source *sources)
 {
     self->token_from = names != NULL ? words_from_object(names, "token_from")
                                      : Py_BuildValue("(s)", "bearer");
@@ -349,7 +349,7 @@ read_token_header(GateObject *self, PyObject *name)
         return -1;
     }
     self->token_header = Py_NewRef(name);
-    if (ps_span_equal_nocase(text_bytes(name), PS_SPAN("authorization"))) {
+    if (hr_span_equal_nocase(text_bytes(name), HR_SPAN("authorization"))) {
         return 0;
     }
     self->token_key = environ_key(name);
@@ -360,13 +360,13 @@ header_name
 gate_token_header(const GateObject *self)
 {
     if (self->token_key == NULL) {
-        return (header_name){NULL, PS_NO_SPAN};
+        return (header_name){NULL, HR_NO_SPAN};
     }
     return (header_name){self->token_key, text_bytes(self->token_header)};
 }
 
 static int
-read_user_claims(GateObject *self, PyObject *names, ps_span *claims)
+read_user_claims(GateObject *self, PyObject *names, hr_span *claims)
 {
     self->user_claims = names != NULL
                             ? words_from_object(names, "user_claims")
@@ -387,20 +387,20 @@ read_user_claims(GateObject *self, PyObject *names, ps_span *claims)
         if (bytes == NULL) {
             return -1;
         }
-        claims[i] = (ps_span){bytes, (size_t)size};
+        claims[i] = (hr_span){bytes, (size_t)size};
     }
     return 0;
 }
 
 /* The salts of derived ids lie beside the rings. */
 static bool
-name_salt_folder(const ps_sink *sink, char folder[PS_RING_PATH_MAX])
+name_salt_folder(const hr_sink *sink, char folder[HR_RING_PATH_MAX])
 {
-    const char *ring_dir = sink != NULL ? ps_sink_ring_dir(sink) : NULL;
+    const char *ring_dir = sink != NULL ? hr_sink_ring_dir(sink) : NULL;
     if (ring_dir != NULL && *ring_dir == '\0') {
         ring_dir = NULL; /* this sink has no file */
     }
-    return ps_ring_file_name_folder(ring_dir, folder);
+    return hr_ring_file_name_folder(ring_dir, folder);
 }
 
 int
@@ -434,10 +434,10 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
             &trusted_proxies, &token_header, &metrics)) {
         return -1;
     }
-    ps_token_source sources[TOKEN_SOURCES_MAX];
-    ps_span claims[USER_CLAIMS_MAX];
-    uint8_t rows[PS_LABELS_MAX];
-    ps_gate_settings settings = {0};
+    hr_token_source sources[TOKEN_SOURCES_MAX];
+    hr_span claims[USER_CLAIMS_MAX];
+    uint8_t rows[HR_LABELS_MAX];
+    hr_gate_settings settings = {0};
     if (trusted_proxies < 0 || trusted_proxies > 100) {
         PyErr_Format(PyExc_ValueError, "trusted_proxies: 0 to 100, not %d",
                      trusted_proxies);
@@ -458,8 +458,8 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
         read_token_header(self, token_header) < 0 ||
         read_user_claims(self, user_claims, claims) < 0 ||
         read_event_fields(self, event_fields, &settings.extra_fields) < 0 ||
-        mode_from_object(mode, "mode", PS_MODE_COOKIE, &settings.mode) < 0 ||
-        mode_from_object(gpc, "gpc", PS_MODE_DERIVED, &settings.gpc) < 0) {
+        mode_from_object(mode, "mode", HR_MODE_COOKIE, &settings.mode) < 0 ||
+        mode_from_object(gpc, "gpc", HR_MODE_DERIVED, &settings.gpc) < 0) {
         return -1;
     }
     if (self->verifier != Py_None) {
@@ -475,7 +475,7 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
     if (self->sink != Py_None) {
         settings.sink = ((EventSinkObject *)self->sink)->sink;
     }
-    char folder[PS_RING_PATH_MAX];
+    char folder[HR_RING_PATH_MAX];
     if (settings.cookie != NULL && name_salt_folder(settings.sink, folder)) {
         settings.salt_folder = folder;
     }
@@ -484,7 +484,7 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
     settings.user_claims = claims;
     settings.user_claim_count = (size_t)PyTuple_GET_SIZE(self->user_claims);
     settings.rows = rows;
-    settings.row_count = PS_LABELS_MAX;
+    settings.row_count = HR_LABELS_MAX;
     settings.hash_ids = hash_ids != 0;
     settings.metrics = metrics != 0;
     settings.trusted_proxies = (unsigned)trusted_proxies;
@@ -492,8 +492,8 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
     self->mode = settings.mode;
     self->gpc = settings.gpc;
     self->trusted_proxies = settings.trusted_proxies;
-    ps_status status = ps_gate_new(&settings, &self->gate);
-    if (status != PS_OK) {
+    hr_status status = hr_gate_new(&settings, &self->gate);
+    if (status != HR_OK) {
         raise_setting_error(state, status, "Gate", NULL);
         return -1;
     }

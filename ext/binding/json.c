@@ -15,7 +15,7 @@
 #define DIGITS_SMALL 18
 
 static PyObject *
-make_string(ps_span text, unsigned flags)
+make_string(hr_span text, unsigned flags)
 {
     if (flags == 0) {
         PyObject *string = PyUnicode_New((Py_ssize_t)text.len, 127);
@@ -24,23 +24,23 @@ make_string(ps_span text, unsigned flags)
         }
         return string;
     }
-    if ((flags & PS_JSON_ESCAPED) == 0) {
+    if ((flags & HR_JSON_ESCAPED) == 0) {
         return PyUnicode_DecodeUTF8(text.ptr, (Py_ssize_t)text.len, NULL);
     }
     char *plain = PyMem_Malloc(text.len);
     if (plain == NULL) {
         return PyErr_NoMemory();
     }
-    size_t len = ps_json_unescape(text, plain);
+    size_t len = hr_json_unescape(text, plain);
     PyObject *string = PyUnicode_DecodeUTF8(plain, (Py_ssize_t)len, NULL);
     PyMem_Free(plain);
     return string;
 }
 
 static PyObject *
-number_from_text(const char *text, ps_json_kind kind)
+number_from_text(const char *text, hr_json_kind kind)
 {
-    if (kind == PS_JSON_INTEGER) {
+    if (kind == HR_JSON_INTEGER) {
         return PyLong_FromString(text, NULL, 10);
     }
     double value = PyOS_string_to_double(text, NULL, NULL);
@@ -49,11 +49,11 @@ number_from_text(const char *text, ps_json_kind kind)
 }
 
 static PyObject *
-make_number(ps_span text, ps_json_kind kind)
+make_number(hr_span text, hr_json_kind kind)
 {
-    if (kind == PS_JSON_INTEGER && text.len <= DIGITS_SMALL) {
+    if (kind == HR_JSON_INTEGER && text.len <= DIGITS_SMALL) {
         bool negative = text.ptr[0] == '-';
-        long long value = (long long)ps_json_digits(text.ptr + negative,
+        long long value = (long long)hr_json_digits(text.ptr + negative,
                                                     text.len - negative);
         return PyLong_FromLongLong(negative ? -value : value);
     }
@@ -71,14 +71,14 @@ make_number(ps_span text, ps_json_kind kind)
     return number;
 }
 
-static PyObject *read_item(ps_json *json, ps_json_kind kind);
+static PyObject *read_item(hr_json *json, hr_json_kind kind);
 
 static PyObject *
-read_array(ps_json *json)
+read_array(hr_json *json)
 {
     PyObject *list = PyList_New(0);
-    ps_json_kind kind;
-    while (list != NULL && (kind = ps_json_next(json)) != PS_JSON_CLOSE) {
+    hr_json_kind kind;
+    while (list != NULL && (kind = hr_json_next(json)) != HR_JSON_CLOSE) {
         PyObject *item = read_item(json, kind);
         if (item == NULL || PyList_Append(list, item) < 0) {
             Py_CLEAR(list);
@@ -89,13 +89,13 @@ read_array(ps_json *json)
 }
 
 static PyObject *
-read_object(ps_json *json)
+read_object(hr_json *json)
 {
     PyObject *dict = PyDict_New();
-    while (dict != NULL && ps_json_next(json) == PS_JSON_NAME) {
+    while (dict != NULL && hr_json_next(json) == HR_JSON_NAME) {
         PyObject *name = make_string(json->text, json->flags);
         PyObject *item =
-            name != NULL ? read_item(json, ps_json_next(json)) : NULL;
+            name != NULL ? read_item(json, hr_json_next(json)) : NULL;
         if (item == NULL || PyDict_SetItem(dict, name, item) < 0) {
             Py_CLEAR(dict);
         }
@@ -108,61 +108,61 @@ read_object(ps_json *json)
 /* The value whose first item was just read. As deep as the text, which the
  * reader bounds. */
 static PyObject *
-read_item(ps_json *json, ps_json_kind kind)
+read_item(hr_json *json, hr_json_kind kind)
 {
     switch (kind) {
-    case PS_JSON_NULL:
+    case HR_JSON_NULL:
         return Py_NewRef(Py_None);
-    case PS_JSON_TRUE:
+    case HR_JSON_TRUE:
         return Py_NewRef(Py_True);
-    case PS_JSON_FALSE:
+    case HR_JSON_FALSE:
         return Py_NewRef(Py_False);
-    case PS_JSON_INTEGER:
-    case PS_JSON_FLOAT:
+    case HR_JSON_INTEGER:
+    case HR_JSON_FLOAT:
         return make_number(json->text, kind);
-    case PS_JSON_STRING:
+    case HR_JSON_STRING:
         return make_string(json->text, json->flags);
-    case PS_JSON_ARRAY:
+    case HR_JSON_ARRAY:
         return read_array(json);
-    case PS_JSON_OBJECT:
+    case HR_JSON_OBJECT:
         return read_object(json);
     default:
-        PyErr_SetString(PyExc_SystemError, "penstock: JSON changed");
+        PyErr_SetString(PyExc_SystemError, "headrace: JSON changed");
         return NULL;
     }
 }
 
 /* Is a str of plain ASCII this text? */
 static inline bool
-is_text(PyObject *string, ps_span text)
+is_text(PyObject *string, hr_span text)
 {
     return (size_t)PyUnicode_GET_LENGTH(string) == text.len &&
-           ps_json_same_bytes((const char *)PyUnicode_1BYTE_DATA(string),
+           hr_json_same_bytes((const char *)PyUnicode_1BYTE_DATA(string),
                               text.ptr, text.len);
 }
 
 PyObject *
-json_value(const char *text, const ps_json_member *member)
+json_value(const char *text, const hr_json_member *member)
 {
-    ps_span value = {text + member->value, member->value_len};
-    switch ((ps_json_kind)member->kind) {
-    case PS_JSON_STRING:
+    hr_span value = {text + member->value, member->value_len};
+    switch ((hr_json_kind)member->kind) {
+    case HR_JSON_STRING:
         return make_string(value, member->flags);
-    case PS_JSON_INTEGER:
-    case PS_JSON_FLOAT:
-        return make_number(value, (ps_json_kind)member->kind);
+    case HR_JSON_INTEGER:
+    case HR_JSON_FLOAT:
+        return make_number(value, (hr_json_kind)member->kind);
     default: {
-        ps_json json;
-        ps_json_init(&json, value);
-        return read_item(&json, ps_json_next(&json));
+        hr_json json;
+        hr_json_init(&json, value);
+        return read_item(&json, hr_json_next(&json));
     }
     }
 }
 
 PyObject *
-json_name(core_state *state, const char *text, const ps_json_member *member)
+json_name(core_state *state, const char *text, const hr_json_member *member)
 {
-    ps_span name = {text + member->name, member->name_len};
+    hr_span name = {text + member->name, member->name_len};
     if (member->name_flags != 0 || name.len > NAME_KEPT_MAX) {
         return make_string(name, member->name_flags);
     }
@@ -184,7 +184,7 @@ json_name(core_state *state, const char *text, const ps_json_member *member)
 
 static PyObject *
 fill(core_state *state, PyObject *dict, const char *text,
-     const ps_json_member *members, size_t count)
+     const hr_json_member *members, size_t count)
 {
     for (size_t i = 0; dict != NULL && i < count; i++) {
         PyObject *name = json_name(state, text, &members[i]);
@@ -205,17 +205,17 @@ fill(core_state *state, PyObject *dict, const char *text,
 
 /* Of all names, in order. */
 static uint64_t
-hash_names(const ps_json_member *members, size_t count)
+hash_names(const hr_json_member *members, size_t count)
 {
     uint64_t hash = count;
     for (size_t i = 0; i < count; i++) {
         hash = (hash << 7 | hash >> 57) ^ members[i].hash;
     }
-    return ps_json_mix(hash, 0);
+    return hr_json_mix(hash, 0);
 }
 
 static bool
-are_names(PyObject *items, const char *text, const ps_json_member *members,
+are_names(PyObject *items, const char *text, const hr_json_member *members,
           size_t count)
 {
     if ((size_t)PyTuple_GET_SIZE(items) != 2 * count) {
@@ -223,7 +223,7 @@ are_names(PyObject *items, const char *text, const ps_json_member *members,
     }
     for (size_t i = 0; i < count; i++) {
         PyObject *name = PyTuple_GET_ITEM(items, (Py_ssize_t)(2 * i));
-        ps_span want = {text + members[i].name, members[i].name_len};
+        hr_span want = {text + members[i].name, members[i].name_len};
         if (members[i].name_flags != 0 || !is_text(name, want)) {
             return false;
         }
@@ -233,10 +233,10 @@ are_names(PyObject *items, const char *text, const ps_json_member *members,
 
 /* Has a shape this value already? */
 static inline bool
-is_same_value(PyObject *old, const char *text, const ps_json_member *member)
+is_same_value(PyObject *old, const char *text, const hr_json_member *member)
 {
-    ps_span value = {text + member->value, member->value_len};
-    return member->kind == PS_JSON_STRING && member->flags == 0 &&
+    hr_span value = {text + member->value, member->value_len};
+    return member->kind == HR_JSON_STRING && member->flags == 0 &&
            PyUnicode_CheckExact(old) && PyUnicode_IS_COMPACT_ASCII(old) &&
            is_text(old, value);
 }
@@ -244,7 +244,7 @@ is_same_value(PyObject *old, const char *text, const ps_json_member *member)
 /* A copy of a shape, with the values that are other ones. */
 static PyObject *
 fill_shape(const dict_shape *shape, const char *text,
-           const ps_json_member *members, size_t count)
+           const hr_json_member *members, size_t count)
 {
     PyObject *items = Py_NewRef(shape->items); /* a collection may run here */
     PyObject *dict = PyDict_Copy(shape->keys);
@@ -305,7 +305,7 @@ fail:
 }
 
 static bool
-all_plain(const ps_json_member *members, size_t count)
+all_plain(const hr_json_member *members, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (members[i].name_flags != 0) {
@@ -318,7 +318,7 @@ all_plain(const ps_json_member *members, size_t count)
 /* A dict of the same names in the same order as one made lately begins as a
  * copy of that: the table is large enough and the keys are in place. */
 PyObject *
-json_object(core_state *state, const char *text, const ps_json_member *members,
+json_object(core_state *state, const char *text, const hr_json_member *members,
             size_t count)
 {
     uint64_t hash = hash_names(members, count);
@@ -338,7 +338,7 @@ json_object(core_state *state, const char *text, const ps_json_member *members,
 #else
 
 PyObject *
-json_object(core_state *state, const char *text, const ps_json_member *members,
+json_object(core_state *state, const char *text, const hr_json_member *members,
             size_t count)
 {
     return fill(state, PyDict_New(), text, members, count);

@@ -5,12 +5,12 @@
 #include "errors.h"
 
 static PyObject *
-key_from_core_steal(core_state *state, ps_key *key)
+key_from_core_steal(core_state *state, hr_key *key)
 {
     PyTypeObject *type = state->key_type;
     KeyObject *self = (KeyObject *)type->tp_alloc(type, 0);
     if (self == NULL) {
-        ps_key_release(key);
+        hr_key_release(key);
         return NULL;
     }
     self->key = key;
@@ -21,7 +21,7 @@ static void
 key_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
-    ps_key_release(((KeyObject *)op)->key);
+    hr_key_release(((KeyObject *)op)->key);
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -30,7 +30,7 @@ key_dealloc(PyObject *op)
  * InvalidKeyError for a lone surrogate: not UnicodeEncodeError, which would
  * carry the secret into a traceback. */
 static int
-read_text(core_state *state, PyObject *object, const char *what, ps_span *text)
+read_text(core_state *state, PyObject *object, const char *what, hr_span *text)
 {
     if (PyUnicode_Check(object)) {
         Py_ssize_t size = 0;
@@ -41,12 +41,12 @@ read_text(core_state *state, PyObject *object, const char *what, ps_span *text)
         }
         if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
             PyErr_Clear();
-            raise_key_error(state, PS_KEY_FORMAT, what);
+            raise_key_error(state, HR_KEY_FORMAT, what);
         }
         return -1;
     }
     if (PyBytes_Check(object)) {
-        *text = (ps_span){PyBytes_AS_STRING(object),
+        *text = (hr_span){PyBytes_AS_STRING(object),
                           (size_t)PyBytes_GET_SIZE(object)};
         return 0;
     }
@@ -56,24 +56,24 @@ read_text(core_state *state, PyObject *object, const char *what, ps_span *text)
 }
 
 static int
-read_algorithm(core_state *state, PyObject *name, ps_algorithm *algorithm)
+read_algorithm(core_state *state, PyObject *name, hr_algorithm *algorithm)
 {
     Py_ssize_t size;
     const char *text = PyUnicode_AsUTF8AndSize(name, &size);
     if (text == NULL) {
         return -1;
     }
-    if (ps_algorithm_find((ps_span){text, (size_t)size}, algorithm) != PS_OK) {
-        raise_key_error(state, PS_KEY_ALGORITHM, "algorithm");
+    if (hr_algorithm_find((hr_span){text, (size_t)size}, algorithm) != HR_OK) {
+        raise_key_error(state, HR_KEY_ALGORITHM, "algorithm");
         return -1;
     }
     return 0;
 }
 
 typedef struct key_arguments {
-    ps_span data;
-    ps_algorithm algorithm;
-    ps_span key_id;
+    hr_span data;
+    hr_algorithm algorithm;
+    hr_span key_id;
 } key_arguments;
 
 /* (data, *, algorithm, key_id=None) */
@@ -96,7 +96,7 @@ read_arguments_of(core_state *state, PyObject *args, PyObject *kwargs,
         read_algorithm(state, algorithm, &read->algorithm) < 0) {
         return -1;
     }
-    read->key_id = PS_NO_SPAN;
+    read->key_id = HR_NO_SPAN;
     if (key_id == Py_None) {
         return 0;
     }
@@ -109,9 +109,9 @@ read_arguments_of(core_state *state, PyObject *args, PyObject *kwargs,
 }
 
 static PyObject *
-key_result(core_state *state, ps_status status, ps_key *key, const char *what)
+key_result(core_state *state, hr_status status, hr_key *key, const char *what)
 {
-    return status == PS_OK ? key_from_core_steal(state, key)
+    return status == HR_OK ? key_from_core_steal(state, key)
                            : raise_key_error(state, status, what);
 }
 
@@ -120,28 +120,28 @@ key_secret(PyObject *type, PyObject *args, PyObject *kwargs)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
     key_arguments read;
-    ps_key *key = NULL;
+    hr_key *key = NULL;
     if (read_arguments_of(state, args, kwargs, "O|$UO:secret", &read) < 0) {
         return NULL;
     }
-    ps_status status = ps_key_from_secret(read.data, read.algorithm,
+    hr_status status = hr_key_from_secret(read.data, read.algorithm,
                                           read.key_id, false, &key);
     return key_result(state, status, key, "secret");
 }
 
-/* For penstock.jwt, where the option enforce_minimum_key_length is False. */
+/* For headrace.jwt, where the option enforce_minimum_key_length is False. */
 static PyObject *
 key_short_secret(PyObject *type, PyObject *args, PyObject *kwargs)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
     key_arguments read;
-    ps_key *key = NULL;
+    hr_key *key = NULL;
     if (read_arguments_of(state, args, kwargs, "O|$UO:_short_secret", &read) <
         0) {
         return NULL;
     }
-    ps_status status =
-        ps_key_from_secret(read.data, read.algorithm, read.key_id, true, &key);
+    hr_status status =
+        hr_key_from_secret(read.data, read.algorithm, read.key_id, true, &key);
     return key_result(state, status, key, "secret");
 }
 
@@ -150,12 +150,12 @@ key_pem(PyObject *type, PyObject *args, PyObject *kwargs)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
     key_arguments read;
-    ps_key *key = NULL;
+    hr_key *key = NULL;
     if (read_arguments_of(state, args, kwargs, "O|$UO:pem", &read) < 0) {
         return NULL;
     }
-    ps_status status =
-        ps_key_from_pem(read.data, read.algorithm, read.key_id, &key);
+    hr_status status =
+        hr_key_from_pem(read.data, read.algorithm, read.key_id, &key);
     return key_result(state, status, key, "pem");
 }
 
@@ -190,8 +190,8 @@ document_text(PyObject *document)
  * points into. */
 static int
 read_document(core_state *state, PyObject *args, PyObject *kwargs,
-              const char *format, PyObject **text, ps_span *span,
-              ps_algorithm *algorithm, const ps_algorithm **fallback)
+              const char *format, PyObject **text, hr_span *span,
+              hr_algorithm *algorithm, const hr_algorithm **fallback)
 {
     static char *names[] = {"document", "algorithm", NULL};
     PyObject *document, *name = Py_None;
@@ -228,16 +228,16 @@ key_jwk(PyObject *type, PyObject *args, PyObject *kwargs)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
     PyObject *text;
-    ps_span document;
-    ps_algorithm algorithm;
-    const ps_algorithm *fallback;
-    ps_key *key = NULL;
+    hr_span document;
+    hr_algorithm algorithm;
+    const hr_algorithm *fallback;
+    hr_key *key = NULL;
     bool skip;
     if (read_document(state, args, kwargs, "O|$O:jwk", &text, &document,
                       &algorithm, &fallback) < 0) {
         return NULL;
     }
-    ps_status status = ps_key_from_jwk(document, fallback, &key, &skip);
+    hr_status status = hr_key_from_jwk(document, fallback, &key, &skip);
     Py_DECREF(text);
     return key_result(state, status, key, "JWK");
 }
@@ -250,7 +250,7 @@ log_skipped(size_t skipped)
     PyObject *logging = PyImport_ImportModule("logging");
     PyObject *logger =
         logging != NULL
-            ? PyObject_CallMethod(logging, "getLogger", "s", "penstock")
+            ? PyObject_CallMethod(logging, "getLogger", "s", "headrace")
             : NULL;
     PyObject *done =
         logger != NULL
@@ -266,7 +266,7 @@ log_skipped(size_t skipped)
 }
 
 static PyObject *
-keys_to_list(core_state *state, ps_key **keys, size_t count)
+keys_to_list(core_state *state, hr_key **keys, size_t count)
 {
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (size_t i = 0; i < count; i++) {
@@ -274,7 +274,7 @@ keys_to_list(core_state *state, ps_key **keys, size_t count)
             list != NULL ? key_from_core_steal(state, keys[i]) : NULL;
         if (key == NULL) {
             if (list == NULL) {
-                ps_key_release(keys[i]);
+                hr_key_release(keys[i]);
             }
             Py_CLEAR(list);
             continue;
@@ -289,19 +289,19 @@ key_jwks(PyObject *type, PyObject *args, PyObject *kwargs)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
     PyObject *text;
-    ps_span document;
-    ps_algorithm algorithm;
-    const ps_algorithm *fallback;
-    ps_key *keys[PS_KEYS_MAX];
+    hr_span document;
+    hr_algorithm algorithm;
+    const hr_algorithm *fallback;
+    hr_key *keys[HR_KEYS_MAX];
     size_t count, skipped, at;
     if (read_document(state, args, kwargs, "O|$O:jwks", &text, &document,
                       &algorithm, &fallback) < 0) {
         return NULL;
     }
-    ps_status status =
-        ps_keys_from_jwks(document, fallback, keys, &count, &skipped, &at);
+    hr_status status =
+        hr_keys_from_jwks(document, fallback, keys, &count, &skipped, &at);
     Py_DECREF(text);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         char what[64];
         PyOS_snprintf(what, sizeof(what), "JWK Set, key %zu", at);
         return raise_key_error(state, status, what);
@@ -316,14 +316,14 @@ key_jwks(PyObject *type, PyObject *args, PyObject *kwargs)
 static PyObject *
 key_algorithm(PyObject *op, void *Py_UNUSED(closure))
 {
-    ps_span name = ps_algorithm_name(((KeyObject *)op)->key->algorithm);
+    hr_span name = hr_algorithm_name(((KeyObject *)op)->key->algorithm);
     return PyUnicode_FromStringAndSize(name.ptr, (Py_ssize_t)name.len);
 }
 
 static PyObject *
 key_key_id(PyObject *op, void *Py_UNUSED(closure))
 {
-    const ps_key *key = ((KeyObject *)op)->key;
+    const hr_key *key = ((KeyObject *)op)->key;
     if (!key->has_key_id) {
         Py_RETURN_NONE;
     }
@@ -340,7 +340,7 @@ key_repr(PyObject *op)
     }
     PyObject *repr = PyUnicode_FromFormat(
         "<Key: %s, key_id %R>",
-        ps_algorithm_name(((KeyObject *)op)->key->algorithm).ptr, key_id);
+        hr_algorithm_name(((KeyObject *)op)->key->algorithm).ptr, key_id);
     Py_DECREF(key_id);
     return repr;
 }
@@ -387,7 +387,7 @@ static PyType_Slot key_slots[] = {
 };
 
 static PyType_Spec key_spec = {
-    .name = "penstock._core.Key",
+    .name = "headrace._core.Key",
     .basicsize = sizeof(KeyObject),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
              Py_TPFLAGS_DISALLOW_INSTANTIATION,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* penstock._core: the list of its types, and the life of its state. */
+/* headrace._core: the list of its types, and the life of its state. */
 #include "state.h"
 
 #include "entries.h"
@@ -13,7 +13,7 @@ intern_strings(core_state *state)
     if (state->name_##name == NULL) {                       \
         return -1;                                          \
     }
-    PS_REQUEST_NAMES(X)
+    HR_REQUEST_NAMES(X)
 #undef X
     state->name_wsgi_url_scheme =
         PyUnicode_InternFromString("wsgi.url_scheme");
@@ -25,7 +25,7 @@ intern_strings(core_state *state)
     if (state->words[number] == NULL) {                      \
         return -1;                                           \
     }
-    PS_STATUS_LIST(X)
+    HR_STATUS_LIST(X)
 #undef X
     return 0;
 }
@@ -73,12 +73,12 @@ module_traverse(PyObject *module, visitproc visit, void *arg)
         Py_VISIT(state->shapes[i].keys);
         Py_VISIT(state->shapes[i].items);
     }
-    for (size_t i = 0; i < PS_STATUS_SLOTS; i++) {
+    for (size_t i = 0; i < HR_STATUS_SLOTS; i++) {
         Py_VISIT(state->by_reason[i]);
         Py_VISIT(state->words[i]);
     }
 #define X(name) Py_VISIT(state->name_##name);
-    PS_REQUEST_NAMES(X)
+    HR_REQUEST_NAMES(X)
 #undef X
     return 0;
 }
@@ -96,12 +96,12 @@ module_clear(PyObject *module)
         Py_CLEAR(state->shapes[i].keys);
         Py_CLEAR(state->shapes[i].items);
     }
-    for (size_t i = 0; i < PS_STATUS_SLOTS; i++) {
+    for (size_t i = 0; i < HR_STATUS_SLOTS; i++) {
         Py_CLEAR(state->by_reason[i]);
         Py_CLEAR(state->words[i]);
     }
 #define X(name) Py_CLEAR(state->name_##name);
-    PS_REQUEST_NAMES(X)
+    HR_REQUEST_NAMES(X)
 #undef X
     return 0;
 }
@@ -126,14 +126,14 @@ static PyModuleDef_Slot module_slots[] = {
 static PyMethodDef module_functions[] = {
     {"_read_entries", (PyCFunction)(void (*)(void))entries_read, METH_FASTCALL,
      PyDoc_STR("_read_entries(rows, event_type, other, /)\n--\n\n"
-               "The events of a stream's entries; see penstock.events.")},
+               "The events of a stream's entries; see headrace.events.")},
     {NULL, NULL, 0, NULL},
 };
 
 struct PyModuleDef core_module = {
     .m_base = PyModuleDef_HEAD_INIT,
-    .m_name = "penstock._core",
-    .m_doc = PyDoc_STR("The C core of penstock."),
+    .m_name = "headrace._core",
+    .m_doc = PyDoc_STR("The C core of headrace."),
     .m_size = sizeof(core_state),
     .m_methods = module_functions,
     .m_slots = module_slots,

@@ -5,7 +5,7 @@
 
 /* The rules while they are taken over. The spans point into `bytes`. */
 typedef struct rule_list {
-    ps_path_rule *rules; /* PyMem */
+    hr_path_rule *rules; /* PyMem */
     size_t count;
     size_t room;
     PyObject *texts;  /* list of str: the rules, for error texts */
@@ -35,7 +35,7 @@ rule_list_fini(rule_list *list)
 
 /* The bytes of a str, lone surrogates and all, kept alive by the list. */
 static int
-encode(rule_list *list, PyObject *text, ps_span *span)
+encode(rule_list *list, PyObject *text, hr_span *span)
 {
     PyObject *bytes =
         PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass");
@@ -50,7 +50,7 @@ encode(rule_list *list, PyObject *text, ps_span *span)
 }
 
 static int
-add_rule(rule_list *list, PyObject *label, ps_span label_span, PyObject *rule)
+add_rule(rule_list *list, PyObject *label, hr_span label_span, PyObject *rule)
 {
     if (!PyUnicode_Check(rule)) {
         raise_wrong_type("rules: a rule is a str", rule);
@@ -58,7 +58,7 @@ add_rule(rule_list *list, PyObject *label, ps_span label_span, PyObject *rule)
     }
     if (list->count == list->room) {
         size_t room = list->room == 0 ? 16 : list->room * 2;
-        ps_path_rule *rules =
+        hr_path_rule *rules =
             PyMem_Realloc(list->rules, room * sizeof(*rules));
         if (rules == NULL) {
             PyErr_NoMemory();
@@ -67,7 +67,7 @@ add_rule(rule_list *list, PyObject *label, ps_span label_span, PyObject *rule)
         list->rules = rules;
         list->room = room;
     }
-    ps_path_rule *slot = &list->rules[list->count];
+    hr_path_rule *slot = &list->rules[list->count];
     slot->label = label_span;
     if (encode(list, rule, &slot->text) < 0 ||
         PyList_Append(list->texts, rule) < 0 ||
@@ -82,7 +82,7 @@ add_rule(rule_list *list, PyObject *label, ps_span label_span, PyObject *rule)
 static int
 add_label(rule_list *list, PyObject *label, PyObject *rules)
 {
-    ps_span span;
+    hr_span span;
     if (!PyUnicode_Check(label)) {
         raise_wrong_type("rules: a label is a str", label);
         return -1;
@@ -141,20 +141,20 @@ add_mapping(rule_list *list, PyObject *mapping)
 
 /* Why the filter was refused, in words that name the rules. */
 static PyObject *
-raise_path_error(const rule_list *list, ps_status status,
-                 const ps_path_error *error, PyObject *fallback)
+raise_path_error(const rule_list *list, hr_status status,
+                 const hr_path_error *error, PyObject *fallback)
 {
-    const char *why = error->why != NULL ? error->why : ps_status_text(status);
+    const char *why = error->why != NULL ? error->why : hr_status_text(status);
     PyObject *text = NULL;
     PyObject *label = fallback;
-    if (status == PS_NO_MEMORY) {
+    if (status == HR_NO_MEMORY) {
         return PyErr_NoMemory();
     }
     if (error->rule < list->count) {
         text = PyList_GET_ITEM(list->texts, (Py_ssize_t)error->rule);
         label = PyList_GET_ITEM(list->labels, (Py_ssize_t)error->rule);
     }
-    if (status == PS_RULE_TIE) {
+    if (status == HR_RULE_TIE) {
         return PyErr_Format(
             PyExc_ValueError,
             "rules: %R of %R and %R of %R tie: a path can match both, and "
@@ -163,7 +163,7 @@ raise_path_error(const rule_list *list, ps_status status,
             PyList_GET_ITEM(list->labels, (Py_ssize_t)error->other), text,
             label);
     }
-    if (status == PS_SETTING) {
+    if (status == HR_SETTING) {
         return PyErr_Format(PyExc_ValueError, "%s: %R: %s",
                             text == NULL ? "default" : "rules", label, why);
     }
@@ -176,12 +176,12 @@ raise_path_error(const rule_list *list, ps_status status,
 
 /* The labels as interned str, in the order of their numbers. */
 static PyObject *
-make_words(const ps_path_filter *filter)
+make_words(const hr_path_filter *filter)
 {
-    unsigned count = ps_path_filter_labels(filter);
+    unsigned count = hr_path_filter_labels(filter);
     PyObject *words = PyTuple_New((Py_ssize_t)count);
     for (unsigned i = 0; words != NULL && i < count; i++) {
-        ps_span word = ps_path_filter_word(filter, i);
+        hr_span word = hr_path_filter_word(filter, i);
         PyObject *text = PyUnicode_DecodeUTF8(word.ptr, (Py_ssize_t)word.len,
                                               "surrogatepass");
         if (text == NULL) {
@@ -201,9 +201,9 @@ path_filter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     PyObject *mapping;
     PyObject *fallback = NULL;
     PathFilterObject *self = NULL;
-    ps_path_filter *filter = NULL;
-    ps_path_error error = {0};
-    ps_span fallback_span = PS_SPAN("track");
+    hr_path_filter *filter = NULL;
+    hr_path_error error = {0};
+    hr_span fallback_span = HR_SPAN("track");
     rule_list list;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|U:PathFilter", names,
                                      &mapping, &fallback)) {
@@ -213,15 +213,15 @@ path_filter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         (fallback != NULL && encode(&list, fallback, &fallback_span) < 0)) {
         goto done;
     }
-    ps_status status = ps_path_filter_new(list.rules, list.count,
+    hr_status status = hr_path_filter_new(list.rules, list.count,
                                           fallback_span, &filter, &error);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         raise_path_error(&list, status, &error, fallback);
         goto done;
     }
     self = (PathFilterObject *)type->tp_alloc(type, 0);
     if (self == NULL) {
-        ps_path_filter_free(filter);
+        hr_path_filter_free(filter);
         goto done;
     }
     self->filter = filter; /* owned from here on */
@@ -254,7 +254,7 @@ path_filter_dealloc(PyObject *op)
     PathFilterObject *self = (PathFilterObject *)op;
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
-    ps_path_filter_free(self->filter);
+    hr_path_filter_free(self->filter);
     Py_XDECREF(self->words);
     type->tp_free(op);
     Py_DECREF(type);
@@ -269,8 +269,8 @@ label_of_surrogates(PathFilterObject *self, PyObject *path)
     if (bytes == NULL) {
         return NULL;
     }
-    ps_span text = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
-    unsigned number = ps_path_filter_label(self->filter, text);
+    hr_span text = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+    unsigned number = hr_path_filter_label(self->filter, text);
     Py_DECREF(bytes);
     return Py_NewRef(PyTuple_GET_ITEM(self->words, (Py_ssize_t)number));
 }
@@ -298,7 +298,7 @@ path_filter_label(PyObject *op, PyObject *path)
         }
     }
     unsigned number =
-        ps_path_filter_label(self->filter, (ps_span){text, (size_t)size});
+        hr_path_filter_label(self->filter, (hr_span){text, (size_t)size});
     return Py_NewRef(PyTuple_GET_ITEM(self->words, (Py_ssize_t)number));
 }
 
@@ -312,7 +312,7 @@ static PyObject *
 path_filter_repr(PyObject *op)
 {
     PathFilterObject *self = (PathFilterObject *)op;
-    size_t count = ps_path_filter_count(self->filter);
+    size_t count = hr_path_filter_count(self->filter);
     return PyUnicode_FromFormat("<PathFilter: %zu rule%s, labels %R>", count,
                                 count == 1 ? "" : "s", self->words);
 }
@@ -351,7 +351,7 @@ static PyType_Slot path_filter_slots[] = {
 };
 
 static PyType_Spec path_filter_spec = {
-    .name = "penstock._core.PathFilter",
+    .name = "headrace._core.PathFilter",
     .basicsize = sizeof(PathFilterObject),
     .flags =
         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,

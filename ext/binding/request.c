@@ -5,27 +5,27 @@
  * the call, and nothing raises because of what a client sent. */
 #include "request.h"
 
-ps_span
+hr_span
 text_bytes_of_any(PyObject *text)
 {
     if (PyUnicode_Check(text)) {
         if (PyUnicode_KIND(text) == PyUnicode_1BYTE_KIND) {
-            return (ps_span){(const char *)PyUnicode_1BYTE_DATA(text),
+            return (hr_span){(const char *)PyUnicode_1BYTE_DATA(text),
                              (size_t)PyUnicode_GET_LENGTH(text)};
         }
         Py_ssize_t size;
         const char *bytes = PyUnicode_AsUTF8AndSize(text, &size);
         if (bytes == NULL) {
             PyErr_Clear(); /* a lone surrogate: no header has one */
-            return PS_NO_SPAN;
+            return HR_NO_SPAN;
         }
-        return (ps_span){bytes, (size_t)size};
+        return (hr_span){bytes, (size_t)size};
     }
     if (PyBytes_Check(text)) {
-        return (ps_span){PyBytes_AS_STRING(text),
+        return (hr_span){PyBytes_AS_STRING(text),
                          (size_t)PyBytes_GET_SIZE(text)};
     }
-    return PS_NO_SPAN;
+    return HR_NO_SPAN;
 }
 
 PyObject *
@@ -67,71 +67,71 @@ request_source_fini(request_source *source)
 /* --- WSGI -------------------------------------------------------------- */
 
 static PyObject *
-environ_name(const request_source *source, ps_header which)
+environ_name(const request_source *source, hr_header which)
 {
     core_state *state = source->state;
     switch (which) {
-    case PS_HEADER_AUTHORIZATION:
+    case HR_HEADER_AUTHORIZATION:
         return source->token_key;
-    case PS_HEADER_USER_AGENT:
+    case HR_HEADER_USER_AGENT:
         return state->name_HTTP_USER_AGENT;
-    case PS_HEADER_ACCEPT:
+    case HR_HEADER_ACCEPT:
         return state->name_HTTP_ACCEPT;
-    case PS_HEADER_ACCEPT_LANGUAGE:
+    case HR_HEADER_ACCEPT_LANGUAGE:
         return state->name_HTTP_ACCEPT_LANGUAGE;
-    case PS_HEADER_ACCEPT_ENCODING:
+    case HR_HEADER_ACCEPT_ENCODING:
         return state->name_HTTP_ACCEPT_ENCODING;
-    case PS_HEADER_SEC_FETCH_MODE:
+    case HR_HEADER_SEC_FETCH_MODE:
         return state->name_HTTP_SEC_FETCH_MODE;
-    case PS_HEADER_SEC_PURPOSE:
+    case HR_HEADER_SEC_PURPOSE:
         return state->name_HTTP_SEC_PURPOSE;
-    case PS_HEADER_PURPOSE:
+    case HR_HEADER_PURPOSE:
         return state->name_HTTP_PURPOSE;
-    case PS_HEADER_X_MOZ:
+    case HR_HEADER_X_MOZ:
         return state->name_HTTP_X_MOZ;
-    case PS_HEADER_SEC_GPC:
+    case HR_HEADER_SEC_GPC:
         return state->name_HTTP_SEC_GPC;
-    case PS_HEADER_HOST:
+    case HR_HEADER_HOST:
         return state->name_HTTP_HOST;
-    case PS_HEADER_REFERER:
+    case HR_HEADER_REFERER:
         return state->name_HTTP_REFERER;
-    case PS_HEADER_TRACEPARENT:
+    case HR_HEADER_TRACEPARENT:
         return state->name_HTTP_TRACEPARENT;
-    case PS_HEADER_COUNT:
+    case HR_HEADER_COUNT:
         break;
     }
     Py_UNREACHABLE();
 }
 
-static ps_span
-environ_header(void *opaque, ps_header which, size_t *count)
+static hr_span
+environ_header(void *opaque, hr_header which, size_t *count)
 {
     request_source *source = opaque;
     PyObject *value =
         request_lookup(source->environ, environ_name(source, which));
     if (value == NULL || /* most of those that are asked for */
-        (which == PS_HEADER_AUTHORIZATION && !hold(source, value))) {
+        (which == HR_HEADER_AUTHORIZATION && !hold(source, value))) {
         *count = 0;
-        return PS_NO_SPAN;
+        return HR_NO_SPAN;
     }
-    ps_span text = text_bytes(value);
+    hr_span text = text_bytes(value);
     *count = text.ptr != NULL;
     return text;
 }
 
 static size_t
-environ_cookies(void *opaque, const ps_span **headers)
+environ_cookies(void *opaque, const hr_span **headers)
 {
     request_source *source = opaque;
     PyObject *value =
         request_lookup(source->environ, source->state->name_HTTP_COOKIE);
-    source->cookies[0] = hold(source, value) ? text_bytes(value) : PS_NO_SPAN;
+    source->cookies[0] = hold(source, value) ? text_bytes(value) : HR_NO_SPAN;
     *headers = source->cookies;
     return source->cookies[0].ptr != NULL;
 }
 
 static size_t
-environ_forwarded(void *opaque, const ps_span **headers)
+environ_forwarded(void *opaque, const hr_span **headers)
 {
     request_source *source = opaque;
     PyObject *value = request_lookup(source->environ,
@@ -141,12 +141,12 @@ environ_forwarded(void *opaque, const ps_span **headers)
     return source->forwarded[0].ptr != NULL;
 }
 
-static ps_span
-environ_detail(void *opaque, ps_detail which)
+static hr_span
+environ_detail(void *opaque, hr_detail which)
 {
     request_source *source = opaque;
-    PyObject *name = which == PS_DETAIL_PEER ? source->state->name_REMOTE_ADDR
-                     : which == PS_DETAIL_QUERY
+    PyObject *name = which == HR_DETAIL_PEER ? source->state->name_REMOTE_ADDR
+                     : which == HR_DETAIL_QUERY
                          ? source->state->name_QUERY_STRING
                          : source->state->name_wsgi_url_scheme;
     return text_bytes(request_lookup(source->environ, name));
@@ -154,7 +154,7 @@ environ_detail(void *opaque, ps_detail which)
 
 void
 request_from_environ(core_state *state, PyObject *environ, header_name token,
-                     request_source *source, ps_request *request)
+                     request_source *source, hr_request *request)
 {
     source->state = state;
     source->token_key =
@@ -162,40 +162,40 @@ request_from_environ(core_state *state, PyObject *environ, header_name token,
     source->environ = environ;
     source->held_count = 0;
     source->forwarded_count = 0;
-    *request = (ps_request){
+    *request = (hr_request){
         .source = source,
         .header = environ_header,
         .cookies = environ_cookies,
         .forwarded = environ_forwarded,
-        .cookie_text = PS_COOKIE_UTF8,
+        .cookie_text = HR_COOKIE_UTF8,
         .detail = environ_detail,
-        .request_id = PS_NO_SPAN,
+        .request_id = HR_NO_SPAN,
     };
 }
 
 /* --- ASGI -------------------------------------------------------------- */
 
 static const struct {
-    ps_span name;
-    ps_header which;
+    hr_span name;
+    hr_header which;
 } SCOPE_NAMES[] = {
-    {{"authorization", 13}, PS_HEADER_AUTHORIZATION},
-    {{"user-agent", 10}, PS_HEADER_USER_AGENT},
-    {{"accept", 6}, PS_HEADER_ACCEPT},
-    {{"accept-language", 15}, PS_HEADER_ACCEPT_LANGUAGE},
-    {{"accept-encoding", 15}, PS_HEADER_ACCEPT_ENCODING},
-    {{"sec-fetch-mode", 14}, PS_HEADER_SEC_FETCH_MODE},
-    {{"sec-purpose", 11}, PS_HEADER_SEC_PURPOSE},
-    {{"purpose", 7}, PS_HEADER_PURPOSE},
-    {{"x-moz", 5}, PS_HEADER_X_MOZ},
-    {{"sec-gpc", 7}, PS_HEADER_SEC_GPC},
-    {{"host", 4}, PS_HEADER_HOST},
-    {{"referer", 7}, PS_HEADER_REFERER},
-    {{"traceparent", 11}, PS_HEADER_TRACEPARENT},
+    {{"authorization", 13}, HR_HEADER_AUTHORIZATION},
+    {{"user-agent", 10}, HR_HEADER_USER_AGENT},
+    {{"accept", 6}, HR_HEADER_ACCEPT},
+    {{"accept-language", 15}, HR_HEADER_ACCEPT_LANGUAGE},
+    {{"accept-encoding", 15}, HR_HEADER_ACCEPT_ENCODING},
+    {{"sec-fetch-mode", 14}, HR_HEADER_SEC_FETCH_MODE},
+    {{"sec-purpose", 11}, HR_HEADER_SEC_PURPOSE},
+    {{"purpose", 7}, HR_HEADER_PURPOSE},
+    {{"x-moz", 5}, HR_HEADER_X_MOZ},
+    {{"sec-gpc", 7}, HR_HEADER_SEC_GPC},
+    {{"host", 4}, HR_HEADER_HOST},
+    {{"referer", 7}, HR_HEADER_REFERER},
+    {{"traceparent", 11}, HR_HEADER_TRACEPARENT},
 };
 
 static void
-see_first(request_source *source, ps_header which, ps_span value,
+see_first(request_source *source, hr_header which, hr_span value,
           PyObject *object)
 {
     if (source->counts[which]++ == 0 && hold(source, object)) {
@@ -203,12 +203,12 @@ see_first(request_source *source, ps_header which, ps_span value,
     }
 }
 
-/* The last PS_FORWARDED_MAX ones: the proxies that are trusted come last. */
+/* The last HR_FORWARDED_MAX ones: the proxies that are trusted come last. */
 static void
-see_forwarded(request_source *source, ps_span value, PyObject *object)
+see_forwarded(request_source *source, hr_span value, PyObject *object)
 {
     PyObject **held = source->forwarded_held;
-    if (source->forwarded_count == PS_FORWARDED_MAX) {
+    if (source->forwarded_count == HR_FORWARDED_MAX) {
         Py_DECREF(held[0]);
         memmove(source->forwarded, source->forwarded + 1,
                 sizeof(source->forwarded) - sizeof(source->forwarded[0]));
@@ -221,7 +221,7 @@ see_forwarded(request_source *source, ps_span value, PyObject *object)
 }
 
 static size_t
-all_forwarded(void *opaque, const ps_span **headers)
+all_forwarded(void *opaque, const hr_span **headers)
 {
     request_source *source = opaque;
     *headers = source->forwarded;
@@ -231,29 +231,29 @@ all_forwarded(void *opaque, const ps_span **headers)
 /* A name with "_" in it equals none of ours, so that no client can pass
  * "sec_gpc" for "sec-gpc" where WSGI would make them one. */
 static void
-see_scope_header(request_source *source, ps_span name, PyObject *object)
+see_scope_header(request_source *source, hr_span name, PyObject *object)
 {
-    ps_span value = text_bytes(object);
+    hr_span value = text_bytes(object);
     if (source->token_name.ptr != NULL &&
-        ps_span_equal_nocase(name, source->token_name)) {
-        see_first(source, PS_HEADER_AUTHORIZATION, value, object);
+        hr_span_equal_nocase(name, source->token_name)) {
+        see_first(source, HR_HEADER_AUTHORIZATION, value, object);
         return;
     }
-    if (ps_span_equal_nocase(name, PS_SPAN("cookie"))) {
-        if (source->cookie_count < PS_COOKIE_HEADERS_MAX &&
+    if (hr_span_equal_nocase(name, HR_SPAN("cookie"))) {
+        if (source->cookie_count < HR_COOKIE_HEADERS_MAX &&
             hold(source, object)) {
             source->cookies[source->cookie_count++] = value;
         }
         return;
     }
-    if (ps_span_equal_nocase(name, PS_SPAN("x-forwarded-for"))) {
+    if (hr_span_equal_nocase(name, HR_SPAN("x-forwarded-for"))) {
         see_forwarded(source, value, object);
         return;
     }
     for (size_t i = 0; i < Py_ARRAY_LENGTH(SCOPE_NAMES); i++) {
-        if (ps_span_equal_nocase(name, SCOPE_NAMES[i].name)) {
-            ps_header which = SCOPE_NAMES[i].which;
-            if (which != PS_HEADER_AUTHORIZATION ||
+        if (hr_span_equal_nocase(name, SCOPE_NAMES[i].name)) {
+            hr_header which = SCOPE_NAMES[i].which;
+            if (which != HR_HEADER_AUTHORIZATION ||
                 source->token_name.ptr == NULL) {
                 see_first(source, which, value, object);
             }
@@ -262,8 +262,8 @@ see_scope_header(request_source *source, ps_span name, PyObject *object)
     }
 }
 
-static ps_span
-scope_header(void *opaque, ps_header which, size_t *count)
+static hr_span
+scope_header(void *opaque, hr_header which, size_t *count)
 {
     request_source *source = opaque;
     *count = source->counts[which];
@@ -271,7 +271,7 @@ scope_header(void *opaque, ps_header which, size_t *count)
 }
 
 static size_t
-scope_cookies(void *opaque, const ps_span **headers)
+scope_cookies(void *opaque, const hr_span **headers)
 {
     request_source *source = opaque;
     *headers = source->cookies;
@@ -296,29 +296,29 @@ pair_items(PyObject *pair, PyObject **name, PyObject **value)
 }
 
 /* scope["client"][0]; the pair may be None (a Unix socket). */
-static ps_span
+static hr_span
 scope_peer(core_state *state, PyObject *scope)
 {
     PyObject *client = request_lookup(scope, state->name_client);
     PyObject *host;
     PyObject *port;
     if (client == NULL || pair_items(client, &host, &port) < 0) {
-        return PS_NO_SPAN;
+        return HR_NO_SPAN;
     }
     return text_bytes(host);
 }
 
-static ps_span
-scope_detail(void *opaque, ps_detail which)
+static hr_span
+scope_detail(void *opaque, hr_detail which)
 {
     request_source *source = opaque;
     switch (which) {
-    case PS_DETAIL_PEER:
+    case HR_DETAIL_PEER:
         return scope_peer(source->state, source->scope);
-    case PS_DETAIL_QUERY:
+    case HR_DETAIL_QUERY:
         return text_bytes(
             request_lookup(source->scope, source->state->name_query_string));
-    case PS_DETAIL_SCHEME:
+    case HR_DETAIL_SCHEME:
         break;
     }
     return text_bytes(
@@ -327,7 +327,7 @@ scope_detail(void *opaque, ps_detail which)
 
 void
 request_from_scope(core_state *state, PyObject *scope, header_name token,
-                   request_source *source, ps_request *request)
+                   request_source *source, hr_request *request)
 {
     source->state = state;
     source->token_name = token.name;
@@ -354,27 +354,27 @@ request_from_scope(core_state *state, PyObject *scope, header_name token,
             see_scope_header(source, text_bytes(name), value);
         }
     }
-    *request = (ps_request){
+    *request = (hr_request){
         .source = source,
         .header = scope_header,
         .cookies = scope_cookies,
         .forwarded = all_forwarded,
-        .cookie_text = PS_COOKIE_LATIN1,
+        .cookie_text = HR_COOKIE_LATIN1,
         .detail = scope_detail,
-        .request_id = PS_NO_SPAN,
+        .request_id = HR_NO_SPAN,
     };
 }
 
 /* --- paths ------------------------------------------------------------- */
 
 int
-path_from_text(PyObject *text, PyObject **owner, ps_span *path)
+path_from_text(PyObject *text, PyObject **owner, hr_span *path)
 {
     Py_ssize_t size;
     const char *bytes = PyUnicode_AsUTF8AndSize(text, &size);
     if (bytes != NULL) {
         *owner = Py_NewRef(text);
-        *path = (ps_span){bytes, (size_t)size};
+        *path = (hr_span){bytes, (size_t)size};
         return 0;
     }
     if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
@@ -433,7 +433,7 @@ utf8_sequence(const unsigned char *at, size_t left)
 
 /* Bytes -> UTF-8, what is not UTF-8 as %XX; a new bytes object. */
 static PyObject *
-repercent(ps_span raw)
+repercent(hr_span raw)
 {
     static const char HEX[] = "0123456789ABCDEF";
     const unsigned char *in = (const unsigned char *)raw.ptr;
@@ -463,13 +463,13 @@ repercent(ps_span raw)
 
 int
 path_from_environ(core_state *state, PyObject *environ, PyObject **owner,
-                  ps_span *path)
+                  hr_span *path)
 {
     PyObject *text = request_lookup(environ, state->name_PATH_INFO);
     if (text == NULL || !PyUnicode_Check(text) ||
         PyUnicode_GET_LENGTH(text) == 0) {
         *owner = NULL;
-        *path = PS_SPAN("/");
+        *path = HR_SPAN("/");
         return 0;
     }
     if (PyUnicode_IS_ASCII(text) ||
@@ -487,12 +487,12 @@ path_from_environ(core_state *state, PyObject *environ, PyObject **owner,
 
 int
 path_from_scope(core_state *state, PyObject *scope, PyObject **owner,
-                ps_span *path)
+                hr_span *path)
 {
     PyObject *text = request_lookup(scope, state->name_path);
     if (text == NULL || !PyUnicode_Check(text)) {
         *owner = NULL;
-        *path = PS_SPAN("/");
+        *path = HR_SPAN("/");
         return 0;
     }
     if (path_from_text(text, owner, path) < 0) {
@@ -504,13 +504,13 @@ path_from_scope(core_state *state, PyObject *scope, PyObject **owner,
         return 0;
     }
     PyObject *root_owner;
-    ps_span prefix;
+    hr_span prefix;
     if (path_from_text(root, &root_owner, &prefix) < 0) {
         Py_CLEAR(*owner);
         return -1;
     }
-    if (ps_span_starts_with(*path, prefix)) {
-        *path = ps_span_from(*path, prefix.len);
+    if (hr_span_starts_with(*path, prefix)) {
+        *path = hr_span_from(*path, prefix.len);
     }
     Py_DECREF(root_owner);
     return 0;

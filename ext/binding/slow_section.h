@@ -2,8 +2,8 @@
 /* The GIL around a slow signature: RSA, EC and EdDSA verification takes 15 µs
  * and more, letting go of the GIL and taking it back a tenth of one. A thread
  * that is the only one keeps it, since nobody else could use it. */
-#ifndef PS_BINDING_SLOW_SECTION_H
-#define PS_BINDING_SLOW_SECTION_H
+#ifndef HR_BINDING_SLOW_SECTION_H
+#define HR_BINDING_SLOW_SECTION_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -25,7 +25,7 @@ slow_section_alone(void)
 #endif
 }
 
-/* `enter` and `leave` of a ps_slow_section whose context is the address of a
+/* `enter` and `leave` of a hr_slow_section whose context is the address of a
  * PyThreadState pointer. */
 static inline void
 slow_section_enter(void *context)

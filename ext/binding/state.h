@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The module state: every Python object that the binding keeps. One per
  * module object, so one per interpreter; there is no static PyObject *. */
-#ifndef PS_BINDING_STATE_H
-#define PS_BINDING_STATE_H
+#ifndef HR_BINDING_STATE_H
+#define HR_BINDING_STATE_H
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -12,7 +12,7 @@
 #include "../core/status.h"
 
 /* Keys of an environ and of a scope, looked up by identity. */
-#define PS_REQUEST_NAMES(X) \
+#define HR_REQUEST_NAMES(X) \
     X(REQUEST_METHOD)       \
     X(PATH_INFO)            \
     X(REMOTE_ADDR)          \
@@ -70,7 +70,7 @@ typedef struct core_state {
     /* exceptions */
     PyObject *invalid_token_error;
     PyObject *invalid_key_error;
-    PyObject *by_reason[PS_STATUS_SLOTS]; /* strong, NULL where none */
+    PyObject *by_reason[HR_STATUS_SLOTS]; /* strong, NULL where none */
     /* names of JSON members seen lately, by hash; any may be NULL */
     PyObject *member_names[MEMBER_NAMES];
     dict_shape shapes[DICT_SHAPES];
@@ -78,10 +78,10 @@ typedef struct core_state {
     struct VisitObject *spare_visits[SPARE_VISITS];
     size_t spare_visit_count;
     /* interned strings */
-    PyObject *words[PS_STATUS_SLOTS]; /* the word of each status, or NULL */
+    PyObject *words[HR_STATUS_SLOTS]; /* the word of each status, or NULL */
     PyObject *name_wsgi_url_scheme;   /* "wsgi.url_scheme" */
 #define X(name) PyObject *name_##name;
-    PS_REQUEST_NAMES(X)
+    HR_REQUEST_NAMES(X)
 #undef X
 } core_state;
 

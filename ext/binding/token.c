@@ -8,19 +8,19 @@
 
 #include "../core/base64url.h"
 
-static ps_token *
+static hr_token *
 token_of(PyObject *op)
 {
     return ((TokenObject *)op)->token;
 }
 
 PyObject *
-token_from_core_steal(core_state *state, ps_token *token)
+token_from_core_steal(core_state *state, hr_token *token)
 {
     PyTypeObject *type = state->token_type;
     TokenObject *self = PyObject_New(TokenObject, type);
     if (self == NULL) {
-        ps_token_release(token);
+        hr_token_release(token);
         return NULL;
     }
     self->token = token;
@@ -31,14 +31,14 @@ static void
 token_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
-    ps_token_release(token_of(op));
+    hr_token_release(token_of(op));
     type->tp_free(op);
     Py_DECREF(type);
 }
 
 /* The member named by a Python object; NULL without an exception when there
  * is none. */
-static const ps_json_member *
+static const hr_json_member *
 find_member(PyObject *op, PyObject *name)
 {
     Py_ssize_t size;
@@ -50,13 +50,13 @@ find_member(PyObject *op, PyObject *name)
         PyErr_Clear(); /* a lone surrogate: no claim has such a name */
         return NULL;
     }
-    return ps_token_find(token_of(op), (ps_span){text, (size_t)size});
+    return hr_token_find(token_of(op), (hr_span){text, (size_t)size});
 }
 
 static PyObject *
 token_subscript(PyObject *op, PyObject *name)
 {
-    const ps_json_member *member = find_member(op, name);
+    const hr_json_member *member = find_member(op, name);
     if (member == NULL) {
         PyErr_SetObject(PyExc_KeyError, name);
         return NULL;
@@ -79,7 +79,7 @@ token_length(PyObject *op)
 static PyObject *
 token_claims(PyObject *op, void *Py_UNUSED(closure))
 {
-    const ps_token *token = token_of(op);
+    const hr_token *token = token_of(op);
     return json_object(state_of(op), token->payload.ptr, token->members,
                        token->member_count);
 }
@@ -96,18 +96,18 @@ token_iter(PyObject *op)
 static PyObject *
 token_header(PyObject *op, void *Py_UNUSED(closure))
 {
-    const ps_token *token = token_of(op);
-    char text[PS_JOSE_HEADER_MAX];
-    ps_json_member members[PS_JSON_SCRATCH_SIZE(PS_JOSE_HEADER_MAX)];
-    uint32_t heads[2 * PS_JSON_SCRATCH_SIZE(PS_JOSE_HEADER_MAX)];
-    ps_json_scratch scratch = {members, heads,
-                               PS_JSON_SCRATCH_SIZE(PS_JOSE_HEADER_MAX)};
-    ps_span bytes = {text, ps_base64url_decoded_size(token->header.len)};
+    const hr_token *token = token_of(op);
+    char text[HR_JOSE_HEADER_MAX];
+    hr_json_member members[HR_JSON_SCRATCH_SIZE(HR_JOSE_HEADER_MAX)];
+    uint32_t heads[2 * HR_JSON_SCRATCH_SIZE(HR_JOSE_HEADER_MAX)];
+    hr_json_scratch scratch = {members, heads,
+                               HR_JSON_SCRATCH_SIZE(HR_JOSE_HEADER_MAX)};
+    hr_span bytes = {text, hr_base64url_decoded_size(token->header.len)};
     size_t count;
     unsigned flags;
-    if (ps_base64url_decode(token->header, text) != PS_OK ||
-        ps_json_index(bytes, &scratch, &count, &flags) != PS_OK) {
-        PyErr_SetString(PyExc_SystemError, "penstock: a header changed");
+    if (hr_base64url_decode(token->header, text) != HR_OK ||
+        hr_json_index(bytes, &scratch, &count, &flags) != HR_OK) {
+        PyErr_SetString(PyExc_SystemError, "headrace: a header changed");
         return NULL;
     }
     return json_object(state_of(op), text, members, count);
@@ -116,7 +116,7 @@ token_header(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 token_key_id(PyObject *op, void *Py_UNUSED(closure))
 {
-    ps_span key_id = token_of(op)->key_id;
+    hr_span key_id = token_of(op)->key_id;
     if (key_id.ptr == NULL) {
         Py_RETURN_NONE;
     }
@@ -126,14 +126,14 @@ token_key_id(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 token_algorithm(PyObject *op, void *Py_UNUSED(closure))
 {
-    ps_span name = ps_algorithm_name(token_of(op)->algorithm);
+    hr_span name = hr_algorithm_name(token_of(op)->algorithm);
     return PyUnicode_FromStringAndSize(name.ptr, (Py_ssize_t)name.len);
 }
 
 static PyObject *
 token_expires_at(PyObject *op, void *Py_UNUSED(closure))
 {
-    const ps_times *times = &token_of(op)->times;
+    const hr_times *times = &token_of(op)->times;
     if (!times->has_expires) {
         Py_RETURN_NONE;
     }
@@ -148,7 +148,7 @@ token_get(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
                      "get() takes 1 or 2 arguments (%zd given)", nargs);
         return NULL;
     }
-    const ps_json_member *member = find_member(op, args[0]);
+    const hr_json_member *member = find_member(op, args[0]);
     if (member == NULL) {
         return Py_NewRef(nargs == 2 ? args[1] : Py_None);
     }
@@ -164,7 +164,7 @@ token_repr(PyObject *op)
     if (key_id != NULL && expires != NULL) {
         repr = PyUnicode_FromFormat(
             "<Token: %s, key_id %R, expires_at %R>",
-            ps_algorithm_name(token_of(op)->algorithm).ptr, key_id, expires);
+            hr_algorithm_name(token_of(op)->algorithm).ptr, key_id, expires);
     }
     Py_XDECREF(key_id);
     Py_XDECREF(expires);
@@ -208,7 +208,7 @@ static PyType_Slot token_slots[] = {
 };
 
 static PyType_Spec token_spec = {
-    .name = "penstock._core.Token",
+    .name = "headrace._core.Token",
     .basicsize = sizeof(TokenObject),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE |
              Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_MAPPING,

@@ -20,7 +20,7 @@ wrong_type(const char *setting, const char *want, PyObject *got)
 /* The UTF-8 of a str, kept alive. */
 static int
 read_str(PyObject *alive, PyObject *text, const char *setting,
-         const char *want, ps_span *span)
+         const char *want, hr_span *span)
 {
     if (!PyUnicode_Check(text)) {
         return wrong_type(setting, want, text);
@@ -52,7 +52,7 @@ as_list(PyObject *object, const char *setting, const char *want)
 /* An iterable of str; `*spans` is PyMem. */
 static int
 read_strs(PyObject *alive, PyObject *object, const char *setting,
-          const char *want, ps_span **spans, size_t *count)
+          const char *want, hr_span **spans, size_t *count)
 {
     PyObject *list = as_list(object, setting, want);
     if (list == NULL) {
@@ -77,7 +77,7 @@ read_strs(PyObject *alive, PyObject *object, const char *setting,
 /* One str, or several of which any will do. */
 static int
 read_one_or_several(PyObject *alive, PyObject *object, const char *setting,
-                    ps_span **spans, size_t *count)
+                    hr_span **spans, size_t *count)
 {
     static const char WANT[] = "a str, several str, or None";
     *count = 0;
@@ -144,7 +144,7 @@ read_seconds(PyObject *object, const char *setting, double *seconds)
 
 /* The text of a number as JSON writes it, kept alive. */
 static int
-read_number(PyObject *alive, PyObject *number, ps_span *text)
+read_number(PyObject *alive, PyObject *number, hr_span *text)
 {
     PyObject *repr = PyNumber_Check(number) && PyFloat_Check(number)
                          ? PyFloat_Type.tp_repr(number)
@@ -159,18 +159,18 @@ read_number(PyObject *alive, PyObject *number, ps_span *text)
 
 static int
 read_expected_value(PyObject *alive, PyObject *object,
-                    ps_expected_value *value)
+                    hr_expected_value *value)
 {
-    *value = (ps_expected_value){.kind = PS_JSON_NULL, .text = PS_NO_SPAN};
+    *value = (hr_expected_value){.kind = HR_JSON_NULL, .text = HR_NO_SPAN};
     if (object == Py_None) {
         return 0;
     }
     if (PyBool_Check(object)) {
-        value->kind = object == Py_True ? PS_JSON_TRUE : PS_JSON_FALSE;
+        value->kind = object == Py_True ? HR_JSON_TRUE : HR_JSON_FALSE;
         return 0;
     }
     if (PyLong_Check(object)) {
-        value->kind = PS_JSON_INTEGER;
+        value->kind = HR_JSON_INTEGER;
         return read_number(alive, object, &value->text);
     }
     if (PyFloat_Check(object)) {
@@ -179,10 +179,10 @@ read_expected_value(PyObject *alive, PyObject *object,
                             "expect: no claim can have this value");
             return -1;
         }
-        value->kind = PS_JSON_FLOAT;
+        value->kind = HR_JSON_FLOAT;
         return read_number(alive, object, &value->text);
     }
-    value->kind = PS_JSON_STRING;
+    value->kind = HR_JSON_STRING;
     return read_str(alive, object, "expect",
                     "values of str, int, float, bool or None, or a tuple of "
                     "them",
@@ -192,7 +192,7 @@ read_expected_value(PyObject *alive, PyObject *object,
 /* One claim: a value, or a tuple of values. */
 static int
 read_expected(PyObject *alive, PyObject *name, PyObject *wanted,
-              ps_expected *expected)
+              hr_expected *expected)
 {
     bool several = PyTuple_Check(wanted);
     Py_ssize_t count = several ? PyTuple_GET_SIZE(wanted) : 1;
@@ -203,7 +203,7 @@ read_expected(PyObject *alive, PyObject *name, PyObject *wanted,
         PyErr_SetString(PyExc_ValueError, "expect: nothing to accept");
         return -1;
     }
-    ps_expected_value *values = PyMem_Calloc((size_t)count, sizeof(*values));
+    hr_expected_value *values = PyMem_Calloc((size_t)count, sizeof(*values));
     if (values == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -277,9 +277,9 @@ read_max_lifetime(PyObject *object, double *seconds)
 
 static int
 read_optional_str(PyObject *alive, PyObject *object, const char *setting,
-                  ps_span *span)
+                  hr_span *span)
 {
-    *span = PS_NO_SPAN;
+    *span = HR_NO_SPAN;
     if (object == NULL || object == Py_None) {
         return 0;
     }
@@ -288,7 +288,7 @@ read_optional_str(PyObject *alive, PyObject *object, const char *setting,
 
 int
 keys_from_object(core_state *state, PyObject *object, PyObject *alive,
-                 ps_key ***keys, size_t *count)
+                 hr_key ***keys, size_t *count)
 {
     PyObject *list = as_list(object, "keys", "an iterable of Key");
     if (list == NULL) {
@@ -315,12 +315,12 @@ keys_from_object(core_state *state, PyObject *object, PyObject *alive,
 }
 
 static int
-read_engine(const char *name, const ps_engine **engine)
+read_engine(const char *name, const hr_engine **engine)
 {
     if (strcmp(name, "openssl") == 0) {
-        *engine = ps_engine_openssl();
+        *engine = hr_engine_openssl();
     } else if (strcmp(name, "libjwt") == 0) {
-        *engine = ps_engine_libjwt();
+        *engine = hr_engine_libjwt();
     } else {
         PyErr_Format(PyExc_ValueError,
                      "engine: 'openssl' or 'libjwt', not '%.100s'", name);
@@ -345,8 +345,8 @@ int
 token_settings_read(core_state *state, const token_arguments *arguments,
                     token_settings *s)
 {
-    ps_claim_rules *claims = &s->settings.claims;
-    static const ps_span EXP[] = {{"exp", 3}};
+    hr_claim_rules *claims = &s->settings.claims;
+    static const hr_span EXP[] = {{"exp", 3}};
     s->alive = PyList_New(0);
     if (s->alive == NULL ||
         keys_from_object(state, arguments->keys, s->alive, &s->keys,

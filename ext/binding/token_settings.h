@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The arguments of TokenVerifier, read into the core's settings. */
-#ifndef PS_BINDING_TOKEN_SETTINGS_H
-#define PS_BINDING_TOKEN_SETTINGS_H
+#ifndef HR_BINDING_TOKEN_SETTINGS_H
+#define HR_BINDING_TOKEN_SETTINGS_H
 
 #include "state.h"
 
@@ -9,13 +9,13 @@
 
 /* Settings and what their spans point into. */
 typedef struct token_settings {
-    ps_verifier_settings settings;
+    hr_verifier_settings settings;
     PyObject *alive; /* list: the objects that spans point into */
-    ps_key **keys;   /* PyMem, borrowed keys */
-    ps_span *audience;
-    ps_span *issuer;
-    ps_span *require;
-    ps_expected *expect; /* PyMem, with the values of each */
+    hr_key **keys;   /* PyMem, borrowed keys */
+    hr_span *audience;
+    hr_span *issuer;
+    hr_span *require;
+    hr_expected *expect; /* PyMem, with the values of each */
 } token_settings;
 
 /* The objects as given; NULL where not. */
@@ -43,6 +43,6 @@ void token_settings_fini(token_settings *settings);
 /* The core keys of an iterable of Key; `*keys` is PyMem. The objects go into
  * the list `alive`. -1 with an exception set. */
 int keys_from_object(core_state *state, PyObject *object, PyObject *alive,
-                     ps_key ***keys, size_t *count);
+                     hr_key ***keys, size_t *count);
 
 #endif

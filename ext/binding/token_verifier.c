@@ -15,7 +15,7 @@
 #include "../core/alloc.h"
 #include "../core/base64url.h"
 
-static ps_verifier *
+static hr_verifier *
 verifier_of(PyObject *op)
 {
     return ((TokenVerifierObject *)op)->verifier;
@@ -23,14 +23,14 @@ verifier_of(PyObject *op)
 
 /* Sets the exception for a refused verifier or key ring. */
 static void
-raise_verifier_error(core_state *state, ps_status status,
-                     const ps_verifier_error *error)
+raise_verifier_error(core_state *state, hr_status status,
+                     const hr_verifier_error *error)
 {
     if (error->setting == NULL || strcmp(error->setting, "keys") != 0) {
         raise_setting_error(state, status, error->setting, error->why);
         return;
     }
-    if (status == PS_KEY_EMPTY) {
+    if (status == HR_KEY_EMPTY) {
         raise_setting_error(state, status, "keys",
                             "at least one key is needed");
         return;
@@ -49,8 +49,8 @@ token_verifier_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         "cache_size", "engine",   NULL};
     core_state *state = state_of_type(type);
     token_arguments a = {
-        .max_bytes = PS_TOKEN_MAX_BYTES,
-        .cache_size = PS_TOKEN_CACHE_DEFAULT,
+        .max_bytes = HR_TOKEN_MAX_BYTES,
+        .cache_size = HR_TOKEN_CACHE_DEFAULT,
         .engine = "openssl",
     };
     if (!PyArg_ParseTupleAndKeywords(
@@ -61,18 +61,18 @@ token_verifier_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     token_settings settings = {0};
-    ps_verifier *verifier;
-    ps_verifier_error error;
+    hr_verifier *verifier;
+    hr_verifier_error error;
     TokenVerifierObject *self = NULL;
     if (token_settings_read(state, &a, &settings) == 0) {
-        ps_status status =
-            ps_verifier_new(&settings.settings, &verifier, &error);
-        if (status != PS_OK) {
+        hr_status status =
+            hr_verifier_new(&settings.settings, &verifier, &error);
+        if (status != HR_OK) {
             raise_verifier_error(state, status, &error);
         } else {
             self = (TokenVerifierObject *)type->tp_alloc(type, 0);
             if (self == NULL) {
-                ps_verifier_release(verifier);
+                hr_verifier_release(verifier);
             } else {
                 self->verifier = verifier;
             }
@@ -86,7 +86,7 @@ static void
 token_verifier_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
-    ps_verifier_release(verifier_of(op));
+    hr_verifier_release(verifier_of(op));
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -94,11 +94,11 @@ token_verifier_dealloc(PyObject *op)
 /* The bytes of a token. What is no ASCII is no token, but is refused like
  * one, not raised as an error of the caller. */
 static inline int
-read_token(PyObject *object, ps_span *text)
+read_token(PyObject *object, hr_span *text)
 {
     if (PyUnicode_Check(object)) {
         if (PyUnicode_IS_COMPACT_ASCII(object)) {
-            *text = (ps_span){PyUnicode_DATA(object),
+            *text = (hr_span){PyUnicode_DATA(object),
                               (size_t)PyUnicode_GET_LENGTH(object)};
             return 0;
         }
@@ -110,12 +110,12 @@ read_token(PyObject *object, ps_span *text)
                 return -1;
             }
             PyErr_Clear();
-            *text = PS_SPAN("\xff"); /* a lone surrogate */
+            *text = HR_SPAN("\xff"); /* a lone surrogate */
         }
         return 0;
     }
     if (PyBytes_Check(object)) {
-        *text = (ps_span){PyBytes_AS_STRING(object),
+        *text = (hr_span){PyBytes_AS_STRING(object),
                           (size_t)PyBytes_GET_SIZE(object)};
         return 0;
     }
@@ -127,7 +127,7 @@ read_token(PyObject *object, ps_span *text)
 static int
 read_now(PyObject *object, double *now)
 {
-    *now = PS_NOW_BY_CLOCK;
+    *now = HR_NOW_BY_CLOCK;
     if (object == NULL || object == Py_None) {
         return 0;
     }
@@ -154,9 +154,9 @@ token_verifier_verify(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
 {
     static const char *const names[] = {"text", "now"};
     PyObject *values[2] = {NULL, NULL};
-    ps_span text, claim = PS_NO_SPAN;
-    double now = PS_NOW_BY_CLOCK;
-    ps_token *token;
+    hr_span text, claim = HR_NO_SPAN;
+    double now = HR_NOW_BY_CLOCK;
+    hr_token *token;
     if (nargs == 1 && kwnames == NULL) {
         values[0] = args[0]; /* as nearly always */
     } else if (read_arguments("verify", names, 2, 1, args, nargs, kwnames,
@@ -168,78 +168,78 @@ token_verifier_verify(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         return NULL;
     }
     PyThreadState *thread = NULL;
-    ps_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
-    ps_status status =
-        ps_verifier_explain(verifier_of(op), text, now, &slow, &token, &claim);
+    hr_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
+    hr_status status =
+        hr_verifier_explain(verifier_of(op), text, now, &slow, &token, &claim);
     core_state *state = state_of(op);
-    return status == PS_OK ? token_from_core_steal(state, token)
+    return status == HR_OK ? token_from_core_steal(state, token)
                            : raise_claim_error(state, status, claim);
 }
 
 static PyObject *
 token_verifier_verify_jws(PyObject *op, PyObject *object)
 {
-    ps_span text;
+    hr_span text;
     char *payload;
     size_t size;
     if (read_token(object, &text) < 0) {
         return NULL;
     }
     PyThreadState *thread = NULL;
-    ps_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
-    ps_status status =
-        ps_verifier_verify_jws(verifier_of(op), text, &slow, &payload, &size);
-    if (status != PS_OK) {
+    hr_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
+    hr_status status =
+        hr_verifier_verify_jws(verifier_of(op), text, &slow, &payload, &size);
+    if (status != HR_OK) {
         return raise_token_error(state_of(op), status, NULL);
     }
     PyObject *bytes = PyBytes_FromStringAndSize(payload, (Py_ssize_t)size);
-    ps_free(payload);
+    hr_free(payload);
     return bytes;
 }
 
-/* For penstock.jwt, whose rules about claims are PyJWT's. */
+/* For headrace.jwt, whose rules about claims are PyJWT's. */
 static PyObject *
 token_verifier_decode(PyObject *op, PyObject *object)
 {
-    ps_span text;
-    ps_token *token;
+    hr_span text;
+    hr_token *token;
     if (read_token(object, &text) < 0) {
         return NULL;
     }
     PyThreadState *thread = NULL;
-    ps_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
-    ps_status status =
-        ps_verifier_decode(verifier_of(op), text, &slow, &token);
+    hr_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
+    hr_status status =
+        hr_verifier_decode(verifier_of(op), text, &slow, &token);
     core_state *state = state_of(op);
-    return status == PS_OK ? token_from_core_steal(state, token)
+    return status == HR_OK ? token_from_core_steal(state, token)
                            : raise_token_error(state, status, NULL);
 }
 
 /* A segment's bytes. New reference; NULL with DecodeError. */
 static PyObject *
-segment_bytes(core_state *state, ps_span segment, ps_span text)
+segment_bytes(core_state *state, hr_span segment, hr_span text)
 {
-    size_t size = ps_base64url_decoded_size(segment.len);
+    size_t size = hr_base64url_decoded_size(segment.len);
     PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
     if (bytes != NULL &&
-        ps_base64url_decode(segment, PyBytes_AS_STRING(bytes)) != PS_OK) {
+        hr_base64url_decode(segment, PyBytes_AS_STRING(bytes)) != HR_OK) {
         Py_DECREF(bytes);
-        return raise_token_error(state, ps_jws_why_not_base64(text), NULL);
+        return raise_token_error(state, hr_jws_why_not_base64(text), NULL);
     }
     return bytes;
 }
 
 /* The dict of an object; NULL with `reason` where the bytes are none. */
 static PyObject *
-object_of(core_state *state, PyObject *bytes, ps_status reason)
+object_of(core_state *state, PyObject *bytes, hr_status reason)
 {
-    ps_span text = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
-    if (reason == PS_HEADER && text.len > PS_JOSE_HEADER_MAX) {
+    hr_span text = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
+    if (reason == HR_HEADER && text.len > HR_JOSE_HEADER_MAX) {
         return raise_token_error(state, reason, NULL);
     }
-    size_t capacity = PS_JSON_SCRATCH_SIZE(text.len), count;
+    size_t capacity = HR_JSON_SCRATCH_SIZE(text.len), count;
     unsigned flags;
-    ps_json_scratch scratch = {
+    hr_json_scratch scratch = {
         .members = PyMem_Calloc(capacity, sizeof(*scratch.members)),
         .heads = PyMem_Calloc(2 * capacity, sizeof(*scratch.heads)),
         .capacity = capacity,
@@ -247,8 +247,8 @@ object_of(core_state *state, PyObject *bytes, ps_status reason)
     PyObject *dict = NULL;
     if (scratch.members == NULL || scratch.heads == NULL) {
         PyErr_NoMemory();
-    } else if (ps_json_index(text, &scratch, &count, &flags) != PS_OK ||
-               (reason == PS_HEADER && count > PS_JOSE_MEMBERS_MAX)) {
+    } else if (hr_json_index(text, &scratch, &count, &flags) != HR_OK ||
+               (reason == HR_HEADER && count > HR_JOSE_MEMBERS_MAX)) {
         raise_token_error(state, reason, NULL);
     } else {
         dict = json_object(state, text.ptr, scratch.members, count);
@@ -258,22 +258,22 @@ object_of(core_state *state, PyObject *bytes, ps_status reason)
     return dict;
 }
 
-/* For penstock.jwt: (header, payload, signature) of a token, nothing
+/* For headrace.jwt: (header, payload, signature) of a token, nothing
  * verified. */
 static PyObject *
 token_verifier_read_unverified(PyObject *type, PyObject *object)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
-    ps_span text;
-    ps_jws jws;
+    hr_span text;
+    hr_jws jws;
     if (read_token(object, &text) < 0) {
         return NULL;
     }
-    if (text.len > PS_TOKEN_MAX_BYTES_TOP) {
-        return raise_token_error(state, PS_TOO_LONG, NULL);
+    if (text.len > HR_TOKEN_MAX_BYTES_TOP) {
+        return raise_token_error(state, HR_TOO_LONG, NULL);
     }
-    if (ps_jws_split(text, &jws) != PS_OK) {
-        return raise_token_error(state, PS_MALFORMED, NULL);
+    if (hr_jws_split(text, &jws) != HR_OK) {
+        return raise_token_error(state, HR_MALFORMED, NULL);
     }
     PyObject *header = segment_bytes(state, jws.header, text);
     PyObject *payload =
@@ -282,7 +282,7 @@ token_verifier_read_unverified(PyObject *type, PyObject *object)
         payload != NULL ? segment_bytes(state, jws.signature, text) : NULL;
     PyObject *result = NULL;
     if (signature != NULL) {
-        PyObject *dict = object_of(state, header, PS_HEADER);
+        PyObject *dict = object_of(state, header, HR_HEADER);
         if (dict != NULL) {
             result = PyTuple_Pack(3, dict, payload, signature);
             Py_DECREF(dict);
@@ -294,7 +294,7 @@ token_verifier_read_unverified(PyObject *type, PyObject *object)
     return result;
 }
 
-/* For penstock.jwt: the dict of a JSON object in bytes. */
+/* For headrace.jwt: the dict of a JSON object in bytes. */
 static PyObject *
 token_verifier_read_object(PyObject *type, PyObject *object)
 {
@@ -302,14 +302,14 @@ token_verifier_read_object(PyObject *type, PyObject *object)
         PyErr_SetString(PyExc_TypeError, "payload: bytes");
         return NULL;
     }
-    return object_of(state_of_type((PyTypeObject *)type), object, PS_PAYLOAD);
+    return object_of(state_of_type((PyTypeObject *)type), object, HR_PAYLOAD);
 }
 
 /* The engines that are built in, by name: the library's version. */
 static PyObject *
 token_verifier_engines(PyObject *Py_UNUSED(type), PyObject *Py_UNUSED(args))
 {
-    const ps_engine *engines[] = {ps_engine_openssl(), ps_engine_libjwt()};
+    const hr_engine *engines[] = {hr_engine_openssl(), hr_engine_libjwt()};
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < 2; i++) {
         if (engines[i] == NULL) {
@@ -330,15 +330,15 @@ token_verifier_replace_keys(PyObject *op, PyObject *object)
 {
     core_state *state = state_of(op);
     PyObject *alive = PyList_New(0);
-    ps_key **keys = NULL;
+    hr_key **keys = NULL;
     size_t count;
     PyObject *result = NULL;
     if (alive != NULL &&
         keys_from_object(state, object, alive, &keys, &count) == 0) {
-        ps_verifier_error error;
-        ps_status status =
-            ps_verifier_replace_keys(verifier_of(op), keys, count, &error);
-        if (status == PS_OK) {
+        hr_verifier_error error;
+        hr_status status =
+            hr_verifier_replace_keys(verifier_of(op), keys, count, &error);
+        if (status == HR_OK) {
             result = Py_NewRef(Py_None);
         } else {
             raise_verifier_error(state, status, &error);
@@ -352,7 +352,7 @@ token_verifier_replace_keys(PyObject *op, PyObject *object)
 static PyObject *
 token_verifier_cache_info(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    ps_token_cache_info info = ps_verifier_cache_info(verifier_of(op));
+    hr_token_cache_info info = hr_verifier_cache_info(verifier_of(op));
     return PyObject_CallFunction(
         (PyObject *)state_of(op)->cache_info_type, "KKnnn",
         (unsigned long long)info.hits, (unsigned long long)info.misses,
@@ -363,7 +363,7 @@ token_verifier_cache_info(PyObject *op, PyObject *Py_UNUSED(ignored))
 static PyObject *
 token_verifier_cache_clear(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    ps_verifier_cache_clear(verifier_of(op));
+    hr_verifier_cache_clear(verifier_of(op));
     Py_RETURN_NONE;
 }
 
@@ -452,7 +452,7 @@ static PyType_Slot token_verifier_slots[] = {
 };
 
 static PyType_Spec token_verifier_spec = {
-    .name = "penstock._core.TokenVerifier",
+    .name = "headrace._core.TokenVerifier",
     .basicsize = sizeof(TokenVerifierObject),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = token_verifier_slots,
@@ -478,7 +478,7 @@ cache_info_setup(core_state *state)
         return -1;
     }
     state->cache_info_type = (PyTypeObject *)type;
-    PyObject *module = PyUnicode_FromString("penstock");
+    PyObject *module = PyUnicode_FromString("headrace");
     int result = module != NULL
                      ? PyObject_SetAttrString(type, "__module__", module)
                      : -1;

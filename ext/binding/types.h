@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The structs of all Python types, for the files that take one another's
  * objects (the gate takes all of them). */
-#ifndef PS_BINDING_TYPES_H
-#define PS_BINDING_TYPES_H
+#ifndef HR_BINDING_TYPES_H
+#define HR_BINDING_TYPES_H
 
 #include "state.h"
 
@@ -14,38 +14,38 @@
 
 typedef struct KeyObject {
     PyObject_HEAD
-    ps_key *key; /* one reference */
+    hr_key *key; /* one reference */
 } KeyObject;
 
 typedef struct TokenVerifierObject {
     PyObject_HEAD
-    ps_verifier *verifier; /* owned */
+    hr_verifier *verifier; /* owned */
 } TokenVerifierObject;
 
 typedef struct TokenObject {
     PyObject_HEAD
-    ps_token *token; /* one reference */
+    hr_token *token; /* one reference */
 } TokenObject;
 
 typedef struct PathFilterObject {
     PyObject_HEAD
-    ps_path_filter *filter; /* owned */
+    hr_path_filter *filter; /* owned */
     PyObject *words;        /* tuple: the label of each number, interned */
 } PathFilterObject;
 
 typedef struct FingerprintObject {
     PyObject_HEAD
-    ps_fingerprint fingerprint;
+    hr_fingerprint fingerprint;
 } FingerprintObject;
 
 typedef struct FingerprintCookieObject {
     PyObject_HEAD
-    ps_fingerprint_cookie *cookie; /* owned */
+    hr_fingerprint_cookie *cookie; /* owned */
 } FingerprintCookieObject;
 
 typedef struct EventSinkObject {
     PyObject_HEAD
-    ps_sink *sink;       /* one reference */
+    hr_sink *sink;       /* one reference */
     PyObject *weakrefs;  /* for the exit hook, which keeps none alive */
     double exit_timeout; /* seconds */
     bool captures;       /* the target is memory */
@@ -56,10 +56,10 @@ typedef struct EventSinkObject {
 void event_sink_log(EventSinkObject *sink);
 
 /* New Token around `token`, whose reference it takes over, on failure too. */
-PyObject *token_from_core_steal(core_state *state, ps_token *token);
+PyObject *token_from_core_steal(core_state *state, hr_token *token);
 
 /* New Fingerprint, a copy. */
 PyObject *fingerprint_from_core(core_state *state,
-                                const ps_fingerprint *fingerprint);
+                                const hr_fingerprint *fingerprint);
 
 #endif

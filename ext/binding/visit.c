@@ -125,7 +125,7 @@ visit_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     (void)visit_clear(op);
-    ps_visit_fini(&self->visit);
+    hr_visit_fini(&self->visit);
     Py_CLEAR(self->method);
     Py_CLEAR(self->path);
     Py_CLEAR(self->route);
@@ -143,10 +143,10 @@ visit_dealloc(PyObject *op)
 void
 visit_entered(VisitObject *self)
 {
-    const ps_visit *visit = &self->visit;
+    const hr_visit *visit = &self->visit;
     bool refused = self->gate->required[visit->label] &&
                    visit->token == NULL &&
-                   !ps_span_equal(visit->method, PS_SPAN("OPTIONS"));
+                   !hr_span_equal(visit->method, HR_SPAN("OPTIONS"));
     bool candidate = visit->has_fingerprint &&
                      (visit->is_new || visit->fingerprint.reissue);
     self->is_refused = Py_NewRef(refused ? Py_True : Py_False);
@@ -156,19 +156,19 @@ visit_entered(VisitObject *self)
 /* --- fields ------------------------------------------------------------ */
 
 bool
-visit_field_is_reserved(ps_span name)
+visit_field_is_reserved(hr_span name)
 {
-    static const ps_span NAMES[] = {
+    static const hr_span NAMES[] = {
         {"label", 5},      {"method", 6},       {"path", 4},
         {"route", 5},      {"status", 6},       {"duration_us", 11},
         {"user", 4},       {"fingerprint", 11}, {"new", 3},
         {"reason", 6},     {"agent", 5},
 #define X(name, word) {word, sizeof(word) - 1},
-        PS_EXTRA_FIELDS(X)
+        HR_EXTRA_FIELDS(X)
 #undef X
     };
     for (size_t i = 0; i < Py_ARRAY_LENGTH(NAMES); i++) {
-        if (ps_span_equal(name, NAMES[i])) {
+        if (hr_span_equal(name, NAMES[i])) {
             return true;
         }
     }
@@ -196,11 +196,11 @@ visit_add(PyObject *op, PyObject *dict)
         Py_XDECREF(merged);
         return NULL;
     }
-    if (PyDict_GET_SIZE(merged) > PS_VISIT_FIELDS_MAX) {
+    if (PyDict_GET_SIZE(merged) > HR_VISIT_FIELDS_MAX) {
         Py_DECREF(merged);
         PyErr_Format(PyExc_ValueError,
                      "a request's event takes at most %d added fields",
-                     PS_VISIT_FIELDS_MAX);
+                     HR_VISIT_FIELDS_MAX);
         return NULL;
     }
     Py_XSETREF(self->fields, merged);
@@ -252,7 +252,7 @@ get_token(PyObject *op, void *Py_UNUSED(closure))
     }
     if (self->token == NULL) {
         self->token = token_from_core_steal(
-            state_of(op), ps_token_retain(self->visit.token));
+            state_of(op), hr_token_retain(self->visit.token));
     }
     return Py_XNewRef(self->token);
 }
@@ -276,8 +276,8 @@ static PyObject *
 get_reason(PyObject *op, void *Py_UNUSED(closure))
 {
     VisitObject *self = (VisitObject *)op;
-    ps_status reason = self->visit.reason;
-    if (reason == PS_OK || reason == PS_ABSENT) {
+    hr_status reason = self->visit.reason;
+    if (reason == HR_OK || reason == HR_ABSENT) {
         Py_RETURN_NONE;
     }
     return Py_NewRef(state_of(op)->words[reason]);
@@ -317,7 +317,7 @@ get_is_new(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 get_agent(PyObject *op, void *Py_UNUSED(closure))
 {
-    ps_span word = ps_agent_word(((VisitObject *)op)->visit.agent);
+    hr_span word = hr_agent_word(((VisitObject *)op)->visit.agent);
     if (word.ptr == NULL) {
         Py_RETURN_NONE;
     }
@@ -328,13 +328,13 @@ static PyObject *
 get_elapsed(PyObject *op, void *Py_UNUSED(closure))
 {
     return PyFloat_FromDouble(
-        (double)ps_visit_elapsed_ns(&((VisitObject *)op)->visit) * 1e-9);
+        (double)hr_visit_elapsed_ns(&((VisitObject *)op)->visit) * 1e-9);
 }
 
 static PyObject *
 get_method(PyObject *op, void *Py_UNUSED(closure))
 {
-    ps_span method = ((VisitObject *)op)->visit.method;
+    hr_span method = ((VisitObject *)op)->visit.method;
     return PyUnicode_DecodeUTF8(method.ptr, (Py_ssize_t)method.len, "replace");
 }
 
@@ -345,7 +345,7 @@ get_path(PyObject *op, void *Py_UNUSED(closure))
     if (self->event_path != NULL) {
         return Py_NewRef(self->event_path);
     }
-    ps_span path = self->visit.path;
+    hr_span path = self->visit.path;
     return PyUnicode_DecodeUTF8(path.ptr, (Py_ssize_t)path.len,
                                 "surrogatepass");
 }
@@ -414,7 +414,7 @@ visit_repr(PyObject *op)
     VisitObject *self = (VisitObject *)op;
     /* neither user nor fingerprint: reprs end up in logs */
     return PyUnicode_FromFormat(
-        "<penstock.Visit %R%s%s%s>",
+        "<headrace.Visit %R%s%s%s>",
         PyTuple_GET_ITEM(self->gate->words, (Py_ssize_t)self->visit.label),
         self->visit.token != NULL ? " token" : "",
         self->visit.has_fingerprint ? " fingerprint" : "",
@@ -489,7 +489,7 @@ static PyType_Slot visit_slots[] = {
 };
 
 static PyType_Spec visit_spec = {
-    .name = "penstock.Visit",
+    .name = "headrace.Visit",
     .basicsize = sizeof(VisitObject),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
              Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_DISALLOW_INSTANTIATION,

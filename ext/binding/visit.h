@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The struct behind Gate and Visit, shared by gate.c, visit.c and
  * visit_finish.c only. */
-#ifndef PS_BINDING_VISIT_H
-#define PS_BINDING_VISIT_H
+#ifndef HR_BINDING_VISIT_H
+#define HR_BINDING_VISIT_H
 
 #include "request.h"
 #include "types.h"
@@ -10,12 +10,12 @@
 #include "../core/gate.h"
 
 /* Fields that Visit.add takes: with those of the request they stay below
- * PS_EVENT_FIELDS_MAX. */
-#define PS_VISIT_FIELDS_MAX 40
+ * HR_EVENT_FIELDS_MAX. */
+#define HR_VISIT_FIELDS_MAX 40
 
 typedef struct GateObject {
     PyObject_HEAD
-    ps_gate *gate;           /* owned; borrows from the four parts below */
+    hr_gate *gate;           /* owned; borrows from the four parts below */
     PyObject *verifier;      /* TokenVerifier or None */
     PyObject *paths;         /* PathFilter or None */
     PyObject *fingerprint;   /* FingerprintCookie or None */
@@ -27,16 +27,16 @@ typedef struct GateObject {
     PyObject *require_token; /* tuple of str */
     PyObject *user_claims;   /* tuple of str */
     PyObject *event_fields;  /* tuple of str */
-    bool required[PS_LABELS_MAX]; /* by label: 401 without a token */
+    bool required[HR_LABELS_MAX]; /* by label: 401 without a token */
     bool hash_ids;
-    ps_mode mode;
-    ps_mode gpc;
+    hr_mode mode;
+    hr_mode gpc;
     unsigned trusted_proxies;
 } GateObject;
 
 typedef struct VisitObject {
     PyObject_HEAD
-    ps_visit visit;
+    hr_visit visit;
     GateObject *gate;      /* strong */
     PyObject *source;      /* environ or scope; NULL once finished */
     PyObject *method;      /* owners of visit.method and visit.path, */
@@ -57,10 +57,10 @@ typedef struct VisitObject {
 } VisitObject;
 
 /* A new visit with nothing in it but `gate` and `source`; the caller lets
- * ps_gate_enter fill in `visit` at once. NULL with MemoryError. */
+ * hr_gate_enter fill in `visit` at once. NULL with MemoryError. */
 VisitObject *visit_new(core_state *state, GateObject *gate, PyObject *source);
 
-/* What can be said once ps_gate_enter has filled in `visit`. */
+/* What can be said once hr_gate_enter has filled in `visit`. */
 void visit_entered(VisitObject *self);
 
 /* Which header the gate looks for a token in. */
@@ -68,7 +68,7 @@ header_name gate_token_header(const GateObject *self);
 
 /* Names that Visit.add refuses: those of every event and of `request` events.
  */
-bool visit_field_is_reserved(ps_span name);
+bool visit_field_is_reserved(hr_span name);
 
 /* Visit.finish: METH_FASTCALL | METH_KEYWORDS. */
 PyObject *visit_finish(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
@@ -84,7 +84,7 @@ int gate_configure(GateObject *self, core_state *state, PyObject *args,
                    PyObject *kwargs);
 
 /* "cookie", "derived", "off" or None (`fallback`). -1 with ValueError. */
-int mode_from_object(PyObject *object, const char *setting, ps_mode fallback,
-                     ps_mode *mode);
+int mode_from_object(PyObject *object, const char *setting, hr_mode fallback,
+                     hr_mode *mode);
 
 #endif

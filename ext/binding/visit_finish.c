@@ -19,7 +19,7 @@ is_text(PyObject *object)
 /* Takes one response header into account; false when it is no pair of str or
  * bytes. */
 static bool
-see_pair(PyObject *pair, ps_shared_cache *seen, int64_t now)
+see_pair(PyObject *pair, hr_shared_cache *seen, int64_t now)
 {
     PyObject *fast = PySequence_Fast(pair, "a header is a pair");
     if (fast == NULL || PySequence_Fast_GET_SIZE(fast) != 2) {
@@ -30,7 +30,7 @@ see_pair(PyObject *pair, ps_shared_cache *seen, int64_t now)
     PyObject *value = PySequence_Fast_GET_ITEM(fast, 1);
     bool readable = is_text(name) && is_text(value);
     if (readable) {
-        ps_shared_cache_see(seen, text_bytes(name), text_bytes(value), now);
+        hr_shared_cache_see(seen, text_bytes(name), text_bytes(value), now);
     }
     Py_DECREF(fast);
     return readable;
@@ -41,8 +41,8 @@ see_pair(PyObject *pair, ps_shared_cache *seen, int64_t now)
 static bool
 shared_cache_may_keep(PyObject *headers)
 {
-    ps_shared_cache seen = {0};
-    int64_t now = ps_clock_wall_ms() / 1000;
+    hr_shared_cache seen = {0};
+    int64_t now = hr_clock_wall_ms() / 1000;
     PyObject *pairs = NULL;
     bool readable = true;
     if (PyDict_Check(headers)) {
@@ -68,7 +68,7 @@ shared_cache_may_keep(PyObject *headers)
         PyErr_Clear();
         readable = false;
     }
-    return !readable || iterator == NULL || ps_shared_cache_may_keep(&seen);
+    return !readable || iterator == NULL || hr_shared_cache_may_keep(&seen);
 }
 
 /* [("Set-Cookie", value)], or [(b"set-cookie", value)] for ASGI. */
@@ -111,19 +111,19 @@ user_text(PyObject *user)
 }
 
 /* UTF-8 of a str; absent for NULL and for what UTF-8 cannot hold. */
-static ps_span
+static hr_span
 utf8_of(PyObject *text)
 {
     Py_ssize_t size;
     if (text == NULL) {
-        return PS_NO_SPAN;
+        return HR_NO_SPAN;
     }
     const char *bytes = PyUnicode_AsUTF8AndSize(text, &size);
     if (bytes == NULL) {
         PyErr_Clear();
-        return PS_NO_SPAN;
+        return HR_NO_SPAN;
     }
-    return (ps_span){bytes, (size_t)size};
+    return (hr_span){bytes, (size_t)size};
 }
 
 /* What belongs to the visit, held for the length of one finish: nothing that
@@ -164,8 +164,8 @@ drop_visit(held_visit *held)
 
 /* Runs no Python code. */
 static size_t
-record(VisitObject *self, const held_visit *held, ps_outcome *outcome,
-       char set_cookie[PS_SET_COOKIE_MAX])
+record(VisitObject *self, const held_visit *held, hr_outcome *outcome,
+       char set_cookie[HR_SET_COOKIE_MAX])
 {
     core_state *state = state_of((PyObject *)self);
     event_fields fields;
@@ -184,7 +184,7 @@ record(VisitObject *self, const held_visit *held, ps_outcome *outcome,
     outcome->fields = fields.fields;
     outcome->field_count = fields.count;
     request_source source;
-    ps_request request;
+    hr_request request;
     if (self->is_scope) {
         request_from_scope(state, held->source, gate_token_header(self->gate),
                            &source, &request);
@@ -193,7 +193,7 @@ record(VisitObject *self, const held_visit *held, ps_outcome *outcome,
                              gate_token_header(self->gate), &source, &request);
     }
     request.request_id = utf8_of(held->request_id);
-    size_t length = ps_gate_finish(self->gate->gate, &self->visit, &request,
+    size_t length = hr_gate_finish(self->gate->gate, &self->visit, &request,
                                    outcome, set_cookie);
     request_source_fini(&source);
     event_fields_clear(&fields);
@@ -207,10 +207,10 @@ static PyObject *
 finish(VisitObject *self, int status, PyObject *headers, PyObject *user)
 {
     PyObject *user_str = user_text(user);
-    ps_outcome outcome = {.status = status, .user = utf8_of(user_str)};
+    hr_outcome outcome = {.status = status, .user = utf8_of(user_str)};
     outcome.hand_out =
         headers != NULL && headers != Py_None &&
-        ps_gate_may_set_cookie(self->gate->gate, &self->visit, status,
+        hr_gate_may_set_cookie(self->gate->gate, &self->visit, status,
                                outcome.user.ptr != NULL) &&
         !shared_cache_may_keep(headers);
     held_visit held;
@@ -218,7 +218,7 @@ finish(VisitObject *self, int status, PyObject *headers, PyObject *user)
         Py_XDECREF(user_str);
         return PyList_New(0);
     }
-    char set_cookie[PS_SET_COOKIE_MAX];
+    char set_cookie[HR_SET_COOKIE_MAX];
     size_t length = record(self, &held, &outcome, set_cookie);
     drop_visit(&held);
     Py_XDECREF(user_str);

@@ -7,37 +7,37 @@
 #include <stdint.h>
 
 static bool
-stands_at(ps_span text, size_t at, ps_span word)
+stands_at(hr_span text, size_t at, hr_span word)
 {
     return text.len - at >= word.len &&
-           ps_span_equal_nocase((ps_span){text.ptr + at, word.len}, word);
+           hr_span_equal_nocase((hr_span){text.ptr + at, word.len}, word);
 }
 
 /* "CUBOT" makes telephones. */
 static bool
-is_cubot(ps_span text, size_t at)
+is_cubot(hr_span text, size_t at)
 {
-    return at >= 2 && stands_at(text, at - 2, PS_SPAN("cubot"));
+    return at >= 2 && stands_at(text, at - 2, HR_SPAN("cubot"));
 }
 
 static bool
-word_stands_at(ps_span text, size_t at)
+word_stands_at(hr_span text, size_t at)
 {
-    switch (ps_lower(text.ptr[at])) {
+    switch (hr_lower(text.ptr[at])) {
     case 'b':
-        return stands_at(text, at, PS_SPAN("bot")) && !is_cubot(text, at);
+        return stands_at(text, at, HR_SPAN("bot")) && !is_cubot(text, at);
     case 'c':
-        return stands_at(text, at, PS_SPAN("crawl"));
+        return stands_at(text, at, HR_SPAN("crawl"));
     case 'f':
-        return stands_at(text, at, PS_SPAN("facebookexternalhit"));
+        return stands_at(text, at, HR_SPAN("facebookexternalhit"));
     case 'h':
-        return stands_at(text, at, PS_SPAN("headless"));
+        return stands_at(text, at, HR_SPAN("headless"));
     case 'l':
-        return stands_at(text, at, PS_SPAN("lighthouse"));
+        return stands_at(text, at, HR_SPAN("lighthouse"));
     case 's':
-        return stands_at(text, at, PS_SPAN("spider")) ||
-               stands_at(text, at, PS_SPAN("slurp")) ||
-               stands_at(text, at, PS_SPAN("scrapy"));
+        return stands_at(text, at, HR_SPAN("spider")) ||
+               stands_at(text, at, HR_SPAN("slurp")) ||
+               stands_at(text, at, HR_SPAN("scrapy"));
     default:
         return false;
     }
@@ -48,7 +48,7 @@ typedef uint8_t block __attribute__((vector_size(32)));
 /* Is there a word at a byte of the block at text[at] for which `starts` has
  * 0xff? */
 static bool
-word_stands_in(ps_span text, size_t at, const uint64_t starts[4])
+word_stands_in(hr_span text, size_t at, const uint64_t starts[4])
 {
     for (size_t i = 0; i < sizeof(block); i += sizeof(*starts)) {
         uint64_t left = starts[i / sizeof(*starts)];
@@ -69,7 +69,7 @@ word_stands_in(ps_span text, size_t at, const uint64_t starts[4])
 /* Is there a word that begins in the block at text[at]? The two bytes behind
  * the block are read too. */
 static inline __attribute__((always_inline)) bool
-block_has_word(ps_span text, size_t at)
+block_has_word(hr_span text, size_t at)
 {
     block first;
     block second;
@@ -103,7 +103,7 @@ block_has_word(ps_span text, size_t at)
 
 /* For a text of REACH bytes and more. */
 static inline __attribute__((always_inline)) bool
-has_word(ps_span text)
+has_word(hr_span text)
 {
     size_t last = text.len - REACH;
     for (size_t i = 0; i < last; i += sizeof(block)) {
@@ -116,21 +116,21 @@ has_word(ps_span text)
 
 #if defined(__x86_64__)
 __attribute__((target("avx2"))) static bool
-has_word_avx2(ps_span text)
+has_word_avx2(hr_span text)
 {
     return has_word(text);
 }
 #endif
 
 bool
-ps_agent_is_bot(ps_span user_agent)
+hr_agent_is_bot(hr_span user_agent)
 {
     char padded[REACH] = {0};
     if (user_agent.len < REACH) { /* no word begins in the zeros */
         if (user_agent.len != 0) {
             memcpy(padded, user_agent.ptr, user_agent.len);
         }
-        user_agent = (ps_span){padded, REACH};
+        user_agent = (hr_span){padded, REACH};
     }
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2")) {
@@ -141,21 +141,21 @@ ps_agent_is_bot(ps_span user_agent)
 }
 
 bool
-ps_agent_is_prefetch(ps_span purpose)
+hr_agent_is_prefetch(hr_span purpose)
 {
-    return ps_span_contains_nocase(purpose, PS_SPAN("prefetch"));
+    return hr_span_contains_nocase(purpose, HR_SPAN("prefetch"));
 }
 
-ps_span
-ps_agent_word(ps_agent agent)
+hr_span
+hr_agent_word(hr_agent agent)
 {
     switch (agent) {
-    case PS_AGENT_BOT:
-        return PS_SPAN("bot");
-    case PS_AGENT_PREFETCH:
-        return PS_SPAN("prefetch");
-    case PS_AGENT_BROWSER:
+    case HR_AGENT_BOT:
+        return HR_SPAN("bot");
+    case HR_AGENT_PREFETCH:
+        return HR_SPAN("prefetch");
+    case HR_AGENT_BROWSER:
         break;
     }
-    return PS_NO_SPAN;
+    return HR_NO_SPAN;
 }

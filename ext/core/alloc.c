@@ -6,14 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef PS_ALLOC_TEST
+#ifdef HR_ALLOC_TEST
 static size_t calls;
 static size_t fail_at;
 static int fail_for_good;
 static void (*free_seen)(const void *block);
 
 size_t
-ps_alloc_fail_at(size_t n, int for_good)
+hr_alloc_fail_at(size_t n, int for_good)
 {
     size_t seen = calls;
     calls = 0;
@@ -23,7 +23,7 @@ ps_alloc_fail_at(size_t n, int for_good)
 }
 
 void
-ps_alloc_on_free(void (*seen)(const void *block))
+hr_alloc_on_free(void (*seen)(const void *block))
 {
     free_seen = seen;
 }
@@ -44,13 +44,13 @@ refuse(void)
 #endif
 
 void *
-ps_malloc(size_t size)
+hr_malloc(size_t size)
 {
     return refuse() ? NULL : malloc(size != 0 ? size : 1);
 }
 
 void *
-ps_calloc(size_t count, size_t size)
+hr_calloc(size_t count, size_t size)
 {
     if (size != 0 && count > SIZE_MAX / size) {
         return NULL;
@@ -59,15 +59,15 @@ ps_calloc(size_t count, size_t size)
 }
 
 void *
-ps_realloc(void *block, size_t size)
+hr_realloc(void *block, size_t size)
 {
     return refuse() ? NULL : realloc(block, size != 0 ? size : 1);
 }
 
 void
-ps_free(void *block)
+hr_free(void *block)
 {
-#ifdef PS_ALLOC_TEST
+#ifdef HR_ALLOC_TEST
     if (free_seen != NULL && block != NULL) {
         free_seen(block);
     }
@@ -76,9 +76,9 @@ ps_free(void *block)
 }
 
 char *
-ps_dup(ps_span text)
+hr_dup(hr_span text)
 {
-    char *copy = ps_malloc(text.len + 1);
+    char *copy = hr_malloc(text.len + 1);
     if (copy == NULL) {
         return NULL;
     }

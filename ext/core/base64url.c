@@ -85,7 +85,7 @@ decode_rest(const uint8_t *in, size_t len, size_t at, uint8_t *out,
 {
     __m128i bad = _mm_setzero_si128();
     size_t whole = len & ~(size_t)3;
-    for (; ps_base64url_decoded_size(whole - at) >= STEP_WRITES;
+    for (; hr_base64url_decoded_size(whole - at) >= STEP_WRITES;
          at += STEP_IN) {
         decode_step(in + at, out + at / 4 * 3, &bad);
     }
@@ -153,7 +153,7 @@ decode_wider(const uint8_t *in, size_t len, uint8_t *out, uint32_t *foreign)
 {
     __m256i bad = _mm256_setzero_si256();
     size_t whole = len & ~(size_t)3, at = 0;
-    for (; ps_base64url_decoded_size(whole - at) >= WIDER_WRITES;
+    for (; hr_base64url_decoded_size(whole - at) >= WIDER_WRITES;
          at += WIDER_IN) {
         decode_step_wider(in + at, out + at / 4 * 3, &bad);
     }
@@ -185,8 +185,8 @@ decode_start(const uint8_t *in, size_t len, uint8_t *out, uint32_t *foreign)
 
 #endif
 
-ps_status
-ps_base64url_decode(ps_span text, void *out)
+hr_status
+hr_base64url_decode(hr_span text, void *out)
 {
     const uint8_t *in = (const uint8_t *)text.ptr;
     uint8_t *to = out;
@@ -207,7 +207,7 @@ ps_base64url_decode(ps_span text, void *out)
     }
     uint32_t unused = 0;
     if (left == 1) {
-        return PS_BASE64;
+        return HR_BASE64;
     }
     if (left != 0) {
         uint32_t a = VALUES[in[0]], b = VALUES[in[1]];
@@ -221,11 +221,11 @@ ps_base64url_decode(ps_span text, void *out)
             unused = c & 0x03;
         }
     }
-    return (seen & BAD) != 0 || unused != 0 ? PS_BASE64 : PS_OK;
+    return (seen & BAD) != 0 || unused != 0 ? HR_BASE64 : HR_OK;
 }
 
 void
-ps_base64url_encode(const void *bytes, size_t len, char *out)
+hr_base64url_encode(const void *bytes, size_t len, char *out)
 {
     const uint8_t *in = bytes;
     for (; len >= 3; len -= 3, in += 3, out += 4) {

@@ -6,26 +6,26 @@
 #include "alloc.h"
 
 void
-ps_buf_init(ps_buf *buf, size_t max)
+hr_buf_init(hr_buf *buf, size_t max)
 {
-    *buf = (ps_buf){NULL, 0, 0, max};
+    *buf = (hr_buf){NULL, 0, 0, max};
 }
 
 void
-ps_buf_fini(ps_buf *buf)
+hr_buf_fini(hr_buf *buf)
 {
-    ps_free(buf->ptr);
-    *buf = (ps_buf){NULL, 0, 0, buf->max};
+    hr_free(buf->ptr);
+    *buf = (hr_buf){NULL, 0, 0, buf->max};
 }
 
-ps_status
-ps_buf_reserve(ps_buf *buf, size_t more)
+hr_status
+hr_buf_reserve(hr_buf *buf, size_t more)
 {
     if (more <= buf->cap - buf->len) {
-        return PS_OK;
+        return HR_OK;
     }
     if (more > buf->max - buf->len) {
-        return PS_TOO_BIG;
+        return HR_TOO_BIG;
     }
     size_t need = buf->len + more;
     size_t cap = buf->cap < 256 ? 256 : buf->cap;
@@ -35,21 +35,21 @@ ps_buf_reserve(ps_buf *buf, size_t more)
     if (cap > buf->max) {
         cap = buf->max;
     }
-    char *grown = ps_realloc(buf->ptr, cap);
+    char *grown = hr_realloc(buf->ptr, cap);
     if (grown == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     buf->ptr = grown;
     buf->cap = cap;
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_buf_add(ps_buf *buf, ps_span bytes)
+hr_status
+hr_buf_add(hr_buf *buf, hr_span bytes)
 {
-    ps_status status = ps_buf_reserve(buf, bytes.len);
-    if (status == PS_OK && bytes.len != 0) {
-        ps_buf_put(buf, bytes.ptr, bytes.len);
+    hr_status status = hr_buf_reserve(buf, bytes.len);
+    if (status == HR_OK && bytes.len != 0) {
+        hr_buf_put(buf, bytes.ptr, bytes.len);
     }
     return status;
 }
@@ -62,7 +62,7 @@ static const char PAIRS[] =
     "90919293949596979899";
 
 size_t
-ps_buf_format_number(char out[20], uint64_t number)
+hr_buf_format_number(char out[20], uint64_t number)
 {
     char text[20];
     size_t at = sizeof(text);
@@ -82,7 +82,7 @@ ps_buf_format_number(char out[20], uint64_t number)
 }
 
 void
-ps_buf_put_number(ps_buf *buf, uint64_t number)
+hr_buf_put_number(hr_buf *buf, uint64_t number)
 {
-    buf->len += ps_buf_format_number(buf->ptr + buf->len, number);
+    buf->len += hr_buf_format_number(buf->ptr + buf->len, number);
 }

@@ -8,19 +8,19 @@
 
 /* The registered claims, where they stand. */
 typedef struct registered {
-    const ps_json_member *exp;
-    const ps_json_member *nbf;
-    const ps_json_member *iat;
-    const ps_json_member *iss;
-    const ps_json_member *aud;
-    const ps_json_member *sub;
-    const ps_json_member *jti;
+    const hr_json_member *exp;
+    const hr_json_member *nbf;
+    const hr_json_member *iat;
+    const hr_json_member *iss;
+    const hr_json_member *aud;
+    const hr_json_member *sub;
+    const hr_json_member *jti;
 } registered;
 
 #define CODE(a, b, c) ((uint32_t)(a) << 16 | (uint32_t)(b) << 8 | (c))
 
 static inline void
-note(registered *found, const char *name, const ps_json_member *member)
+note(registered *found, const char *name, const hr_json_member *member)
 {
     const unsigned char *u = (const unsigned char *)name;
     switch (CODE(u[0], u[1], u[2])) {
@@ -54,19 +54,19 @@ note(registered *found, const char *name, const ps_json_member *member)
 #define ESCAPED_NAME_MAX (3 * 6)
 
 static registered
-find_registered(const char *text, const ps_json_member *members, size_t count)
+find_registered(const char *text, const hr_json_member *members, size_t count)
 {
     registered found = {0};
     for (size_t i = 0; i < count; i++) {
-        const ps_json_member *member = &members[i];
-        if ((member->name_flags & PS_JSON_ESCAPED) == 0) {
+        const hr_json_member *member = &members[i];
+        if ((member->name_flags & HR_JSON_ESCAPED) == 0) {
             if (member->name_len == 3) {
                 note(&found, text + member->name, member);
             }
         } else if (member->name_len <= ESCAPED_NAME_MAX) {
             char name[ESCAPED_NAME_MAX];
-            ps_span raw = {text + member->name, member->name_len};
-            if (ps_json_unescape(raw, name) == 3) {
+            hr_span raw = {text + member->name, member->name_len};
+            if (hr_json_unescape(raw, name) == 3) {
                 note(&found, name, member);
             }
         }
@@ -74,48 +74,48 @@ find_registered(const char *text, const ps_json_member *members, size_t count)
     return found;
 }
 
-static inline ps_span
-value_of(const char *text, const ps_json_member *member)
+static inline hr_span
+value_of(const char *text, const hr_json_member *member)
 {
-    return (ps_span){text + member->value, member->value_len};
+    return (hr_span){text + member->value, member->value_len};
 }
 
 /* Digits that fit 64 bits whatever they are. */
 #define PLAIN_DIGITS 18
 
 /* A time: absent, or a number in range. */
-static ps_status
-read_time(const char *text, const ps_json_member *member, bool *has,
+static hr_status
+read_time(const char *text, const hr_json_member *member, bool *has,
           int64_t *seconds)
 {
     *has = member != NULL;
     *seconds = 0;
     if (member == NULL) {
-        return PS_OK;
+        return HR_OK;
     }
-    if (member->kind != PS_JSON_INTEGER && member->kind != PS_JSON_FLOAT) {
-        return PS_CLAIM_TYPE;
+    if (member->kind != HR_JSON_INTEGER && member->kind != HR_JSON_FLOAT) {
+        return HR_CLAIM_TYPE;
     }
-    ps_span number = value_of(text, member);
-    if (member->kind == PS_JSON_INTEGER && number.len <= PLAIN_DIGITS &&
+    hr_span number = value_of(text, member);
+    if (member->kind == HR_JSON_INTEGER && number.len <= PLAIN_DIGITS &&
         number.ptr[0] != '-') {
         /* as nearly always */
-        *seconds = (int64_t)ps_json_digits(number.ptr, number.len);
-        return PS_OK;
+        *seconds = (int64_t)hr_json_digits(number.ptr, number.len);
+        return HR_OK;
     }
-    if ((member->flags & PS_JSON_HUGE) != 0 ||
-        !ps_json_whole(number, seconds) || *seconds < 0 ||
-        (number.ptr[0] == '-' && !ps_json_same_number(number, PS_SPAN("0")))) {
-        return PS_CLAIM_TYPE;
+    if ((member->flags & HR_JSON_HUGE) != 0 ||
+        !hr_json_whole(number, seconds) || *seconds < 0 ||
+        (number.ptr[0] == '-' && !hr_json_same_number(number, HR_SPAN("0")))) {
+        return HR_CLAIM_TYPE;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 static bool
-is_one_of(ps_span text, unsigned flags, const ps_span *list, size_t count)
+is_one_of(hr_span text, unsigned flags, const hr_span *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        if (ps_json_same_string(text, flags, list[i])) {
+        if (hr_json_same_string(text, flags, list[i])) {
             return true;
         }
     }
@@ -123,241 +123,241 @@ is_one_of(ps_span text, unsigned flags, const ps_span *list, size_t count)
 }
 
 /* A string, or an array of strings; one of them is expected. */
-static ps_status
-check_audience(const ps_claim_rules *rules, const char *text,
-               const ps_json_member *aud)
+static hr_status
+check_audience(const hr_claim_rules *rules, const char *text,
+               const hr_json_member *aud)
 {
-    bool none = aud == NULL || aud->kind == PS_JSON_NULL;
+    bool none = aud == NULL || aud->kind == HR_JSON_NULL;
     if (rules->audience_count == 0) {
-        return none ? PS_OK : PS_AUDIENCE;
+        return none ? HR_OK : HR_AUDIENCE;
     }
     if (none) {
-        return PS_MISSING_CLAIM;
+        return HR_MISSING_CLAIM;
     }
-    if (aud->kind == PS_JSON_STRING) {
+    if (aud->kind == HR_JSON_STRING) {
         return is_one_of(value_of(text, aud), aud->flags, rules->audience,
                          rules->audience_count)
-                   ? PS_OK
-                   : PS_AUDIENCE;
+                   ? HR_OK
+                   : HR_AUDIENCE;
     }
-    if (aud->kind != PS_JSON_ARRAY) {
-        return PS_AUDIENCE;
+    if (aud->kind != HR_JSON_ARRAY) {
+        return HR_AUDIENCE;
     }
-    ps_json json;
-    ps_json_init(&json, value_of(text, aud));
-    (void)ps_json_next(&json);
+    hr_json json;
+    hr_json_init(&json, value_of(text, aud));
+    (void)hr_json_next(&json);
     bool match = false;
-    ps_json_kind kind;
-    while ((kind = ps_json_next(&json)) == PS_JSON_STRING) {
+    hr_json_kind kind;
+    while ((kind = hr_json_next(&json)) == HR_JSON_STRING) {
         match |= is_one_of(json.text, json.flags, rules->audience,
                            rules->audience_count);
     }
-    return match && kind == PS_JSON_CLOSE ? PS_OK : PS_AUDIENCE;
+    return match && kind == HR_JSON_CLOSE ? HR_OK : HR_AUDIENCE;
 }
 
-static ps_status
-check_issuer(const ps_claim_rules *rules, const char *text,
-             const ps_json_member *iss)
+static hr_status
+check_issuer(const hr_claim_rules *rules, const char *text,
+             const hr_json_member *iss)
 {
     if (rules->issuer_count == 0) {
-        return PS_OK;
+        return HR_OK;
     }
     if (iss == NULL) {
-        return PS_MISSING_CLAIM;
+        return HR_MISSING_CLAIM;
     }
-    return iss->kind == PS_JSON_STRING &&
+    return iss->kind == HR_JSON_STRING &&
                    is_one_of(value_of(text, iss), iss->flags, rules->issuer,
                              rules->issuer_count)
-               ? PS_OK
-               : PS_ISSUER;
+               ? HR_OK
+               : HR_ISSUER;
 }
 
-static ps_status
-check_subject(const ps_claim_rules *rules, const char *text,
-              const ps_json_member *sub)
+static hr_status
+check_subject(const hr_claim_rules *rules, const char *text,
+              const hr_json_member *sub)
 {
     if (sub == NULL) {
-        return rules->subject.ptr != NULL ? PS_MISSING_CLAIM : PS_OK;
+        return rules->subject.ptr != NULL ? HR_MISSING_CLAIM : HR_OK;
     }
-    if (sub->kind != PS_JSON_STRING) {
-        return PS_SUBJECT;
+    if (sub->kind != HR_JSON_STRING) {
+        return HR_SUBJECT;
     }
     return rules->subject.ptr == NULL ||
-                   ps_json_same_string(value_of(text, sub), sub->flags,
+                   hr_json_same_string(value_of(text, sub), sub->flags,
                                        rules->subject)
-               ? PS_OK
-               : PS_SUBJECT;
+               ? HR_OK
+               : HR_SUBJECT;
 }
 
 static bool
-is_value(const char *text, const ps_json_member *member,
-         const ps_expected_value *want)
+is_value(const char *text, const hr_json_member *member,
+         const hr_expected_value *want)
 {
     bool numbers =
-        (member->kind == PS_JSON_INTEGER || member->kind == PS_JSON_FLOAT) &&
-        (want->kind == PS_JSON_INTEGER || want->kind == PS_JSON_FLOAT);
+        (member->kind == HR_JSON_INTEGER || member->kind == HR_JSON_FLOAT) &&
+        (want->kind == HR_JSON_INTEGER || want->kind == HR_JSON_FLOAT);
     if (numbers) {
-        return ps_json_same_number(value_of(text, member), want->text);
+        return hr_json_same_number(value_of(text, member), want->text);
     }
     if (member->kind != want->kind) {
         return false;
     }
-    return want->kind != PS_JSON_STRING ||
-           ps_json_same_string(value_of(text, member), member->flags,
+    return want->kind != HR_JSON_STRING ||
+           hr_json_same_string(value_of(text, member), member->flags,
                                want->text);
 }
 
-static ps_status
-check_expected(const ps_expected *expect, const char *text,
-               const ps_json_member *members, size_t count)
+static hr_status
+check_expected(const hr_expected *expect, const char *text,
+               const hr_json_member *members, size_t count)
 {
-    const ps_json_member *member =
-        ps_json_find(text, members, count, expect->name);
+    const hr_json_member *member =
+        hr_json_find(text, members, count, expect->name);
     if (member == NULL) {
-        return PS_MISSING_CLAIM;
+        return HR_MISSING_CLAIM;
     }
     for (size_t i = 0; i < expect->count; i++) {
         if (is_value(text, member, &expect->values[i])) {
-            return PS_OK;
+            return HR_OK;
         }
     }
-    return PS_UNEXPECTED_VALUE;
+    return HR_UNEXPECTED_VALUE;
 }
 
 /* Without iat nobody can tell how long the token is meant to live: too long
  * if the rest alone is, else the claim is missing. */
-static ps_status
-check_lifetime(const ps_claim_rules *rules, const ps_times *times, double now,
-               ps_span *claim)
+static hr_status
+check_lifetime(const hr_claim_rules *rules, const hr_times *times, double now,
+               hr_span *claim)
 {
     if (rules->max_lifetime < 0) {
-        return PS_OK;
+        return HR_OK;
     }
-    *claim = PS_SPAN("exp");
+    *claim = HR_SPAN("exp");
     if (!times->has_expires) {
-        return PS_MISSING_CLAIM;
+        return HR_MISSING_CLAIM;
     }
     double start = times->has_issued ? (double)times->issued : now;
     if ((double)times->expires - start > rules->max_lifetime) {
-        return PS_LIFETIME;
+        return HR_LIFETIME;
     }
-    *claim = PS_SPAN("iat");
-    return times->has_issued ? PS_OK : PS_MISSING_CLAIM;
+    *claim = HR_SPAN("iat");
+    return times->has_issued ? HR_OK : HR_MISSING_CLAIM;
 }
 
 /* Worded so that a `now` which is no number refuses. */
-ps_status
-ps_claims_check_times(const ps_times *times, double leeway, double now,
-                      ps_span *claim)
+hr_status
+hr_claims_check_times(const hr_times *times, double leeway, double now,
+                      hr_span *claim)
 {
     double latest = now + leeway, earliest = now - leeway;
     if (times->has_issued && !((double)times->issued <= latest)) {
-        *claim = PS_SPAN("iat");
-        return PS_ISSUED_IN_FUTURE;
+        *claim = HR_SPAN("iat");
+        return HR_ISSUED_IN_FUTURE;
     }
     if (times->has_not_before && !((double)times->not_before <= latest)) {
-        *claim = PS_SPAN("nbf");
-        return PS_NOT_YET_VALID;
+        *claim = HR_SPAN("nbf");
+        return HR_NOT_YET_VALID;
     }
     if (times->has_expires && !((double)times->expires > earliest)) {
-        *claim = PS_SPAN("exp");
-        return PS_EXPIRED;
+        *claim = HR_SPAN("exp");
+        return HR_EXPIRED;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
-static ps_status
-read_times(const char *text, const registered *found, ps_times *times,
-           ps_span *claim)
+static hr_status
+read_times(const char *text, const registered *found, hr_times *times,
+           hr_span *claim)
 {
-    *claim = PS_SPAN("iat");
-    ps_status status =
+    *claim = HR_SPAN("iat");
+    hr_status status =
         read_time(text, found->iat, &times->has_issued, &times->issued);
-    if (status == PS_OK) {
-        *claim = PS_SPAN("nbf");
+    if (status == HR_OK) {
+        *claim = HR_SPAN("nbf");
         status = read_time(text, found->nbf, &times->has_not_before,
                            &times->not_before);
     }
-    if (status == PS_OK) {
-        *claim = PS_SPAN("exp");
+    if (status == HR_OK) {
+        *claim = HR_SPAN("exp");
         status =
             read_time(text, found->exp, &times->has_expires, &times->expires);
     }
     return status;
 }
 
-static ps_status
-check_required(const ps_claim_rules *rules, const char *text,
-               const registered *found, const ps_json_member *members,
-               size_t count, ps_span *claim)
+static hr_status
+check_required(const hr_claim_rules *rules, const char *text,
+               const registered *found, const hr_json_member *members,
+               size_t count, hr_span *claim)
 {
     for (size_t i = 0; i < rules->require_count; i++) {
-        ps_span name = rules->require[i];
-        const ps_json_member *member =
-            ps_span_equal(name, PS_SPAN("exp"))
+        hr_span name = rules->require[i];
+        const hr_json_member *member =
+            hr_span_equal(name, HR_SPAN("exp"))
                 ? found->exp
-                : ps_json_find(text, members, count, name);
-        if (member == NULL || member->kind == PS_JSON_NULL) {
+                : hr_json_find(text, members, count, name);
+        if (member == NULL || member->kind == HR_JSON_NULL) {
             *claim = name;
-            return PS_MISSING_CLAIM;
+            return HR_MISSING_CLAIM;
         }
     }
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_claims_check(const ps_claim_rules *rules, const char *text,
-                const ps_json_member *members, size_t count, unsigned flags,
-                double now, ps_times *times, ps_span *claim)
+hr_status
+hr_claims_check(const hr_claim_rules *rules, const char *text,
+                const hr_json_member *members, size_t count, unsigned flags,
+                double now, hr_times *times, hr_span *claim)
 {
     registered found = find_registered(text, members, count);
-    ps_times read;
-    ps_status status =
+    hr_times read;
+    hr_status status =
         check_required(rules, text, &found, members, count, claim);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
     status = read_times(text, &found, &read, claim);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
-    status = ps_claims_check_times(&read, rules->leeway, now, claim);
-    if (status != PS_OK) {
+    status = hr_claims_check_times(&read, rules->leeway, now, claim);
+    if (status != HR_OK) {
         return status;
     }
-    *claim = PS_SPAN("iss");
+    *claim = HR_SPAN("iss");
     status = check_issuer(rules, text, found.iss);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
-    *claim = PS_SPAN("aud");
+    *claim = HR_SPAN("aud");
     status = check_audience(rules, text, found.aud);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
-    *claim = PS_SPAN("sub");
+    *claim = HR_SPAN("sub");
     status = check_subject(rules, text, found.sub);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
-    *claim = PS_SPAN("jti");
-    if (found.jti != NULL && found.jti->kind != PS_JSON_STRING) {
-        return PS_JTI;
+    *claim = HR_SPAN("jti");
+    if (found.jti != NULL && found.jti->kind != HR_JSON_STRING) {
+        return HR_JTI;
     }
     for (size_t i = 0; i < rules->expect_count; i++) {
         *claim = rules->expect[i].name;
         status = check_expected(&rules->expect[i], text, members, count);
-        if (status != PS_OK) {
+        if (status != HR_OK) {
             return status;
         }
     }
     status = check_lifetime(rules, &read, now, claim);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
-    if ((flags & PS_JSON_HUGE) != 0) {
-        return PS_PAYLOAD;
+    if ((flags & HR_JSON_HUGE) != 0) {
+        return HR_PAYLOAD;
     }
     *times = read;
-    return PS_OK;
+    return HR_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The rules about claims, over an indexed payload. */
-#ifndef PS_CLAIMS_H
-#define PS_CLAIMS_H
+#ifndef HR_CLAIMS_H
+#define HR_CLAIMS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,57 +12,57 @@
 #include "status.h"
 
 /* One value that an expected claim may have. */
-typedef struct ps_expected_value {
-    ps_json_kind kind; /* STRING, INTEGER, FLOAT, TRUE, FALSE, NULL */
-    ps_span text;      /* STRING: UTF-8 without escapes; numbers: as in JSON */
-} ps_expected_value;
+typedef struct hr_expected_value {
+    hr_json_kind kind; /* STRING, INTEGER, FLOAT, TRUE, FALSE, NULL */
+    hr_span text;      /* STRING: UTF-8 without escapes; numbers: as in JSON */
+} hr_expected_value;
 
-typedef struct ps_expected {
-    ps_span name;
-    const ps_expected_value *values; /* any of them will do */
+typedef struct hr_expected {
+    hr_span name;
+    const hr_expected_value *values; /* any of them will do */
     size_t count;
-} ps_expected;
+} hr_expected;
 
 /* What a verifier demands. All spans are borrowed. */
-typedef struct ps_claim_rules {
-    const ps_span *audience; /* any of them; count 0: the token has none */
+typedef struct hr_claim_rules {
+    const hr_span *audience; /* any of them; count 0: the token has none */
     size_t audience_count;
-    const ps_span *issuer; /* any of them; count 0: not looked at */
+    const hr_span *issuer; /* any of them; count 0: not looked at */
     size_t issuer_count;
-    ps_span subject; /* absent: only that it is a string */
-    const ps_expected *expect;
+    hr_span subject; /* absent: only that it is a string */
+    const hr_expected *expect;
     size_t expect_count;
-    const ps_span *require;
+    const hr_span *require;
     size_t require_count;
     double leeway;       /* seconds, >= 0 */
     double max_lifetime; /* seconds; below 0: any */
-} ps_claim_rules;
+} hr_claim_rules;
 
 /* The times of a token, whole seconds since the epoch, fractions cut off. */
-typedef struct ps_times {
+typedef struct hr_times {
     int64_t expires;
     int64_t not_before;
     int64_t issued;
     bool has_expires;
     bool has_not_before;
     bool has_issued;
-} ps_times;
+} hr_times;
 
 /* Judges an indexed payload: `text`, its `count` top `members` and the flags
- * that ps_json_index() gave. The first rule that fails decides, in this order:
+ * that hr_json_index() gave. The first rule that fails decides, in this order:
  * required claims, iat, nbf, exp, iss, aud, sub, jti, expected values,
  * lifetime, numbers out of range. OK: `*times` is filled in. Otherwise the
  * reason, and `*claim` is the name of the claim (borrowed from the rules or
  * static). Times are numbers from 0 on, below 2^63. */
-PS_CHECKED ps_status ps_claims_check(const ps_claim_rules *rules,
+HR_CHECKED hr_status hr_claims_check(const hr_claim_rules *rules,
                                      const char *text,
-                                     const ps_json_member *members,
+                                     const hr_json_member *members,
                                      size_t count, unsigned flags, double now,
-                                     ps_times *times, ps_span *claim);
+                                     hr_times *times, hr_span *claim);
 
 /* The rules that time can change, alone: iat, nbf, exp. */
-PS_CHECKED ps_status ps_claims_check_times(const ps_times *times,
+HR_CHECKED hr_status hr_claims_check_times(const hr_times *times,
                                            double leeway, double now,
-                                           ps_span *claim);
+                                           hr_span *claim);
 
 #endif

@@ -8,9 +8,9 @@
 
 /* `text` as a NUL-terminated string for inet_pton. */
 static bool
-copy_literal(ps_span text, char out[PS_ADDRESS_MAX])
+copy_literal(hr_span text, char out[HR_ADDRESS_MAX])
 {
-    if (text.len == 0 || text.len >= PS_ADDRESS_MAX ||
+    if (text.len == 0 || text.len >= HR_ADDRESS_MAX ||
         memchr(text.ptr, '\0', text.len) != NULL) {
         return false;
     }
@@ -20,14 +20,14 @@ copy_literal(ps_span text, char out[PS_ADDRESS_MAX])
 }
 
 /* "192.0.2.1:80" -> "192.0.2.1", "[2001:db8::1]:80" -> "2001:db8::1". */
-static ps_span
-without_port(ps_span entry)
+static hr_span
+without_port(hr_span entry)
 {
     if (entry.len >= 2 && entry.ptr[0] == '[') {
         const char *close = memchr(entry.ptr, ']', entry.len);
         return close == NULL
                    ? entry
-                   : (ps_span){entry.ptr + 1, (size_t)(close - entry.ptr) - 1};
+                   : (hr_span){entry.ptr + 1, (size_t)(close - entry.ptr) - 1};
     }
     const char *colon = entry.len ? memchr(entry.ptr, ':', entry.len) : NULL;
     if (colon != NULL) {
@@ -40,8 +40,8 @@ without_port(ps_span entry)
 }
 
 /* "fe80::1%eth0" -> "fe80::1": a zone is any text, and of no use elsewhere. */
-static ps_span
-without_zone(ps_span address)
+static hr_span
+without_zone(hr_span address)
 {
     const char *zone =
         address.len ? memchr(address.ptr, '%', address.len) : NULL;
@@ -52,9 +52,9 @@ without_zone(ps_span address)
 }
 
 static bool
-is_address(ps_span text)
+is_address(hr_span text)
 {
-    char literal[PS_ADDRESS_MAX];
+    char literal[HR_ADDRESS_MAX];
     unsigned char binary[16];
     return copy_literal(text, literal) &&
            (inet_pton(AF_INET, literal, binary) == 1 ||
@@ -64,7 +64,7 @@ is_address(ps_span text)
 /* The n-th entry from the right of one header; false when it has fewer, then
  * `*n` is how many are still to go. */
 static bool
-entry_from_right(ps_span header, unsigned *n, ps_span *entry)
+entry_from_right(hr_span header, unsigned *n, hr_span *entry)
 {
     size_t end = header.len;
     for (;;) {
@@ -73,7 +73,7 @@ entry_from_right(ps_span header, unsigned *n, ps_span *entry)
             start--;
         }
         if (--*n == 0) {
-            *entry = (ps_span){header.ptr + start, end - start};
+            *entry = (hr_span){header.ptr + start, end - start};
             return true;
         }
         if (start == 0) {
@@ -83,8 +83,8 @@ entry_from_right(ps_span header, unsigned *n, ps_span *entry)
     }
 }
 
-ps_span
-ps_client_address(ps_span peer, const ps_span *forwarded_for, size_t count,
+hr_span
+hr_client_address(hr_span peer, const hr_span *forwarded_for, size_t count,
                   unsigned proxies)
 {
     if (proxies == 0) {
@@ -92,44 +92,44 @@ ps_client_address(ps_span peer, const ps_span *forwarded_for, size_t count,
     }
     unsigned left = proxies;
     while (count-- > 0) {
-        ps_span entry;
+        hr_span entry;
         if (forwarded_for[count].len != 0 &&
             entry_from_right(forwarded_for[count], &left, &entry)) {
-            entry = without_zone(without_port(ps_span_trim(entry)));
-            return is_address(entry) ? entry : PS_NO_SPAN;
+            entry = without_zone(without_port(hr_span_trim(entry)));
+            return is_address(entry) ? entry : HR_NO_SPAN;
         }
     }
-    return PS_NO_SPAN; /* fewer hops than proxies: somebody lies */
+    return HR_NO_SPAN; /* fewer hops than proxies: somebody lies */
 }
 
-ps_span
-ps_address_prefix(ps_span address, char out[PS_ADDRESS_MAX + 4])
+hr_span
+hr_address_prefix(hr_span address, char out[HR_ADDRESS_MAX + 4])
 {
     static const unsigned char MAPPED[12] = {[10] = 0xff, [11] = 0xff};
-    char literal[PS_ADDRESS_MAX];
+    char literal[HR_ADDRESS_MAX];
     unsigned char binary[16];
     if (!copy_literal(without_zone(address), literal)) {
-        return PS_NO_SPAN;
+        return HR_NO_SPAN;
     }
     const unsigned char *v4 = NULL;
     if (inet_pton(AF_INET, literal, binary) == 1) {
         v4 = binary;
     } else if (inet_pton(AF_INET6, literal, binary) != 1) {
-        return PS_NO_SPAN;
+        return HR_NO_SPAN;
     } else if (memcmp(binary, MAPPED, sizeof(MAPPED)) == 0) {
         v4 = binary + 12;
     }
     int length;
     if (v4 != NULL) {
-        length = snprintf(out, PS_ADDRESS_MAX + 4, "%u.%u.%u.0/24",
+        length = snprintf(out, HR_ADDRESS_MAX + 4, "%u.%u.%u.0/24",
                           (unsigned)v4[0], (unsigned)v4[1], (unsigned)v4[2]);
     } else {
         memset(binary + 6, 0, 10);
-        char text[PS_ADDRESS_MAX];
+        char text[HR_ADDRESS_MAX];
         if (inet_ntop(AF_INET6, binary, text, sizeof(text)) == NULL) {
-            return PS_NO_SPAN;
+            return HR_NO_SPAN;
         }
-        length = snprintf(out, PS_ADDRESS_MAX + 4, "%s/48", text);
+        length = snprintf(out, HR_ADDRESS_MAX + 4, "%s/48", text);
     }
-    return (ps_span){out, (size_t)length};
+    return (hr_span){out, (size_t)length};
 }

@@ -4,7 +4,7 @@
 #include <time.h>
 
 int64_t
-ps_clock_wall_ms(void)
+hr_clock_wall_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME_COARSE, &t);
@@ -12,7 +12,7 @@ ps_clock_wall_ms(void)
 }
 
 double
-ps_clock_wall_seconds(void)
+hr_clock_wall_seconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_REALTIME, &t);
@@ -20,7 +20,7 @@ ps_clock_wall_seconds(void)
 }
 
 int64_t
-ps_clock_steady_ns(void)
+hr_clock_steady_ns(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);

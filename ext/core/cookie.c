@@ -7,14 +7,14 @@
 
 /* See blank_at_start: for what is no printable character of ASCII. */
 static size_t
-rare_blank_at_start(ps_span text, ps_cookie_text encoding)
+rare_blank_at_start(hr_span text, hr_cookie_text encoding)
 {
     unsigned char c = (unsigned char)text.ptr[0];
     if (c < 0x80) {
         return c == ' ' || (c >= 0x09 && c <= 0x0D) ||
                (c >= 0x1C && c <= 0x1F);
     }
-    if (encoding == PS_COOKIE_LATIN1) {
+    if (encoding == HR_COOKIE_LATIN1) {
         return c == 0x85 || c == 0xA0;
     }
     unsigned char d = text.len > 1 ? (unsigned char)text.ptr[1] : 0;
@@ -43,7 +43,7 @@ rare_blank_at_start(ps_span text, ps_cookie_text encoding)
 /* Bytes of the white space character that begins at text[0], as str.strip()
  * sees it; 0 when it is none. */
 static inline size_t
-blank_at_start(ps_span text, ps_cookie_text encoding)
+blank_at_start(hr_span text, hr_cookie_text encoding)
 {
     if (text.len == 0 || (text.ptr[0] > ' ' && text.ptr[0] < 0x7F)) {
         return 0;
@@ -54,14 +54,14 @@ blank_at_start(ps_span text, ps_cookie_text encoding)
 /* The same at the end. The first byte of a UTF-8 character is never inside
  * another one, so looking back needs no context. */
 static inline size_t
-blank_at_end(ps_span text, ps_cookie_text encoding)
+blank_at_end(hr_span text, hr_cookie_text encoding)
 {
     if (text.len != 0 && text.ptr[text.len - 1] > ' ' &&
         text.ptr[text.len - 1] < 0x7F) {
         return 0;
     }
     for (size_t size = 1; size <= 3 && size <= text.len; size++) {
-        ps_span tail = ps_span_from(text, text.len - size);
+        hr_span tail = hr_span_from(text, text.len - size);
         if (blank_at_start(tail, encoding) == size) {
             return size;
         }
@@ -69,12 +69,12 @@ blank_at_end(ps_span text, ps_cookie_text encoding)
     return 0;
 }
 
-static ps_span
-strip(ps_span text, ps_cookie_text encoding)
+static hr_span
+strip(hr_span text, hr_cookie_text encoding)
 {
     size_t size;
     while ((size = blank_at_start(text, encoding)) != 0) {
-        text = ps_span_from(text, size);
+        text = hr_span_from(text, size);
     }
     while ((size = blank_at_end(text, encoding)) != 0) {
         text.len -= size;
@@ -83,42 +83,42 @@ strip(ps_span text, ps_cookie_text encoding)
 }
 
 /* What stands after "<name> =" in one piece; absent when it is not ours. */
-static ps_span
-value_of(ps_span piece, ps_span name, ps_cookie_text encoding)
+static hr_span
+value_of(hr_span piece, hr_span name, hr_cookie_text encoding)
 {
     size_t size;
     while ((size = blank_at_start(piece, encoding)) != 0) {
-        piece = ps_span_from(piece, size);
+        piece = hr_span_from(piece, size);
     }
-    if (!ps_span_starts_with(piece, name)) {
-        return PS_NO_SPAN;
+    if (!hr_span_starts_with(piece, name)) {
+        return HR_NO_SPAN;
     }
-    piece = ps_span_from(piece, name.len);
+    piece = hr_span_from(piece, name.len);
     while ((size = blank_at_start(piece, encoding)) != 0) {
-        piece = ps_span_from(piece, size);
+        piece = hr_span_from(piece, size);
     }
     if (piece.len == 0 || piece.ptr[0] != '=') {
-        return PS_NO_SPAN;
+        return HR_NO_SPAN;
     }
-    return strip(ps_span_from(piece, 1), encoding);
+    return strip(hr_span_from(piece, 1), encoding);
 }
 
 bool
-ps_cookie_next(ps_span *rest, ps_span name, ps_cookie_text text,
-               ps_span *value)
+hr_cookie_next(hr_span *rest, hr_span name, hr_cookie_text text,
+               hr_span *value)
 {
     while (rest->len != 0) {
         if (rest->ptr[0] == ';') { /* an empty piece */
-            *rest = ps_span_from(*rest, 1);
+            *rest = hr_span_from(*rest, 1);
             continue;
         }
         const char *semicolon = memchr(rest->ptr, ';', rest->len);
-        ps_span piece = *rest;
+        hr_span piece = *rest;
         if (semicolon == NULL) {
-            *rest = ps_span_from(*rest, rest->len);
+            *rest = hr_span_from(*rest, rest->len);
         } else {
             piece.len = (size_t)(semicolon - rest->ptr);
-            *rest = ps_span_from(*rest, piece.len + 1);
+            *rest = hr_span_from(*rest, piece.len + 1);
         }
         *value = value_of(piece, name, text);
         if (value->ptr != NULL) {
@@ -129,7 +129,7 @@ ps_cookie_next(ps_span *rest, ps_span name, ps_cookie_text text,
 }
 
 static bool
-is_quoted(ps_span value)
+is_quoted(hr_span value)
 {
     return value.len >= 2 && value.ptr[0] == '"' &&
            value.ptr[value.len - 1] == '"';
@@ -137,7 +137,7 @@ is_quoted(ps_span value)
 
 /* Three octal digits, the first at most 3, at text[0]: their number, or -1. */
 static int
-octal_at(ps_span text)
+octal_at(hr_span text)
 {
     if (text.len < 3 || text.ptr[0] < '0' || text.ptr[0] > '3' ||
         text.ptr[1] < '0' || text.ptr[1] > '7' || text.ptr[2] < '0' ||
@@ -148,58 +148,58 @@ octal_at(ps_span text)
            (text.ptr[2] - '0');
 }
 
-ps_status
-ps_cookie_unquote(ps_span value, char *out, size_t size, size_t *length)
+hr_status
+hr_cookie_unquote(hr_span value, char *out, size_t size, size_t *length)
 {
     if (!is_quoted(value)) {
         if (value.len > size) {
-            return PS_TOO_LONG;
+            return HR_TOO_LONG;
         }
         if (value.len != 0) {
             memcpy(out, value.ptr, value.len);
         }
         *length = value.len;
-        return PS_OK;
+        return HR_OK;
     }
-    value = (ps_span){value.ptr + 1, value.len - 2};
+    value = (hr_span){value.ptr + 1, value.len - 2};
     size_t used = 0;
     while (value.len != 0) {
         char c = value.ptr[0];
-        value = ps_span_from(value, 1);
+        value = hr_span_from(value, 1);
         int octal = c == '\\' ? octal_at(value) : -1;
         if (octal >= 0) {
             c = (char)octal;
-            value = ps_span_from(value, 3);
+            value = hr_span_from(value, 3);
         } else if (c == '\\' && value.len != 0 && value.ptr[0] != '\n') {
             c = value.ptr[0];
-            value = ps_span_from(value, 1);
+            value = hr_span_from(value, 1);
         }
         if (used == size) {
-            return PS_TOO_LONG;
+            return HR_TOO_LONG;
         }
         out[used++] = c;
     }
     *length = used;
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_cookie_only(const ps_span *headers, size_t count, ps_span name,
-               ps_cookie_text text, ps_span *value)
+hr_status
+hr_cookie_only(const hr_span *headers, size_t count, hr_span name,
+               hr_cookie_text text, hr_span *value)
 {
-    ps_status status = PS_ABSENT;
+    hr_status status = HR_ABSENT;
     for (size_t i = 0; i < count; i++) {
-        ps_span rest = headers[i];
-        ps_span found;
-        while (ps_cookie_next(&rest, name, text, &found)) {
-            if (status != PS_ABSENT) {
-                return PS_MALFORMED;
+        hr_span rest = headers[i];
+        hr_span found;
+        while (hr_cookie_next(&rest, name, text, &found)) {
+            if (status != HR_ABSENT) {
+                return HR_MALFORMED;
             }
-            status = PS_OK;
+            status = HR_OK;
             if (is_quoted(found)) {
-                found = (ps_span){found.ptr + 1, found.len - 2};
+                found = (hr_span){found.ptr + 1, found.len - 2};
                 if (found.len != 0 && memchr(found.ptr, '\\', found.len)) {
-                    return PS_MALFORMED;
+                    return HR_MALFORMED;
                 }
             }
             *value = found;

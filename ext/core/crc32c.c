@@ -10,7 +10,7 @@
 #endif
 
 uint32_t
-ps_crc32c_portable(uint32_t crc, const void *bytes, size_t len)
+hr_crc32c_portable(uint32_t crc, const void *bytes, size_t len)
 {
     /* The reflected polynomial 0x82F63B78, four bits at a time. */
     static const uint32_t NIBBLE[16] = {
@@ -61,16 +61,16 @@ crc32c_sse42(uint32_t crc, const void *bytes, size_t len)
 }
 
 uint32_t
-ps_crc32c(uint32_t crc, const void *bytes, size_t len)
+hr_crc32c(uint32_t crc, const void *bytes, size_t len)
 {
     if (__builtin_cpu_supports("sse4.2")) {
         return crc32c_sse42(crc, bytes, len);
     }
-    return ps_crc32c_portable(crc, bytes, len);
+    return hr_crc32c_portable(crc, bytes, len);
 }
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_CRC32)
 uint32_t
-ps_crc32c(uint32_t crc, const void *bytes, size_t len)
+hr_crc32c(uint32_t crc, const void *bytes, size_t len)
 {
     const char *p = bytes;
     crc = ~crc;
@@ -90,8 +90,8 @@ ps_crc32c(uint32_t crc, const void *bytes, size_t len)
 }
 #else
 uint32_t
-ps_crc32c(uint32_t crc, const void *bytes, size_t len)
+hr_crc32c(uint32_t crc, const void *bytes, size_t len)
 {
-    return ps_crc32c_portable(crc, bytes, len);
+    return hr_crc32c_portable(crc, bytes, len);
 }
 #endif

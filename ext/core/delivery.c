@@ -4,7 +4,7 @@
  *   MULTI
  *   XADD <stream> MAXLEN ~ <n> * id <producer>-<sequence> kind .. time .. ..
  *   ...                                     one for each waiting event
- *   SET penstock:marker:<producer> <last sequence> EX <7 days>
+ *   SET headrace:marker:<producer> <last sequence> EX <7 days>
  *   EXEC
  *
  * so the marker says at any time which events Redis has. After a break it is
@@ -29,7 +29,7 @@
 #include "redis_error.h"
 
 void
-ps_delivery_explain(delivery *self, ps_span text)
+hr_delivery_explain(delivery *self, hr_span text)
 {
     snprintf(self->detail, sizeof(self->detail), "%.*s",
              (int)(text.len < 150 ? text.len : 150),
@@ -37,24 +37,24 @@ ps_delivery_explain(delivery *self, ps_span text)
 }
 
 void
-ps_delivery_hang_up(delivery *self)
+hr_delivery_hang_up(delivery *self)
 {
-    ps_redis_link_close(self->link);
+    hr_redis_link_close(self->link);
     self->connected = false;
 }
 
 /* The connection cannot be used any more. */
-ps_status
-ps_delivery_give_up(delivery *self, ps_status status)
+hr_status
+hr_delivery_give_up(delivery *self, hr_status status)
 {
-    const char *detail = ps_redis_link_detail(self->link);
+    const char *detail = hr_redis_link_detail(self->link);
     if (detail[0] != '\0') {
-        ps_delivery_explain(self, (ps_span){detail, strlen(detail)});
-    } else if (status == PS_PROTOCOL) {
-        ps_delivery_explain(
-            self, PS_SPAN("a reply of another shape than asked for"));
+        hr_delivery_explain(self, (hr_span){detail, strlen(detail)});
+    } else if (status == HR_PROTOCOL) {
+        hr_delivery_explain(
+            self, HR_SPAN("a reply of another shape than asked for"));
     }
-    ps_delivery_hang_up(self);
+    hr_delivery_hang_up(self);
     return status;
 }
 
@@ -62,71 +62,71 @@ ps_delivery_give_up(delivery *self, ps_status status)
 
 /* Is all there that the marker and the fence need? */
 static bool
-may_fence(const ps_redis_peer *peer)
+may_fence(const hr_redis_peer *peer)
 {
     return peer->may_kill && peer->may_read && peer->may_multi &&
            peer->client_id != 0 && peer->run_id[0] != '\0';
 }
 
-static ps_delivery_level
+static hr_delivery_level
 choose_level(const delivery *self)
 {
-    const ps_redis_peer *peer = &self->peer;
-    if (self->settings.level == PS_DELIVERY_AUTO) {
-        return may_fence(peer)  ? PS_DELIVERY_MARKER
-               : peer->may_eval ? PS_DELIVERY_SCRIPT
-                                : PS_DELIVERY_LEAST;
+    const hr_redis_peer *peer = &self->peer;
+    if (self->settings.level == HR_DELIVERY_AUTO) {
+        return may_fence(peer)  ? HR_DELIVERY_MARKER
+               : peer->may_eval ? HR_DELIVERY_SCRIPT
+                                : HR_DELIVERY_LEAST;
     }
     return self->settings.level;
 }
 
-static ps_status
-connect_and_greet(delivery *self, ps_wake *wake)
+static hr_status
+connect_and_greet(delivery *self, hr_wake *wake)
 {
-    ps_span error = PS_NO_SPAN;
+    hr_span error = HR_NO_SPAN;
     self->detail[0] = '\0';
-    ps_status status = ps_redis_link_open(self->link, wake);
-    if (status == PS_OK) {
+    hr_status status = hr_redis_link_open(self->link, wake);
+    if (status == HR_OK) {
         status =
-            ps_redis_hello(self->link, wake, &self->url,
+            hr_redis_hello(self->link, wake, &self->url,
                            self->settings.client_name, &self->peer, &error);
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         if (error.ptr != NULL) {
-            ps_delivery_explain(self, error);
+            hr_delivery_explain(self, error);
         }
-        return ps_delivery_give_up(self, status);
+        return hr_delivery_give_up(self, status);
     }
     self->level = choose_level(self);
-    if (self->level == PS_DELIVERY_MARKER && !may_fence(&self->peer)) {
+    if (self->level == HR_DELIVERY_MARKER && !may_fence(&self->peer)) {
         /* Asked for by name: rather late than twice. */
-        ps_delivery_explain(
-            self, PS_SPAN("delivery=\"exactly-once\" needs CLIENT ID, CLIENT "
+        hr_delivery_explain(
+            self, HR_SPAN("delivery=\"exactly-once\" needs CLIENT ID, CLIENT "
                           "KILL, INFO, GET, MULTI and EXEC, and one of these "
                           "is refused"));
-        ps_delivery_hang_up(self);
-        return PS_AUTH;
+        hr_delivery_hang_up(self);
+        return HR_AUTH;
     }
     self->form.sessions =
-        self->peer.may_eval ? PS_SESSION_SCRIPT : PS_SESSION_PLAIN;
+        self->peer.may_eval ? HR_SESSION_SCRIPT : HR_SESSION_PLAIN;
     self->connected = true;
-    return PS_OK;
+    return HR_OK;
 }
 
 /* Is the ring's fence another connection to the server we now talk to? */
 static bool
-must_kill(const delivery *self, const ps_ring *ring)
+must_kill(const delivery *self, const hr_ring *ring)
 {
     uint64_t fence = atomic_load(&ring->header->fence_client);
     return fence != 0 && fence != self->peer.client_id &&
            memcmp(ring->header->fence_run_id, self->peer.run_id,
-                  PS_RUN_ID_SIZE) == 0;
+                  HR_RUN_ID_SIZE) == 0;
 }
 
 /* A marker is a bare number, which is format 1. Any later format begins with
  * its own number and a colon. */
 static bool
-parse_marker(ps_span text, uint64_t *sequence)
+parse_marker(hr_span text, uint64_t *sequence)
 {
     uint64_t value = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -141,124 +141,124 @@ parse_marker(ps_span text, uint64_t *sequence)
 }
 
 /* A state of the server that ends the attempt, by what its error means. */
-ps_status
-ps_delivery_refuse(delivery *self, ps_span text)
+hr_status
+hr_delivery_refuse(delivery *self, hr_span text)
 {
-    ps_delivery_explain(self, text);
-    switch (ps_redis_error_class(text)) {
-    case PS_REDIS_RECONNECT:
-        ps_delivery_hang_up(self);
-        return PS_SERVER;
-    case PS_REDIS_AUTH:
-        ps_delivery_hang_up(self);
-        return PS_AUTH;
-    case PS_REDIS_PERMISSION:
-        return PS_AUTH;
-    case PS_REDIS_CLUSTER:
+    hr_delivery_explain(self, text);
+    switch (hr_redis_error_class(text)) {
+    case HR_REDIS_RECONNECT:
+        hr_delivery_hang_up(self);
+        return HR_SERVER;
+    case HR_REDIS_AUTH:
+        hr_delivery_hang_up(self);
+        return HR_AUTH;
+    case HR_REDIS_PERMISSION:
+        return HR_AUTH;
+    case HR_REDIS_CLUSTER:
         snprintf(self->detail, sizeof(self->detail),
                  "Redis Cluster is not supported: %.*s",
                  (int)(text.len < 100 ? text.len : 100), text.ptr);
-        return PS_SERVER;
+        return HR_SERVER;
     default:
-        return PS_SERVER;
+        return HR_SERVER;
     }
 }
 
 /* Makes sure that the last connection of this ring can no longer act, and
  * finds out what it did. */
-static ps_status
-resolve_doubt(delivery *self, ps_ring *ring, ps_wake *wake)
+static hr_status
+resolve_doubt(delivery *self, hr_ring *ring, hr_wake *wake)
 {
     size_t count = 1;
     self->out.len = 0;
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     if (must_kill(self, ring)) {
-        status = ps_redis_command_begin(&self->out, 4);
-        if (status == PS_OK) {
-            status = ps_redis_command_text(&self->out, PS_SPAN("CLIENT"));
+        status = hr_redis_command_begin(&self->out, 4);
+        if (status == HR_OK) {
+            status = hr_redis_command_text(&self->out, HR_SPAN("CLIENT"));
         }
-        if (status == PS_OK) {
-            status = ps_redis_command_text(&self->out, PS_SPAN("KILL"));
+        if (status == HR_OK) {
+            status = hr_redis_command_text(&self->out, HR_SPAN("KILL"));
         }
-        if (status == PS_OK) {
-            status = ps_redis_command_text(&self->out, PS_SPAN("ID"));
+        if (status == HR_OK) {
+            status = hr_redis_command_text(&self->out, HR_SPAN("ID"));
         }
-        if (status == PS_OK) {
-            status = ps_redis_command_number(
+        if (status == HR_OK) {
+            status = hr_redis_command_number(
                 &self->out, atomic_load(&ring->header->fence_client));
         }
         count = 2;
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_begin(&self->out, 2);
+    if (status == HR_OK) {
+        status = hr_redis_command_begin(&self->out, 2);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_text(&self->out, PS_SPAN("GET"));
+    if (status == HR_OK) {
+        status = hr_redis_command_text(&self->out, HR_SPAN("GET"));
     }
-    if (status == PS_OK) {
-        status = ps_redis_batch_marker(ring, &self->out);
+    if (status == HR_OK) {
+        status = hr_redis_batch_marker(ring, &self->out);
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
-    status = ps_redis_link_exchange(self->link, wake,
-                                    (ps_span){self->out.ptr, self->out.len},
+    status = hr_redis_link_exchange(self->link, wake,
+                                    (hr_span){self->out.ptr, self->out.len},
                                     count, NULL);
-    if (status != PS_OK) {
-        return ps_delivery_give_up(self, status);
+    if (status != HR_OK) {
+        return hr_delivery_give_up(self, status);
     }
     size_t nodes;
-    const ps_reply *reply = ps_redis_link_replies(self->link, &nodes);
+    const hr_reply *reply = hr_redis_link_replies(self->link, &nodes);
     for (size_t i = 0; i < nodes; i++) {
-        if (reply[i].type == PS_REPLY_ERROR) {
-            return ps_delivery_refuse(
-                self, ps_redis_link_text(self->link, &reply[i]));
+        if (reply[i].type == HR_REPLY_ERROR) {
+            return hr_delivery_refuse(
+                self, hr_redis_link_text(self->link, &reply[i]));
         }
     }
-    const ps_reply *marker = &reply[count - 1];
-    if (nodes != count || (count == 2 && reply[0].type != PS_REPLY_INTEGER) ||
-        (marker->type != PS_REPLY_STRING && marker->type != PS_REPLY_NIL)) {
-        return ps_delivery_give_up(self, PS_PROTOCOL);
+    const hr_reply *marker = &reply[count - 1];
+    if (nodes != count || (count == 2 && reply[0].type != HR_REPLY_INTEGER) ||
+        (marker->type != HR_REPLY_STRING && marker->type != HR_REPLY_NIL)) {
+        return hr_delivery_give_up(self, HR_PROTOCOL);
     }
-    if (marker->type == PS_REPLY_STRING &&
-        !parse_marker(ps_redis_link_text(self->link, marker), &ring->marker)) {
+    if (marker->type == HR_REPLY_STRING &&
+        !parse_marker(hr_redis_link_text(self->link, marker), &ring->marker)) {
         /* What it says is unknown: rather late than twice. */
-        return ps_delivery_refuse(self, PS_SPAN(PS_MARKER_UNKNOWN));
+        return hr_delivery_refuse(self, HR_SPAN(HR_MARKER_UNKNOWN));
     }
     ring->in_doubt = false;
-    return PS_OK;
+    return HR_OK;
 }
 
 /* From here on, whoever finds this ring knows whom to kill. The id is
  * cleared first: a half-written fence is none, and the old one is dead. */
 static void
-write_fence(const delivery *self, ps_ring *ring)
+write_fence(const delivery *self, hr_ring *ring)
 {
-    ps_ring_header *header = ring->header;
+    hr_ring_header *header = ring->header;
     atomic_store(&header->fence_client, 0);
-    memcpy(header->fence_run_id, self->peer.run_id, PS_RUN_ID_SIZE);
+    memcpy(header->fence_run_id, self->peer.run_id, HR_RUN_ID_SIZE);
     atomic_store(&header->fence_client, self->peer.client_id);
 }
 
 static bool
-is_fenced(const delivery *self, const ps_ring *ring)
+is_fenced(const delivery *self, const hr_ring *ring)
 {
     return atomic_load(&ring->header->fence_client) == self->peer.client_id &&
            memcmp(ring->header->fence_run_id, self->peer.run_id,
-                  PS_RUN_ID_SIZE) == 0;
+                  HR_RUN_ID_SIZE) == 0;
 }
 
 /* ---- one attempt ------------------------------------------------------ */
 
 static void
-measure(const ps_batch *batch, const ps_redis_times *times)
+measure(const hr_batch *batch, const hr_redis_times *times)
 {
-    ps_stats *stats = &batch->ring->header->stats;
-    ps_histogram_add(&stats->round_trip,
+    hr_stats *stats = &batch->ring->header->stats;
+    hr_histogram_add(&stats->round_trip,
                      (uint64_t)(times->last_read_ns - times->first_sent_ns) /
                          1000);
     if (times->first_read_ns > times->last_sent_ns) {
-        ps_histogram_add(
+        hr_histogram_add(
             &stats->server,
             (uint64_t)(times->first_read_ns - times->last_sent_ns) / 1000);
     }
@@ -267,50 +267,50 @@ measure(const ps_batch *batch, const ps_redis_times *times)
 /* What is done at each level: how the batch is written, how many replies it
  * has beside one for each of its commands, how these are judged. */
 static const struct {
-    ps_status (*write)(const ps_redis_form *form, const ps_batch *batch,
-                       const ps_session_touches *touches, ps_buf *out,
-                       ps_redis_written *written);
-    ps_status (*judge)(delivery *self, ps_batch *batch,
-                       const ps_redis_written *written);
+    hr_status (*write)(const hr_redis_form *form, const hr_batch *batch,
+                       const hr_session_touches *touches, hr_buf *out,
+                       hr_redis_written *written);
+    hr_status (*judge)(delivery *self, hr_batch *batch,
+                       const hr_redis_written *written);
 } LEVELS[] = {
-    [PS_DELIVERY_MARKER] = {ps_redis_batch_transaction,
-                            ps_delivery_replies_transaction},
-    [PS_DELIVERY_SCRIPT] = {ps_redis_batch_script, ps_delivery_replies_script},
-    [PS_DELIVERY_LEAST] = {ps_redis_batch_plain, ps_delivery_replies_plain},
+    [HR_DELIVERY_MARKER] = {hr_redis_batch_transaction,
+                            hr_delivery_replies_transaction},
+    [HR_DELIVERY_SCRIPT] = {hr_redis_batch_script, hr_delivery_replies_script},
+    [HR_DELIVERY_LEAST] = {hr_redis_batch_plain, hr_delivery_replies_plain},
 };
 
 static size_t
-count_replies(const delivery *self, const ps_redis_written *written)
+count_replies(const delivery *self, const hr_redis_written *written)
 {
     switch (self->level) {
-    case PS_DELIVERY_MARKER:
+    case HR_DELIVERY_MARKER:
         return written->events + written->sessions + 3;
-    case PS_DELIVERY_SCRIPT:
+    case HR_DELIVERY_SCRIPT:
         return 1;
     default:
         return written->events + written->sessions;
     }
 }
 
-static ps_status
-attempt(delivery *self, ps_batch *batch, ps_wake *wake)
+static hr_status
+attempt(delivery *self, hr_batch *batch, hr_wake *wake)
 {
-    ps_redis_written written;
-    ps_redis_times times;
+    hr_redis_written written;
+    hr_redis_times times;
     self->out.len = 0;
-    ps_session_touch_collect(&self->touches, batch,
-                             ps_clock_wall_ms() - PS_SESSION_TTL_S * 1000);
-    ps_status status = LEVELS[self->level].write(
+    hr_session_touch_collect(&self->touches, batch,
+                             hr_clock_wall_ms() - HR_SESSION_TTL_S * 1000);
+    hr_status status = LEVELS[self->level].write(
         &self->form, batch, &self->touches, &self->out, &written);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
     batch->ring->in_doubt = true;
-    status = ps_redis_link_exchange(self->link, wake,
-                                    (ps_span){self->out.ptr, self->out.len},
+    status = hr_redis_link_exchange(self->link, wake,
+                                    (hr_span){self->out.ptr, self->out.len},
                                     count_replies(self, &written), &times);
-    if (status != PS_OK) {
-        return ps_delivery_give_up(self, status);
+    if (status != HR_OK) {
+        return hr_delivery_give_up(self, status);
     }
     measure(batch, &times);
     return LEVELS[self->level].judge(self, batch, &written);
@@ -319,73 +319,73 @@ attempt(delivery *self, ps_batch *batch, ps_wake *wake)
 /* ---- the target ------------------------------------------------------- */
 
 static delivery *
-of(ps_target *target)
+of(hr_target *target)
 {
     return (delivery *)(void *)target;
 }
 
-static ps_status
-delivery_deliver(ps_target *target, ps_batch *batch, ps_wake *wake)
+static hr_status
+delivery_deliver(hr_target *target, hr_batch *batch, hr_wake *wake)
 {
     delivery *self = of(target);
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     if (!self->connected) {
         status = connect_and_greet(self, wake);
     }
-    while (status == PS_OK && batch->waiting != 0) {
-        if (self->level == PS_DELIVERY_MARKER &&
+    while (status == HR_OK && batch->waiting != 0) {
+        if (self->level == HR_DELIVERY_MARKER &&
             !is_fenced(self, batch->ring)) {
             if (batch->ring->in_doubt) {
                 status = resolve_doubt(self, batch->ring, wake);
             }
-            if (status == PS_OK) {
+            if (status == HR_OK) {
                 write_fence(self, batch->ring);
             }
         }
-        for (size_t i = 0; i < batch->count && status == PS_OK; i++) {
-            if (batch->events[i].state == PS_EVENT_WAITING &&
+        for (size_t i = 0; i < batch->count && status == HR_OK; i++) {
+            if (batch->events[i].state == HR_EVENT_WAITING &&
                 batch->events[i].sequence <= batch->ring->marker) {
-                ps_batch_settle(batch, i, PS_EVENT_DELIVERED);
+                hr_batch_settle(batch, i, HR_EVENT_DELIVERED);
             }
         }
-        if (status == PS_OK && batch->waiting != 0) {
+        if (status == HR_OK && batch->waiting != 0) {
             status = attempt(self, batch, wake);
         }
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         self->detail[0] = '\0';
     }
     return status;
 }
 
 static int
-delivery_fd(const ps_target *target)
+delivery_fd(const hr_target *target)
 {
     const delivery *self = (const delivery *)(const void *)target;
-    return self->connected ? ps_redis_link_fd(self->link) : -1;
+    return self->connected ? hr_redis_link_fd(self->link) : -1;
 }
 
 static void
-delivery_attend(ps_target *target)
+delivery_attend(hr_target *target)
 {
     /* Nothing was asked: it has hung up, or is talking out of turn. */
     delivery *self = of(target);
-    ps_delivery_hang_up(self);
+    hr_delivery_hang_up(self);
 }
 
 static void
-delivery_report(const ps_target *target, ps_target_report *report)
+delivery_report(const hr_target *target, hr_target_report *report)
 {
     const delivery *self = (const delivery *)(const void *)target;
     static const char *const WORDS[] = {
-        [PS_DELIVERY_AUTO] = "unknown",
-        [PS_DELIVERY_MARKER] = "exactly-once",
-        [PS_DELIVERY_SCRIPT] = "exactly-once, script",
-        [PS_DELIVERY_LEAST] = "at-least-once",
+        [HR_DELIVERY_AUTO] = "unknown",
+        [HR_DELIVERY_MARKER] = "exactly-once",
+        [HR_DELIVERY_SCRIPT] = "exactly-once, script",
+        [HR_DELIVERY_LEAST] = "at-least-once",
     };
     const char *sessions = "";
-    if (self->connected && self->form.sessions != PS_SESSION_SCRIPT) {
-        sessions = self->form.sessions == PS_SESSION_PLAIN ? ", plain sessions"
+    if (self->connected && self->form.sessions != HR_SESSION_SCRIPT) {
+        sessions = self->form.sessions == HR_SESSION_PLAIN ? ", plain sessions"
                                                            : ", no sessions";
     }
     snprintf(report->delivery, sizeof(report->delivery), "%s%s%s",
@@ -396,36 +396,36 @@ delivery_report(const ps_target *target, ps_target_report *report)
 }
 
 static void
-delivery_forget(ps_target *target)
+delivery_forget(hr_target *target)
 {
     delivery *self = of(target);
-    ps_redis_link_forget(self->link);
-    ps_buf_init(&self->out, self->out.max);
+    hr_redis_link_forget(self->link);
+    hr_buf_init(&self->out, self->out.max);
     self->connected = false;
-    self->level = PS_DELIVERY_AUTO;
+    self->level = HR_DELIVERY_AUTO;
 }
 
 static void
-delivery_free(ps_target *target)
+delivery_free(hr_target *target)
 {
     delivery *self = of(target);
-    ps_redis_link_free(self->link);
-    ps_buf_fini(&self->out);
-    ps_session_touch_fini(&self->touches);
-    ps_redis_url_fini(&self->url);
+    hr_redis_link_free(self->link);
+    hr_buf_fini(&self->out);
+    hr_session_touch_fini(&self->touches);
+    hr_redis_url_fini(&self->url);
     for (size_t i = 0; i < OWNED_COUNT; i++) {
-        ps_free(self->owned[i]);
+        hr_free(self->owned[i]);
     }
-    ps_free(self);
+    hr_free(self);
 }
 
 static void
-delivery_close(ps_target *target)
+delivery_close(hr_target *target)
 {
-    ps_delivery_hang_up(of(target));
+    hr_delivery_hang_up(of(target));
 }
 
-static const ps_target_ops OPS = {
+static const hr_target_ops OPS = {
     .deliver = delivery_deliver,
     .fd = delivery_fd,
     .attend = delivery_attend,
@@ -436,10 +436,10 @@ static const ps_target_ops OPS = {
 };
 
 /* Copies the spans of the settings and lets them point to the copies. */
-static ps_status
+static hr_status
 own(delivery *self)
 {
-    ps_span *spans[OWNED_COUNT] = {
+    hr_span *spans[OWNED_COUNT] = {
         [CA_FILE] = &self->settings.ca_file,
         [CERTIFICATE] = &self->settings.certificate,
         [PRIVATE_KEY] = &self->settings.private_key,
@@ -450,34 +450,34 @@ own(delivery *self)
         if (spans[i]->ptr == NULL) {
             continue;
         }
-        self->owned[i] = ps_dup(*spans[i]);
+        self->owned[i] = hr_dup(*spans[i]);
         if (self->owned[i] == NULL) {
-            return PS_NO_MEMORY;
+            return HR_NO_MEMORY;
         }
         spans[i]->ptr = self->owned[i];
     }
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_delivery_new(const ps_delivery_settings *settings, ps_target **target)
+hr_status
+hr_delivery_new(const hr_delivery_settings *settings, hr_target **target)
 {
-    delivery *self = ps_calloc(1, sizeof(*self));
+    delivery *self = hr_calloc(1, sizeof(*self));
     if (self == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     self->base.ops = &OPS;
     self->settings = *settings;
-    ps_buf_init(&self->out, PS_COMMAND_BYTES_MAX);
-    ps_status status = own(self);
+    hr_buf_init(&self->out, HR_COMMAND_BYTES_MAX);
+    hr_status status = own(self);
     self->form.stream = self->settings.stream;
     self->form.max_length = settings->max_length;
-    if (status == PS_OK) {
-        status = ps_session_touch_init(&self->touches, settings->batch);
+    if (status == HR_OK) {
+        status = hr_session_touch_init(&self->touches, settings->batch);
     }
-    if (status == PS_OK) {
-        status = ps_redis_link_new(
-            &(ps_redis_link_settings){
+    if (status == HR_OK) {
+        status = hr_redis_link_new(
+            &(hr_redis_link_settings){
                 .url = &self->url,
                 .connect_timeout_ns = settings->connect_timeout_ns,
                 .command_timeout_ns = settings->command_timeout_ns,
@@ -487,12 +487,12 @@ ps_delivery_new(const ps_delivery_settings *settings, ps_target **target)
             },
             &self->link);
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         delivery_free(&self->base);
         return status;
     }
     self->url = *settings->url;
-    *settings->url = (ps_redis_url){0};
+    *settings->url = (hr_redis_url){0};
     *target = &self->base;
-    return PS_OK;
+    return HR_OK;
 }

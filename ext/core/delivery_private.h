@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What delivery.c and delivery_replies.c share. */
-#ifndef PS_DELIVERY_PRIVATE_H
-#define PS_DELIVERY_PRIVATE_H
+#ifndef HR_DELIVERY_PRIVATE_H
+#define HR_DELIVERY_PRIVATE_H
 
 #include <stdbool.h>
 
@@ -14,41 +14,41 @@
 enum { CA_FILE, CERTIFICATE, PRIVATE_KEY, STREAM, CLIENT_NAME, OWNED_COUNT };
 
 typedef struct delivery {
-    ps_target base;
-    ps_delivery_settings settings; /* its spans point into `owned` */
-    ps_redis_url url;              /* owned */
+    hr_target base;
+    hr_delivery_settings settings; /* its spans point into `owned` */
+    hr_redis_url url;              /* owned */
     char *owned[OWNED_COUNT];
-    ps_redis_link *link;        /* owned */
-    ps_redis_peer peer;         /* of the connection */
-    ps_delivery_level level;    /* reached on the connection */
+    hr_redis_link *link;        /* owned */
+    hr_redis_peer peer;         /* of the connection */
+    hr_delivery_level level;    /* reached on the connection */
     bool connected;             /* hello was answered */
-    ps_redis_form form;         /* of the commands, on the connection */
-    ps_session_touches touches; /* of the batch */
-    ps_buf out;                 /* the commands of one attempt */
+    hr_redis_form form;         /* of the commands, on the connection */
+    hr_session_touches touches; /* of the batch */
+    hr_buf out;                 /* the commands of one attempt */
     char detail[160];           /* why the last attempt failed */
 } delivery;
 
 /* The connection is not wanted any more. */
-void ps_delivery_hang_up(delivery *self);
+void hr_delivery_hang_up(delivery *self);
 
 /* Something that cannot be went over the wire, or the link broke: hangs up,
  * keeps the reason for people, answers `status`. */
-ps_status ps_delivery_give_up(delivery *self, ps_status status);
+hr_status hr_delivery_give_up(delivery *self, hr_status status);
 
 /* An error reply that ends the attempt, by what it means: hangs up where that
  * is the answer, keeps the text for people. SERVER or AUTH. */
-ps_status ps_delivery_refuse(delivery *self, ps_span text);
+hr_status hr_delivery_refuse(delivery *self, hr_span text);
 
 /* Keeps a text for people. */
-void ps_delivery_explain(delivery *self, ps_span text);
+void hr_delivery_explain(delivery *self, hr_span text);
 
 /* Judges the replies to a batch as it was written for each level. OK: what
  * still waits is to be sent again at once; all else as deliver. */
-PS_CHECKED ps_status ps_delivery_replies_transaction(
-    delivery *self, ps_batch *batch, const ps_redis_written *written);
-PS_CHECKED ps_status ps_delivery_replies_script(
-    delivery *self, ps_batch *batch, const ps_redis_written *written);
-PS_CHECKED ps_status ps_delivery_replies_plain(
-    delivery *self, ps_batch *batch, const ps_redis_written *written);
+HR_CHECKED hr_status hr_delivery_replies_transaction(
+    delivery *self, hr_batch *batch, const hr_redis_written *written);
+HR_CHECKED hr_status hr_delivery_replies_script(
+    delivery *self, hr_batch *batch, const hr_redis_written *written);
+HR_CHECKED hr_status hr_delivery_replies_plain(
+    delivery *self, hr_batch *batch, const hr_redis_written *written);
 
 #endif

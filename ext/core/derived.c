@@ -42,50 +42,50 @@ typedef struct salt_store {
     bool failed; /* there was no salt at `failed_at` */
     int64_t day;
     int64_t failed_at;
-    ps_hmac key;
+    hr_hmac key;
 } salt_store;
 
-struct ps_derived {
+struct hr_derived {
     char *folder;
     salt_store *store;
     bool forgotten; /* `store` is memory that a fork wipes */
 };
 
-ps_status
-ps_derived_new(const char *folder, ps_derived **result)
+hr_status
+hr_derived_new(const char *folder, hr_derived **result)
 {
-    ps_derived *derived = ps_calloc(1, sizeof(*derived));
+    hr_derived *derived = hr_calloc(1, sizeof(*derived));
     if (derived == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
-    derived->folder = ps_dup((ps_span){folder, strlen(folder)});
-    derived->store = ps_forgotten_new(sizeof(*derived->store));
+    derived->folder = hr_dup((hr_span){folder, strlen(folder)});
+    derived->store = hr_forgotten_new(sizeof(*derived->store));
     derived->forgotten = derived->store != NULL;
     if (derived->store == NULL) {
-        derived->store = ps_calloc(1, sizeof(*derived->store));
+        derived->store = hr_calloc(1, sizeof(*derived->store));
     }
     if (derived->folder == NULL || derived->store == NULL) {
-        ps_derived_free(derived);
-        return PS_NO_MEMORY;
+        hr_derived_free(derived);
+        return HR_NO_MEMORY;
     }
     *result = derived;
-    return PS_OK;
+    return HR_OK;
 }
 
 void
-ps_derived_free(ps_derived *derived)
+hr_derived_free(hr_derived *derived)
 {
     if (derived == NULL) {
         return;
     }
     if (derived->forgotten) {
-        ps_forgotten_free(derived->store, sizeof(*derived->store));
+        hr_forgotten_free(derived->store, sizeof(*derived->store));
     } else if (derived->store != NULL) {
-        ps_wipe(derived->store, sizeof(*derived->store));
-        ps_free(derived->store);
+        hr_wipe(derived->store, sizeof(*derived->store));
+        hr_free(derived->store);
     }
-    ps_free(derived->folder);
-    ps_free(derived);
+    hr_free(derived->folder);
+    hr_free(derived);
 }
 
 /* --- the file ---------------------------------------------------------- */
@@ -117,36 +117,36 @@ open_folder(const char *folder)
 }
 
 /* OK; ABSENT when there is no such file; SYSTEM when it is not ours. */
-static ps_status
+static hr_status
 read_salt(int folder, const char *name, uint8_t salt[SALT_SIZE])
 {
     struct stat info;
     int fd =
         openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) {
-        return errno == ENOENT ? PS_ABSENT : PS_SYSTEM;
+        return errno == ENOENT ? HR_ABSENT : HR_SYSTEM;
     }
-    ps_status status = PS_SYSTEM;
+    hr_status status = HR_SYSTEM;
     if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) &&
         info.st_uid == geteuid() && (info.st_mode & 07777) == 0600 &&
         info.st_size == SALT_SIZE &&
         pread(fd, salt, SALT_SIZE, 0) == SALT_SIZE) {
-        status = PS_OK;
+        status = HR_OK;
     }
     (void)close(fd);
     return status;
 }
 
 /* Puts a new salt there unless another process is faster: OK either way. */
-static ps_status
+static hr_status
 write_salt(int folder, const char *name)
 {
     uint8_t salt[SALT_SIZE];
     uint8_t suffix[8];
     char own[SALT_NAME_MAX + 24];
-    if (ps_random_fill(salt, sizeof(salt)) != PS_OK ||
-        ps_random_fill(suffix, sizeof(suffix)) != PS_OK) {
-        return PS_SYSTEM;
+    if (hr_random_fill(salt, sizeof(salt)) != HR_OK ||
+        hr_random_fill(suffix, sizeof(suffix)) != HR_OK) {
+        return HR_SYSTEM;
     }
     uint64_t number;
     memcpy(&number, suffix, sizeof(number));
@@ -156,16 +156,16 @@ write_salt(int folder, const char *name)
         openat(folder, own,
                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0) {
-        return PS_SYSTEM;
+        return HR_SYSTEM;
     }
     bool done = fchmod(fd, 0600) == 0 && /* whatever the umask is */
                 write(fd, salt, sizeof(salt)) == (ssize_t)sizeof(salt);
-    ps_wipe(salt, sizeof(salt));
+    hr_wipe(salt, sizeof(salt));
     done = close(fd) == 0 && done;
     done =
         done && (linkat(folder, own, folder, name, 0) == 0 || errno == EEXIST);
     (void)unlinkat(folder, own, 0);
-    return done ? PS_OK : PS_SYSTEM;
+    return done ? HR_OK : HR_SYSTEM;
 }
 
 /* Unlinks the salts of days before `day`, and what a process that died while
@@ -197,27 +197,27 @@ forget_older(int folder, int64_t day)
     (void)closedir(entries);
 }
 
-static ps_status
+static hr_status
 load_salt(const char *path, int64_t day, uint8_t salt[SALT_SIZE])
 {
     char name[SALT_NAME_MAX];
     int folder = open_folder(path);
     if (folder < 0) {
-        return PS_SYSTEM;
+        return HR_SYSTEM;
     }
     (void)snprintf(name, sizeof(name), SALT_NAME "%lld", (long long)day);
-    ps_status status = read_salt(folder, name, salt);
-    if (status == PS_ABSENT) {
+    hr_status status = read_salt(folder, name, salt);
+    if (status == HR_ABSENT) {
         status = write_salt(folder, name);
-        if (status == PS_OK) {
+        if (status == HR_OK) {
             status = read_salt(folder, name, salt);
         }
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         forget_older(folder, day);
     }
     (void)close(folder);
-    return status == PS_OK ? PS_OK : PS_SYSTEM;
+    return status == HR_OK ? HR_OK : HR_SYSTEM;
 }
 
 /* --- the salt in memory ------------------------------------------------ */
@@ -241,17 +241,17 @@ unlock(salt_store *store)
  * again. SYSTEM: there was none a moment ago. A thread that read the clock
  * just before midnight takes the salt of the new day, which another one has
  * brought, and does not bring the old one back. */
-static ps_status
-recall(salt_store *store, int64_t day, int64_t now, ps_hmac *key)
+static hr_status
+recall(salt_store *store, int64_t day, int64_t now, hr_hmac *key)
 {
-    ps_status status = PS_ABSENT;
+    hr_status status = HR_ABSENT;
     lock(store);
     if (store->known && (store->day == day || store->day == day + 1)) {
         *key = store->key;
-        status = PS_OK;
+        status = HR_OK;
     } else if (store->failed && now >= store->failed_at &&
                now - store->failed_at < RETRY_SECONDS) {
-        status = PS_SYSTEM;
+        status = HR_SYSTEM;
     }
     unlock(store);
     return status;
@@ -260,10 +260,10 @@ recall(salt_store *store, int64_t day, int64_t now, ps_hmac *key)
 /* Keeps what loading gave. The clock may have been set back, so the store
  * follows the day asked for, in both directions. */
 static void
-remember(salt_store *store, int64_t day, int64_t now, const ps_hmac *key)
+remember(salt_store *store, int64_t day, int64_t now, const hr_hmac *key)
 {
     lock(store);
-    ps_wipe(&store->key, sizeof(store->key));
+    hr_wipe(&store->key, sizeof(store->key));
     store->known = key != NULL;
     store->failed = key == NULL;
     store->failed_at = now;
@@ -274,41 +274,41 @@ remember(salt_store *store, int64_t day, int64_t now, const ps_hmac *key)
     unlock(store);
 }
 
-static ps_status
-find_key(ps_derived *derived, int64_t now, ps_hmac *key)
+static hr_status
+find_key(hr_derived *derived, int64_t now, hr_hmac *key)
 {
     int64_t day = now / DAY;
-    ps_status status = recall(derived->store, day, now, key);
-    if (status != PS_ABSENT) {
+    hr_status status = recall(derived->store, day, now, key);
+    if (status != HR_ABSENT) {
         return status;
     }
     uint8_t salt[SALT_SIZE];
     status = load_salt(derived->folder, day, salt);
-    if (status == PS_OK) {
-        status = ps_hmac_init(key, (ps_span){(char *)salt, sizeof(salt)});
+    if (status == HR_OK) {
+        status = hr_hmac_init(key, (hr_span){(char *)salt, sizeof(salt)});
     }
-    ps_wipe(salt, sizeof(salt));
-    remember(derived->store, day, now, status == PS_OK ? key : NULL);
+    hr_wipe(salt, sizeof(salt));
+    remember(derived->store, day, now, status == HR_OK ? key : NULL);
     return status;
 }
 
 /* --- ids --------------------------------------------------------------- */
 
-ps_status
-ps_derived_fingerprint(ps_derived *derived, const ps_derived_client *client,
-                       int64_t now, ps_fingerprint *fingerprint)
+hr_status
+hr_derived_fingerprint(hr_derived *derived, const hr_derived_client *client,
+                       int64_t now, hr_fingerprint *fingerprint)
 {
-    ps_hmac key;
+    hr_hmac key;
     if (now < 0) {
         now = 0;
     }
-    ps_status status = find_key(derived, now, &key);
-    if (status != PS_OK) {
+    hr_status status = find_key(derived, now, &key);
+    if (status != HR_OK) {
         return status;
     }
-    char prefix[PS_ADDRESS_MAX + 4];
-    const ps_span given[] = {
-        ps_address_prefix(client->address, prefix),
+    char prefix[HR_ADDRESS_MAX + 4];
+    const hr_span given[] = {
+        hr_address_prefix(client->address, prefix),
         client->user_agent,
         client->accept,
         client->accept_language,
@@ -317,18 +317,18 @@ ps_derived_fingerprint(ps_derived *derived, const ps_derived_client *client,
     enum { GIVEN = sizeof(given) / sizeof(given[0]) };
     /* each part after its length, so that no two clients read the same */
     uint64_t lengths[GIVEN];
-    ps_span parts[2 * GIVEN];
+    hr_span parts[2 * GIVEN];
     for (size_t i = 0; i < GIVEN; i++) {
         lengths[i] = given[i].len;
-        parts[2 * i] = (ps_span){(const char *)&lengths[i], sizeof(uint64_t)};
+        parts[2 * i] = (hr_span){(const char *)&lengths[i], sizeof(uint64_t)};
         parts[2 * i + 1] = given[i];
     }
-    uint8_t digest[PS_SHA256_SIZE];
-    ps_hmac_sign(&key, parts, 2 * (size_t)GIVEN, digest);
-    ps_wipe(&key, sizeof(key));
-    ps_fingerprint_set_id(fingerprint, digest);
+    uint8_t digest[HR_SHA256_SIZE];
+    hr_hmac_sign(&key, parts, 2 * (size_t)GIVEN, digest);
+    hr_wipe(&key, sizeof(key));
+    hr_fingerprint_set_id(fingerprint, digest);
     fingerprint->value_len = 0;
     fingerprint->reissue = false;
     fingerprint->issued_at = now;
-    return PS_OK;
+    return HR_OK;
 }

@@ -14,8 +14,8 @@
  * Numbers are in the byte order of the machine: a ring never leaves it. The
  * fields come in the caller's order; then `altered`, a comma-separated list
  * of the names whose values were cut or repaired, where there are any. */
-#ifndef PS_EVENT_H
-#define PS_EVENT_H
+#ifndef HR_EVENT_H
+#define HR_EVENT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,40 +26,40 @@
 #include "status.h"
 
 /* One field of an event. Names are checked by the caller (the binding raises
- * ValueError for bad ones); values over PS_FIELD_VALUE_MAX are cut by the
+ * ValueError for bad ones); values over HR_FIELD_VALUE_MAX are cut by the
  * writer on a character boundary and their names listed in `altered`. */
-typedef struct ps_field {
-    ps_span name;
-    ps_span value; /* absent (NULL): the field is left out */
+typedef struct hr_field {
+    hr_span name;
+    hr_span value; /* absent (NULL): the field is left out */
     bool altered;  /* the caller already changed the value (a surrogate) */
-} ps_field;
+} hr_field;
 
 /* Flags of an event. */
-#define PS_EVENT_SESSION 1U /* has fingerprint: the session is touched */
+#define HR_EVENT_SESSION 1U /* has fingerprint: the session is touched */
 
-#define PS_RECORD_HEADER 24U
+#define HR_RECORD_HEADER 24U
 /* The largest record: every field of the largest event, its lengths and the
  * header. A multiple of 8. */
-#define PS_RECORD_MAX 8576U
+#define HR_RECORD_MAX 8576U
 
 /* What measuring found; the writer needs it. */
-typedef struct ps_event_plan {
+typedef struct hr_event_plan {
     size_t size;          /* bytes of the record */
     unsigned field_count; /* fields in the record, `altered` included */
     size_t altered_bytes; /* length of the value of `altered`; 0: none */
     bool plain;           /* every field goes in as it is */
-} ps_event_plan;
+} hr_event_plan;
 
 /* Measures the record of an event. TOO_BIG: kind, names and values together
- * are over PS_EVENT_MAX, or a name, the kind or the number of fields is over
+ * are over HR_EVENT_MAX, or a name, the kind or the number of fields is over
  * its own cap. Any thread. */
-PS_CHECKED ps_status ps_event_measure(ps_span kind, const ps_field *fields,
-                                      size_t count, ps_event_plan *plan);
+HR_CHECKED hr_status hr_event_measure(hr_span kind, const hr_field *fields,
+                                      size_t count, hr_event_plan *plan);
 
 /* Names and values are mostly short: for these a call of memcpy costs more
  * than the copy, which is two overlapping moves of a fixed size. */
 static inline char *
-ps_event_put_bytes(char *at, ps_span bytes)
+hr_event_put_bytes(char *at, hr_span bytes)
 {
     const char *from = bytes.ptr;
     size_t len = bytes.len;
@@ -83,7 +83,7 @@ ps_event_put_bytes(char *at, ps_span bytes)
 }
 
 static inline char *
-ps_event_put_field_head(char *at, size_t name, size_t value)
+hr_event_put_field_head(char *at, size_t name, size_t value)
 {
     uint16_t length = (uint16_t)value;
     *at = (char)(unsigned char)name;
@@ -92,56 +92,56 @@ ps_event_put_field_head(char *at, size_t name, size_t value)
 }
 
 /* Writes one field of a record; answers where the next one goes. The name has
- * at most PS_FIELD_NAME_MAX bytes, the value PS_FIELD_VALUE_MAX. */
+ * at most HR_FIELD_NAME_MAX bytes, the value HR_FIELD_VALUE_MAX. */
 static inline char *
-ps_event_put_field(char *at, ps_span name, ps_span value)
+hr_event_put_field(char *at, hr_span name, hr_span value)
 {
-    at = ps_event_put_field_head(at, name.len, value.len);
-    at = ps_event_put_bytes(at, name);
-    return ps_event_put_bytes(at, value);
+    at = hr_event_put_field_head(at, name.len, value.len);
+    at = hr_event_put_bytes(at, name);
+    return hr_event_put_bytes(at, value);
 }
 
 /* Bytes of the record of `kind` with fields that have `body` bytes. */
 static inline size_t
-ps_event_size(ps_span kind, size_t body)
+hr_event_size(hr_span kind, size_t body)
 {
-    return PS_RECORD_HEADER + 1 + kind.len + body;
+    return HR_RECORD_HEADER + 1 + kind.len + body;
 }
 
-/* ps_event_write() for fields that are written already: `body` is what
- * ps_event_put_field() wrote, for `field_count` fields. Any thread. */
-void ps_event_write_body(char *record, ps_span kind, ps_span body,
+/* hr_event_write() for fields that are written already: `body` is what
+ * hr_event_put_field() wrote, for `field_count` fields. Any thread. */
+void hr_event_write_body(char *record, hr_span kind, hr_span body,
                          unsigned field_count, int64_t time_ms,
                          uint32_t flags);
 
 /* Writes all of the record but its first 16 bytes (the ring's part). `record`
  * has plan->size bytes. Any thread. */
-void ps_event_write(char *record, const ps_event_plan *plan, ps_span kind,
-                    const ps_field *fields, size_t count, int64_t time_ms,
+void hr_event_write(char *record, const hr_event_plan *plan, hr_span kind,
+                    const hr_field *fields, size_t count, int64_t time_ms,
                     uint32_t flags);
 
 /* A record read back: borrowed from its bytes. */
-typedef struct ps_event {
+typedef struct hr_event {
     int64_t time_ms;
     uint32_t flags;
     unsigned field_count;
-    ps_span kind;
-    ps_span body; /* the fields */
-} ps_event;
+    hr_span kind;
+    hr_span body; /* the fields */
+} hr_event;
 
 /* Reads a record of any bytes, from offset 0. MALFORMED: the lengths in it do
  * not add up. After OK exactly field_count fields can be read. Any thread. */
-PS_CHECKED ps_status ps_event_read(ps_span record, ps_event *event);
+HR_CHECKED hr_status hr_event_read(hr_span record, hr_event *event);
 
 /* Takes the next field off `rest` (at first event->body). False at the end.
- * Only after ps_event_read answered OK. */
-bool ps_event_next_field(ps_span *rest, ps_field *field);
+ * Only after hr_event_read answered OK. */
+bool hr_event_next_field(hr_span *rest, hr_field *field);
 
 /* The value of the field `name`, absent when there is none. */
-ps_span ps_event_find(const ps_event *event, ps_span name);
+hr_span hr_event_find(const hr_event *event, hr_span name);
 
 /* The longest prefix of `text` of at most `max` bytes that does not end
  * inside a UTF-8 sequence. */
-ps_span ps_event_cut(ps_span text, size_t max);
+hr_span hr_event_cut(hr_span text, size_t max);
 
 #endif

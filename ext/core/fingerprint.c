@@ -25,18 +25,18 @@
 #define CLOCK_SKEW 300
 #define ISSUED_AT_TOP UINT32_MAX
 
-#define SIGNATURE_LABEL "penstock fp"
-#define HASH_LABEL "penstock id"
-#define KEY_ID_LABEL "penstock key id"
+#define SIGNATURE_LABEL "headrace fp"
+#define HASH_LABEL "headrace id"
+#define KEY_ID_LABEL "headrace key id"
 
 typedef struct signing_key {
-    ps_hmac hmac;
+    hr_hmac hmac;
     uint8_t id;
 } signing_key;
 
-struct ps_fingerprint_cookie {
-    ps_span name;   /* inside `prefix` */
-    ps_span prefix; /* label || len(name) || name; owned */
+struct hr_fingerprint_cookie {
+    hr_span name;   /* inside `prefix` */
+    hr_span prefix; /* label || len(name) || name; owned */
     char *path;     /* owned */
     char *domain;   /* owned, NULL: host-only */
     const char *samesite;
@@ -44,16 +44,16 @@ struct ps_fingerprint_cookie {
     bool partitioned;
     bool accept_unsigned;
     bool needs_secure;
-    ps_random *random; /* NULL: every id asks the kernel */
+    hr_random *random; /* NULL: every id asks the kernel */
     size_t key_count;
-    signing_key keys[PS_FINGERPRINT_KEYS_MAX];
+    signing_key keys[HR_FINGERPRINT_KEYS_MAX];
 };
 
 /* --- construction ------------------------------------------------------ */
 
 /* A token of RFC 6265 section 4.1.1 (RFC 9110 section 5.6.2). */
 static bool
-is_token(ps_span text)
+is_token(hr_span text)
 {
     static const char others[] = "!#$%&'*+-.^_`|~";
     for (size_t i = 0; i < text.len; i++) {
@@ -68,7 +68,7 @@ is_token(ps_span text)
 }
 
 static bool
-is_path(ps_span text)
+is_path(hr_span text)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -76,12 +76,12 @@ is_path(ps_span text)
             return false;
         }
     }
-    return text.len <= PS_COOKIE_PATH_MAX &&
-           ps_span_starts_with(text, PS_SPAN("/"));
+    return text.len <= HR_COOKIE_PATH_MAX &&
+           hr_span_starts_with(text, HR_SPAN("/"));
 }
 
 static bool
-is_domain(ps_span text)
+is_domain(hr_span text)
 {
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -90,16 +90,16 @@ is_domain(ps_span text)
             return false;
         }
     }
-    return text.len != 0 && text.len <= PS_COOKIE_DOMAIN_MAX;
+    return text.len != 0 && text.len <= HR_COOKIE_DOMAIN_MAX;
 }
 
 static const char *
-find_samesite(ps_span text)
+find_samesite(hr_span text)
 {
     static const char *const words[] = {"Lax", "Strict", "None"};
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        ps_span word = {words[i], strlen(words[i])};
-        if (ps_span_equal_nocase(text, word)) {
+        hr_span word = {words[i], strlen(words[i])};
+        if (hr_span_equal_nocase(text, word)) {
             return words[i];
         }
     }
@@ -108,178 +108,178 @@ find_samesite(ps_span text)
 
 /* Browsers know the prefixes of cookie names without regard to case. */
 static bool
-has_prefix(ps_span name, ps_span prefix)
+has_prefix(hr_span name, hr_span prefix)
 {
     return name.len >= prefix.len &&
-           ps_span_equal_nocase((ps_span){name.ptr, prefix.len}, prefix);
+           hr_span_equal_nocase((hr_span){name.ptr, prefix.len}, prefix);
 }
 
 /* Python's http.cookies, and so Django, refuses cookies of these names. */
 static bool
-is_attribute(ps_span name)
+is_attribute(hr_span name)
 {
     static const char *const WORDS[] = {
         "expires", "path",    "comment",  "domain",      "max-age",
         "secure",  "version", "httponly", "partitioned", "samesite"};
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
-        if (ps_span_equal_nocase(name,
-                                 (ps_span){WORDS[i], strlen(WORDS[i])})) {
+        if (hr_span_equal_nocase(name,
+                                 (hr_span){WORDS[i], strlen(WORDS[i])})) {
             return true;
         }
     }
     return false;
 }
 
-static ps_status
-check_settings(const ps_fingerprint_settings *settings, const char **why)
+static hr_status
+check_settings(const hr_fingerprint_settings *settings, const char **why)
 {
-    ps_span name = settings->name;
-    if (!is_token(name) || name.len > PS_COOKIE_NAME_MAX) {
+    hr_span name = settings->name;
+    if (!is_token(name) || name.len > HR_COOKIE_NAME_MAX) {
         *why = "name: a token of RFC 6265, at most 128 bytes";
-        return PS_COOKIE_NAME;
+        return HR_COOKIE_NAME;
     }
     if (is_attribute(name)) {
         *why = "name: an attribute of cookies is called so";
-        return PS_COOKIE_NAME;
+        return HR_COOKIE_NAME;
     }
     if (settings->key_count == 0 ||
-        settings->key_count > PS_FINGERPRINT_KEYS_MAX) {
+        settings->key_count > HR_FINGERPRINT_KEYS_MAX) {
         *why = "keys: 1 to 16 of them";
-        return PS_SETTING;
+        return HR_SETTING;
     }
     for (size_t i = 0; i < settings->key_count; i++) {
         if (settings->keys[i].len == 0) {
             *why = "keys: one is empty";
-            return PS_KEY_EMPTY;
+            return HR_KEY_EMPTY;
         }
-        if (settings->keys[i].len > PS_SECRET_MAX) {
+        if (settings->keys[i].len > HR_SECRET_MAX) {
             *why = "keys: one is longer than 4,096 bytes";
-            return PS_SETTING;
+            return HR_SETTING;
         }
     }
     if (settings->max_age < 1 || settings->max_age > INT32_MAX) {
         *why = "max_age: 1 to 2,147,483,647 seconds";
-        return PS_SETTING;
+        return HR_SETTING;
     }
     if (!is_path(settings->path)) {
         *why = "path: begins with '/', printable ASCII without ';', at most "
                "256 bytes";
-        return PS_SETTING;
+        return HR_SETTING;
     }
     if (settings->domain.ptr != NULL && !is_domain(settings->domain)) {
         *why = "domain: a host name in ASCII";
-        return PS_SETTING;
+        return HR_SETTING;
     }
     if (find_samesite(settings->samesite) == NULL) {
         *why = "samesite: 'Lax', 'Strict' or 'None'";
-        return PS_SETTING;
+        return HR_SETTING;
     }
-    if (has_prefix(name, PS_SPAN("__host-")) &&
+    if (has_prefix(name, HR_SPAN("__host-")) &&
         (settings->domain.ptr != NULL || settings->path.len != 1)) {
         *why = "name: '__Host-' allows no domain, and only the path '/'";
-        return PS_SETTING;
+        return HR_SETTING;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 /* label || len(name) || name, allocated; absent without memory. */
-static ps_span
-make_prefix(ps_span name)
+static hr_span
+make_prefix(hr_span name)
 {
     const size_t label = sizeof(SIGNATURE_LABEL) - 1;
-    char *prefix = ps_malloc(label + 1 + name.len);
+    char *prefix = hr_malloc(label + 1 + name.len);
     if (prefix == NULL) {
-        return PS_NO_SPAN;
+        return HR_NO_SPAN;
     }
     memcpy(prefix, SIGNATURE_LABEL, label);
     prefix[label] = (char)name.len;
     memcpy(prefix + label + 1, name.ptr, name.len);
-    return (ps_span){prefix, label + 1 + name.len};
+    return (hr_span){prefix, label + 1 + name.len};
 }
 
-static ps_status
-add_key(ps_fingerprint_cookie *cookie, ps_span secret)
+static hr_status
+add_key(hr_fingerprint_cookie *cookie, hr_span secret)
 {
     signing_key *key = &cookie->keys[cookie->key_count];
-    ps_status status = ps_hmac_init(&key->hmac, secret);
-    if (status != PS_OK) {
+    hr_status status = hr_hmac_init(&key->hmac, secret);
+    if (status != HR_OK) {
         return status;
     }
-    uint8_t digest[PS_SHA256_SIZE];
-    ps_hmac_sign(&key->hmac, &PS_SPAN(KEY_ID_LABEL), 1, digest);
+    uint8_t digest[HR_SHA256_SIZE];
+    hr_hmac_sign(&key->hmac, &HR_SPAN(KEY_ID_LABEL), 1, digest);
     key->id = digest[0];
     cookie->key_count++;
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_fingerprint_cookie_new(const ps_fingerprint_settings *settings,
-                          ps_fingerprint_cookie **result, const char **why)
+hr_status
+hr_fingerprint_cookie_new(const hr_fingerprint_settings *settings,
+                          hr_fingerprint_cookie **result, const char **why)
 {
     *why = NULL;
-    ps_status status = check_settings(settings, why);
-    if (status != PS_OK) {
+    hr_status status = check_settings(settings, why);
+    if (status != HR_OK) {
         return status;
     }
-    ps_fingerprint_cookie *cookie = ps_calloc(1, sizeof(*cookie));
+    hr_fingerprint_cookie *cookie = hr_calloc(1, sizeof(*cookie));
     if (cookie == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     cookie->prefix = make_prefix(settings->name);
-    cookie->path = ps_dup(settings->path);
+    cookie->path = hr_dup(settings->path);
     if (settings->domain.ptr != NULL) {
-        cookie->domain = ps_dup(settings->domain);
+        cookie->domain = hr_dup(settings->domain);
     }
     if (cookie->prefix.ptr == NULL || cookie->path == NULL ||
         (settings->domain.ptr != NULL && cookie->domain == NULL)) {
-        ps_fingerprint_cookie_free(cookie);
-        return PS_NO_MEMORY;
+        hr_fingerprint_cookie_free(cookie);
+        return HR_NO_MEMORY;
     }
     cookie->name =
-        ps_span_from(cookie->prefix, cookie->prefix.len - settings->name.len);
+        hr_span_from(cookie->prefix, cookie->prefix.len - settings->name.len);
     cookie->samesite = find_samesite(settings->samesite);
     cookie->max_age = settings->max_age;
     cookie->partitioned = settings->partitioned;
     cookie->accept_unsigned = settings->accept_unsigned;
     cookie->needs_secure = settings->partitioned ||
                            strcmp(cookie->samesite, "None") == 0 ||
-                           has_prefix(settings->name, PS_SPAN("__host-")) ||
-                           has_prefix(settings->name, PS_SPAN("__secure-")) ||
-                           has_prefix(settings->name, PS_SPAN("__http-"));
-    cookie->random = ps_random_new();
+                           has_prefix(settings->name, HR_SPAN("__host-")) ||
+                           has_prefix(settings->name, HR_SPAN("__secure-")) ||
+                           has_prefix(settings->name, HR_SPAN("__http-"));
+    cookie->random = hr_random_new();
     for (size_t i = 0; i < settings->key_count; i++) {
         status = add_key(cookie, settings->keys[i]);
-        if (status != PS_OK) {
-            ps_fingerprint_cookie_free(cookie);
+        if (status != HR_OK) {
+            hr_fingerprint_cookie_free(cookie);
             return status;
         }
     }
     *result = cookie;
-    return PS_OK;
+    return HR_OK;
 }
 
 void
-ps_fingerprint_cookie_free(ps_fingerprint_cookie *cookie)
+hr_fingerprint_cookie_free(hr_fingerprint_cookie *cookie)
 {
     if (cookie == NULL) {
         return;
     }
-    ps_free((char *)cookie->prefix.ptr);
-    ps_free(cookie->path);
-    ps_free(cookie->domain);
-    ps_random_free(cookie->random);
-    ps_wipe(cookie->keys, sizeof(cookie->keys));
-    ps_free(cookie);
+    hr_free((char *)cookie->prefix.ptr);
+    hr_free(cookie->path);
+    hr_free(cookie->domain);
+    hr_random_free(cookie->random);
+    hr_wipe(cookie->keys, sizeof(cookie->keys));
+    hr_free(cookie);
 }
 
-ps_span
-ps_fingerprint_cookie_name(const ps_fingerprint_cookie *cookie)
+hr_span
+hr_fingerprint_cookie_name(const hr_fingerprint_cookie *cookie)
 {
     return cookie->name;
 }
 
 bool
-ps_fingerprint_cookie_works_insecure(const ps_fingerprint_cookie *cookie)
+hr_fingerprint_cookie_works_insecure(const hr_fingerprint_cookie *cookie)
 {
     return !cookie->needs_secure;
 }
@@ -309,11 +309,11 @@ hex_digits(uint32_t four)
 }
 
 void
-ps_fingerprint_set_id(ps_fingerprint *fingerprint,
-                      const uint8_t id[PS_FINGERPRINT_ID_SIZE])
+hr_fingerprint_set_id(hr_fingerprint *fingerprint,
+                      const uint8_t id[HR_FINGERPRINT_ID_SIZE])
 {
-    memcpy(fingerprint->id, id, PS_FINGERPRINT_ID_SIZE);
-    for (size_t i = 0; i < PS_FINGERPRINT_ID_SIZE; i += 4) {
+    memcpy(fingerprint->id, id, HR_FINGERPRINT_ID_SIZE);
+    for (size_t i = 0; i < HR_FINGERPRINT_ID_SIZE; i += 4) {
         uint32_t four;
         memcpy(&four, id + i, sizeof(four));
         uint64_t digits = hex_digits(four);
@@ -322,32 +322,32 @@ ps_fingerprint_set_id(ps_fingerprint *fingerprint,
 }
 
 static void
-sign(const ps_fingerprint_cookie *cookie, const signing_key *key,
-     const uint8_t content[SIGNED_SIZE], uint8_t digest[PS_SHA256_SIZE])
+sign(const hr_fingerprint_cookie *cookie, const signing_key *key,
+     const uint8_t content[SIGNED_SIZE], uint8_t digest[HR_SHA256_SIZE])
 {
-    const ps_span parts[] = {
+    const hr_span parts[] = {
         cookie->prefix,
         {(const char *)content, SIGNED_SIZE},
     };
-    ps_hmac_sign(&key->hmac, parts, 2, digest);
+    hr_hmac_sign(&key->hmac, parts, 2, digest);
 }
 
 void
-ps_fingerprint_cookie_resign(const ps_fingerprint_cookie *cookie,
-                             ps_fingerprint *fingerprint)
+hr_fingerprint_cookie_resign(const hr_fingerprint_cookie *cookie,
+                             hr_fingerprint *fingerprint)
 {
     uint8_t value[VALUE_SIZE];
-    uint8_t digest[PS_SHA256_SIZE];
+    uint8_t digest[HR_SHA256_SIZE];
     uint32_t issued_at = (uint32_t)fingerprint->issued_at;
     value[0] = VERSION;
     value[1] = cookie->keys[0].id;
     for (int i = 0; i < 4; i++) {
         value[2 + i] = (uint8_t)(issued_at >> (24 - 8 * i));
     }
-    memcpy(value + 6, fingerprint->id, PS_FINGERPRINT_ID_SIZE);
+    memcpy(value + 6, fingerprint->id, HR_FINGERPRINT_ID_SIZE);
     sign(cookie, &cookie->keys[0], value, digest);
     memcpy(value + SIGNED_SIZE, digest, SIGNATURE_SIZE);
-    ps_base64url_encode(value, VALUE_SIZE, fingerprint->value);
+    hr_base64url_encode(value, VALUE_SIZE, fingerprint->value);
     fingerprint->value_len = VALUE_LENGTH;
 }
 
@@ -357,42 +357,42 @@ clamp_time(int64_t now)
     return now < 0 ? 0 : now > ISSUED_AT_TOP ? ISSUED_AT_TOP : now;
 }
 
-ps_status
-ps_fingerprint_cookie_mint(ps_fingerprint_cookie *cookie, int64_t now,
-                           ps_fingerprint *fingerprint)
+hr_status
+hr_fingerprint_cookie_mint(hr_fingerprint_cookie *cookie, int64_t now,
+                           hr_fingerprint *fingerprint)
 {
-    uint8_t id[PS_FINGERPRINT_ID_SIZE];
-    ps_status status = ps_random_take(cookie->random, id, sizeof(id));
-    if (status != PS_OK) {
+    uint8_t id[HR_FINGERPRINT_ID_SIZE];
+    hr_status status = hr_random_take(cookie->random, id, sizeof(id));
+    if (status != HR_OK) {
         return status;
     }
-    ps_fingerprint_set_id(fingerprint, id);
+    hr_fingerprint_set_id(fingerprint, id);
     fingerprint->issued_at = clamp_time(now);
     fingerprint->reissue = false;
-    ps_fingerprint_cookie_resign(cookie, fingerprint);
-    return PS_OK;
+    hr_fingerprint_cookie_resign(cookie, fingerprint);
+    return HR_OK;
 }
 
 void
-ps_fingerprint_cookie_hash(const ps_fingerprint_cookie *cookie,
-                           const ps_fingerprint *fingerprint,
-                           char out[2 * PS_FINGERPRINT_ID_SIZE])
+hr_fingerprint_cookie_hash(const hr_fingerprint_cookie *cookie,
+                           const hr_fingerprint *fingerprint,
+                           char out[2 * HR_FINGERPRINT_ID_SIZE])
 {
-    uint8_t digest[PS_SHA256_SIZE];
-    ps_fingerprint hashed;
-    const ps_span parts[] = {
-        PS_SPAN(HASH_LABEL),
-        {(const char *)fingerprint->id, PS_FINGERPRINT_ID_SIZE},
+    uint8_t digest[HR_SHA256_SIZE];
+    hr_fingerprint hashed;
+    const hr_span parts[] = {
+        HR_SPAN(HASH_LABEL),
+        {(const char *)fingerprint->id, HR_FINGERPRINT_ID_SIZE},
     };
-    ps_hmac_sign(&cookie->keys[0].hmac, parts, 2, digest);
-    ps_fingerprint_set_id(&hashed, digest);
+    hr_hmac_sign(&cookie->keys[0].hmac, parts, 2, digest);
+    hr_fingerprint_set_id(&hashed, digest);
     memcpy(out, hashed.id_text, sizeof(hashed.id_text));
 }
 
 size_t
-ps_fingerprint_cookie_header(const ps_fingerprint_cookie *cookie,
-                             const ps_fingerprint *fingerprint, bool secure,
-                             int64_t now, char out[PS_SET_COOKIE_MAX])
+hr_fingerprint_cookie_header(const hr_fingerprint_cookie *cookie,
+                             const hr_fingerprint *fingerprint, bool secure,
+                             int64_t now, char out[HR_SET_COOKIE_MAX])
 {
     if (fingerprint->value_len == 0) {
         return 0;
@@ -406,7 +406,7 @@ ps_fingerprint_cookie_header(const ps_fingerprint_cookie *cookie,
     }
     /* The caps on name, path and domain keep this far below the buffer. */
     int length = snprintf(
-        out, PS_SET_COOKIE_MAX,
+        out, HR_SET_COOKIE_MAX,
         "%.*s=%.*s; Path=%s%s%s; Max-Age=%lld; HttpOnly; SameSite=%s%s%s",
         (int)cookie->name.len, cookie->name.ptr, (int)fingerprint->value_len,
         fingerprint->value, cookie->path,
@@ -425,20 +425,20 @@ hex_digit(char c)
     if (c >= '0' && c <= '9') {
         return c - '0';
     }
-    char lower = (char)ps_lower(c);
+    char lower = (char)hr_lower(c);
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 /* 32 hex digits, or the same as a UUID (8-4-4-4-12): an id from before. */
 static bool
-read_unsigned(ps_span text, uint8_t id[PS_FINGERPRINT_ID_SIZE])
+read_unsigned(hr_span text, uint8_t id[HR_FINGERPRINT_ID_SIZE])
 {
     bool uuid = text.len == 36;
     if (text.len != 32 && !uuid) {
         return false;
     }
     size_t at = 0;
-    for (size_t i = 0; i < PS_FINGERPRINT_ID_SIZE; i++) {
+    for (size_t i = 0; i < HR_FINGERPRINT_ID_SIZE; i++) {
         if (uuid && (i == 4 || i == 6 || i == 8 || i == 10) &&
             text.ptr[at++] != '-') {
             return false;
@@ -454,124 +454,124 @@ read_unsigned(ps_span text, uint8_t id[PS_FINGERPRINT_ID_SIZE])
 }
 
 /* OK, or the reason why the value does not count. */
-static ps_status
-read_signed(const ps_fingerprint_cookie *cookie, ps_span text, int64_t now,
-            ps_fingerprint *fingerprint)
+static hr_status
+read_signed(const hr_fingerprint_cookie *cookie, hr_span text, int64_t now,
+            hr_fingerprint *fingerprint)
 {
     uint8_t value[VALUE_SIZE];
     if (text.len != VALUE_LENGTH ||
-        ps_base64url_decode(text, value) != PS_OK || value[0] != VERSION) {
-        return PS_MALFORMED;
+        hr_base64url_decode(text, value) != HR_OK || value[0] != VERSION) {
+        return HR_MALFORMED;
     }
-    ps_status status = PS_KEY_ID;
+    hr_status status = HR_KEY_ID;
     size_t key = 0;
     for (; key < cookie->key_count; key++) {
-        uint8_t digest[PS_SHA256_SIZE];
+        uint8_t digest[HR_SHA256_SIZE];
         if (cookie->keys[key].id != value[1]) {
             continue;
         }
         sign(cookie, &cookie->keys[key], value, digest);
-        if (ps_secret_equal(digest, value + SIGNED_SIZE, SIGNATURE_SIZE)) {
-            status = PS_OK;
+        if (hr_secret_equal(digest, value + SIGNED_SIZE, SIGNATURE_SIZE)) {
+            status = HR_OK;
             break;
         }
-        status = PS_SIGNATURE;
+        status = HR_SIGNATURE;
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
     int64_t issued_at = (int64_t)value[2] << 24 | (int64_t)value[3] << 16 |
                         (int64_t)value[4] << 8 | (int64_t)value[5];
     if (issued_at + cookie->max_age <= now || issued_at - CLOCK_SKEW > now) {
-        return PS_EXPIRED;
+        return HR_EXPIRED;
     }
-    ps_fingerprint_set_id(fingerprint, value + 6);
+    hr_fingerprint_set_id(fingerprint, value + 6);
     fingerprint->issued_at = issued_at;
     fingerprint->reissue = key != 0;
     memcpy(fingerprint->value, text.ptr, text.len);
     fingerprint->value_len = VALUE_LENGTH;
-    return PS_OK;
+    return HR_OK;
 }
 
 static void
-count_reason(ps_cookie_counts *counts, ps_status reason)
+count_reason(hr_cookie_counts *counts, hr_status reason)
 {
-    counts->malformed += reason == PS_MALFORMED;
-    counts->signature += reason == PS_SIGNATURE;
-    counts->expired += reason == PS_EXPIRED;
-    counts->key_id += reason == PS_KEY_ID;
+    counts->malformed += reason == HR_MALFORMED;
+    counts->signature += reason == HR_SIGNATURE;
+    counts->expired += reason == HR_EXPIRED;
+    counts->key_id += reason == HR_KEY_ID;
 }
 
 /* Looks through one header. OK: signed. ABSENT: nothing signed; then `*old`
  * says whether `fingerprint` holds the id of the first unsigned one. */
-static ps_status
-read_header(const ps_fingerprint_cookie *cookie, ps_span header,
-            ps_cookie_text encoding, int64_t now, ps_fingerprint *fingerprint,
-            ps_cookie_counts *counts, bool *old)
+static hr_status
+read_header(const hr_fingerprint_cookie *cookie, hr_span header,
+            hr_cookie_text encoding, int64_t now, hr_fingerprint *fingerprint,
+            hr_cookie_counts *counts, bool *old)
 {
-    ps_span value;
-    while (ps_cookie_next(&header, cookie->name, encoding, &value)) {
-        char buffer[PS_FINGERPRINT_VALUE_MAX];
+    hr_span value;
+    while (hr_cookie_next(&header, cookie->name, encoding, &value)) {
+        char buffer[HR_FINGERPRINT_VALUE_MAX];
         size_t length;
-        ps_status status = PS_MALFORMED;
-        if (ps_cookie_unquote(value, buffer, sizeof(buffer), &length) ==
-            PS_OK) {
-            ps_span text = {buffer, length};
-            uint8_t id[PS_FINGERPRINT_ID_SIZE];
+        hr_status status = HR_MALFORMED;
+        if (hr_cookie_unquote(value, buffer, sizeof(buffer), &length) ==
+            HR_OK) {
+            hr_span text = {buffer, length};
+            uint8_t id[HR_FINGERPRINT_ID_SIZE];
             status = read_signed(cookie, text, now, fingerprint);
-            if (status == PS_OK) {
-                return PS_OK;
+            if (status == HR_OK) {
+                return HR_OK;
             }
-            if (status == PS_MALFORMED && cookie->accept_unsigned &&
+            if (status == HR_MALFORMED && cookie->accept_unsigned &&
                 read_unsigned(text, id)) {
                 if (!*old) {
                     *old = true;
-                    ps_fingerprint_set_id(fingerprint, id);
+                    hr_fingerprint_set_id(fingerprint, id);
                 }
                 continue;
             }
         }
         count_reason(counts, status);
     }
-    return PS_ABSENT;
+    return HR_ABSENT;
 }
 
-ps_status
-ps_fingerprint_cookie_read_as(const ps_fingerprint_cookie *cookie,
-                              const ps_span *headers, size_t header_count,
-                              ps_cookie_text encoding, int64_t now,
-                              ps_fingerprint *fingerprint,
-                              ps_cookie_counts *counts)
+hr_status
+hr_fingerprint_cookie_read_as(const hr_fingerprint_cookie *cookie,
+                              const hr_span *headers, size_t header_count,
+                              hr_cookie_text encoding, int64_t now,
+                              hr_fingerprint *fingerprint,
+                              hr_cookie_counts *counts)
 {
-    ps_cookie_counts ignored = {0};
-    ps_fingerprint found;
+    hr_cookie_counts ignored = {0};
+    hr_fingerprint found;
     bool old = false;
-    ps_status status = PS_ABSENT;
-    for (size_t i = 0; i < header_count && status != PS_OK; i++) {
+    hr_status status = HR_ABSENT;
+    for (size_t i = 0; i < header_count && status != HR_OK; i++) {
         status = read_header(cookie, headers[i], encoding, now, &found,
                              counts != NULL ? counts : &ignored, &old);
     }
-    if (status != PS_OK && !old) {
-        return PS_ABSENT;
+    if (status != HR_OK && !old) {
+        return HR_ABSENT;
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         found.issued_at = clamp_time(now);
         found.reissue = true;
     }
     if (found.reissue) {
-        ps_fingerprint_cookie_resign(cookie, &found);
+        hr_fingerprint_cookie_resign(cookie, &found);
     }
     *fingerprint = found;
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_fingerprint_cookie_read(const ps_fingerprint_cookie *cookie,
-                           const ps_span *headers, size_t header_count,
-                           int64_t now, ps_fingerprint *fingerprint,
-                           ps_cookie_counts *counts)
+hr_status
+hr_fingerprint_cookie_read(const hr_fingerprint_cookie *cookie,
+                           const hr_span *headers, size_t header_count,
+                           int64_t now, hr_fingerprint *fingerprint,
+                           hr_cookie_counts *counts)
 {
-    return ps_fingerprint_cookie_read_as(cookie, headers, header_count,
-                                         PS_COOKIE_UTF8, now, fingerprint,
+    return hr_fingerprint_cookie_read_as(cookie, headers, header_count,
+                                         HR_COOKIE_UTF8, now, fingerprint,
                                          counts);
 }

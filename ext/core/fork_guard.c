@@ -18,7 +18,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int once_error;
-static ps_fork_entry *entries;   /* under `lock` */
+static hr_fork_entry *entries;   /* under `lock` */
 static int tracked[TRACKED_MAX]; /* under `lock`; descriptor + 1, 0: free */
 
 static void
@@ -36,7 +36,7 @@ in_parent(void)
 static void
 in_child(void)
 {
-    for (ps_fork_entry *entry = entries; entry != NULL; entry = entry->next) {
+    for (hr_fork_entry *entry = entries; entry != NULL; entry = entry->next) {
         entry->forget(entry->context);
     }
     for (size_t i = 0; i < TRACKED_MAX; i++) {
@@ -54,12 +54,12 @@ install(void)
     once_error = pthread_atfork(before_fork, in_parent, in_child);
 }
 
-ps_status
-ps_fork_register(ps_fork_entry *entry)
+hr_status
+hr_fork_register(hr_fork_entry *entry)
 {
     pthread_once(&once, install);
     if (once_error != 0) {
-        return PS_SYSTEM;
+        return HR_SYSTEM;
     }
     pthread_mutex_lock(&lock);
     entry->previous = NULL;
@@ -69,11 +69,11 @@ ps_fork_register(ps_fork_entry *entry)
     }
     entries = entry;
     pthread_mutex_unlock(&lock);
-    return PS_OK;
+    return HR_OK;
 }
 
 void
-ps_fork_unregister(ps_fork_entry *entry)
+hr_fork_unregister(hr_fork_entry *entry)
 {
     pthread_mutex_lock(&lock);
     if (entry->previous != NULL) {
@@ -88,19 +88,19 @@ ps_fork_unregister(ps_fork_entry *entry)
 }
 
 void
-ps_fork_hold(void)
+hr_fork_hold(void)
 {
     pthread_mutex_lock(&lock);
 }
 
 void
-ps_fork_let_go(void)
+hr_fork_let_go(void)
 {
     pthread_mutex_unlock(&lock);
 }
 
 int
-ps_fork_openat(int folder, const char *path, int flags, mode_t mode)
+hr_fork_openat(int folder, const char *path, int flags, mode_t mode)
 {
     pthread_once(&once, install);
     pthread_mutex_lock(&lock);
@@ -127,7 +127,7 @@ untrack_locked(int fd)
 }
 
 void
-ps_fork_untrack(int fd)
+hr_fork_untrack(int fd)
 {
     pthread_mutex_lock(&lock);
     untrack_locked(fd);
@@ -135,7 +135,7 @@ ps_fork_untrack(int fd)
 }
 
 void
-ps_fork_close(int fd)
+hr_fork_close(int fd)
 {
     pthread_mutex_lock(&lock);
     untrack_locked(fd);

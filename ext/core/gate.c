@@ -19,21 +19,21 @@
 #include "derived.h"
 #include "stats.h"
 
-struct ps_gate {
-    ps_verifier *verifier; /* borrowed, as all four parts */
-    ps_path_filter *paths;
-    ps_fingerprint_cookie *cookie;
-    ps_sink *sink;
-    ps_derived *derived; /* owned; NULL: no derived ids */
-    ps_token_source *sources;
+struct hr_gate {
+    hr_verifier *verifier; /* borrowed, as all four parts */
+    hr_path_filter *paths;
+    hr_fingerprint_cookie *cookie;
+    hr_sink *sink;
+    hr_derived *derived; /* owned; NULL: no derived ids */
+    hr_token_source *sources;
     size_t source_count;
-    ps_span *user_claims;
+    hr_span *user_claims;
     size_t user_claim_count;
-    uint8_t rows[PS_LABELS_MAX];
+    uint8_t rows[HR_LABELS_MAX];
     uint32_t extra_fields;
     bool hash_ids;
-    ps_mode mode;
-    ps_mode gpc;
+    hr_mode mode;
+    hr_mode gpc;
     unsigned trusted_proxies;
     bool metrics;
 };
@@ -41,51 +41,51 @@ struct ps_gate {
 /* --- making and freeing ------------------------------------------------ */
 
 /* A copy of the span's bytes, owned; absent when there is no memory. */
-static ps_span
-copy_span(ps_span text)
+static hr_span
+copy_span(hr_span text)
 {
-    return (ps_span){ps_dup(text), text.len};
+    return (hr_span){hr_dup(text), text.len};
 }
 
 static void
-free_span(ps_span text)
+free_span(hr_span text)
 {
-    ps_free((void *)(uintptr_t)text.ptr);
+    hr_free((void *)(uintptr_t)text.ptr);
 }
 
-static ps_status
-copy_sources(ps_gate *gate, const ps_gate_settings *settings)
+static hr_status
+copy_sources(hr_gate *gate, const hr_gate_settings *settings)
 {
-    gate->sources = ps_calloc(settings->source_count, sizeof(*gate->sources));
+    gate->sources = hr_calloc(settings->source_count, sizeof(*gate->sources));
     gate->user_claims =
-        ps_calloc(settings->user_claim_count, sizeof(*gate->user_claims));
+        hr_calloc(settings->user_claim_count, sizeof(*gate->user_claims));
     if (gate->sources == NULL || gate->user_claims == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     for (size_t i = 0; i < settings->source_count; i++) {
         gate->sources[i] = settings->sources[i];
         gate->sources[i].name = copy_span(settings->sources[i].name);
         gate->source_count = i + 1;
         if (gate->sources[i].name.ptr == NULL) {
-            return PS_NO_MEMORY;
+            return HR_NO_MEMORY;
         }
     }
     for (size_t i = 0; i < settings->user_claim_count; i++) {
         gate->user_claims[i] = copy_span(settings->user_claims[i]);
         gate->user_claim_count = i + 1;
         if (gate->user_claims[i].ptr == NULL) {
-            return PS_NO_MEMORY;
+            return HR_NO_MEMORY;
         }
     }
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_gate_new(const ps_gate_settings *settings, ps_gate **result)
+hr_status
+hr_gate_new(const hr_gate_settings *settings, hr_gate **result)
 {
-    ps_gate *gate = ps_calloc(1, sizeof(*gate));
+    hr_gate *gate = hr_calloc(1, sizeof(*gate));
     if (gate == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     gate->verifier = settings->verifier;
     gate->paths = settings->paths;
@@ -97,24 +97,24 @@ ps_gate_new(const ps_gate_settings *settings, ps_gate **result)
     gate->gpc = settings->gpc;
     gate->trusted_proxies = settings->trusted_proxies;
     gate->metrics = settings->metrics;
-    for (size_t i = 0; i < PS_LABELS_MAX; i++) {
+    for (size_t i = 0; i < HR_LABELS_MAX; i++) {
         gate->rows[i] =
-            i < settings->row_count ? settings->rows[i] : PS_LABEL_TRACK;
+            i < settings->row_count ? settings->rows[i] : HR_LABEL_TRACK;
     }
-    ps_status status = copy_sources(gate, settings);
-    if (status == PS_OK && settings->salt_folder != NULL) {
-        status = ps_derived_new(settings->salt_folder, &gate->derived);
+    hr_status status = copy_sources(gate, settings);
+    if (status == HR_OK && settings->salt_folder != NULL) {
+        status = hr_derived_new(settings->salt_folder, &gate->derived);
     }
-    if (status != PS_OK) {
-        ps_gate_free(gate);
+    if (status != HR_OK) {
+        hr_gate_free(gate);
         return status;
     }
     *result = gate;
-    return PS_OK;
+    return HR_OK;
 }
 
 void
-ps_gate_free(ps_gate *gate)
+hr_gate_free(hr_gate *gate)
 {
     if (gate == NULL) {
         return;
@@ -125,108 +125,108 @@ ps_gate_free(ps_gate *gate)
     for (size_t i = 0; i < gate->user_claim_count; i++) {
         free_span(gate->user_claims[i]);
     }
-    ps_free(gate->sources);
-    ps_free(gate->user_claims);
-    ps_derived_free(gate->derived);
-    ps_free(gate);
+    hr_free(gate->sources);
+    hr_free(gate->user_claims);
+    hr_derived_free(gate->derived);
+    hr_free(gate);
 }
 
-ps_span
-ps_mode_word(ps_mode mode)
+hr_span
+hr_mode_word(hr_mode mode)
 {
     switch (mode) {
-    case PS_MODE_OFF:
-        return PS_SPAN("off");
-    case PS_MODE_DERIVED:
-        return PS_SPAN("derived");
-    case PS_MODE_COOKIE:
-        return PS_SPAN("cookie");
+    case HR_MODE_OFF:
+        return HR_SPAN("off");
+    case HR_MODE_DERIVED:
+        return HR_SPAN("derived");
+    case HR_MODE_COOKIE:
+        return HR_SPAN("cookie");
     }
-    return PS_NO_SPAN;
+    return HR_NO_SPAN;
 }
 
 /* --- enter ------------------------------------------------------------- */
 
-static ps_stats *
-stats_of(const ps_gate *gate)
+static hr_stats *
+stats_of(const hr_gate *gate)
 {
-    return gate->sink != NULL ? ps_sink_stats(gate->sink) : NULL;
+    return gate->sink != NULL ? hr_sink_stats(gate->sink) : NULL;
 }
 
 /* "Bearer <token>": OK with the token's text, ABSENT for another scheme or
  * no header, MALFORMED for a scheme without a token or two headers. */
-static ps_status
-bearer_text(const ps_request *request, const ps_token_source *source,
-            ps_span *text)
+static hr_status
+bearer_text(const hr_request *request, const hr_token_source *source,
+            hr_span *text)
 {
     size_t count;
-    ps_span value =
-        request->header(request->source, PS_HEADER_AUTHORIZATION, &count);
-    value = ps_span_trim(value);
+    hr_span value =
+        request->header(request->source, HR_HEADER_AUTHORIZATION, &count);
+    value = hr_span_trim(value);
     if (value.len < source->name.len) {
-        return PS_ABSENT;
+        return HR_ABSENT;
     }
-    ps_span scheme = {value.ptr, source->name.len};
-    ps_span rest = ps_span_from(value, scheme.len);
-    bool named = source->exact ? ps_span_equal(scheme, source->name)
-                               : ps_span_equal_nocase(scheme, source->name);
+    hr_span scheme = {value.ptr, source->name.len};
+    hr_span rest = hr_span_from(value, scheme.len);
+    bool named = source->exact ? hr_span_equal(scheme, source->name)
+                               : hr_span_equal_nocase(scheme, source->name);
     if (!named || (rest.len != 0 && *rest.ptr != ' ' && *rest.ptr != '\t')) {
-        return PS_ABSENT;
+        return HR_ABSENT;
     }
-    *text = ps_span_trim(rest);
+    *text = hr_span_trim(rest);
     /* two credentials are none: which one would the view believe? */
-    return text->len != 0 && count == 1 ? PS_OK : PS_MALFORMED;
+    return text->len != 0 && count == 1 ? HR_OK : HR_MALFORMED;
 }
 
-static ps_status
-token_text(const ps_request *request, const ps_token_source *source,
-           ps_span *text)
+static hr_status
+token_text(const hr_request *request, const hr_token_source *source,
+           hr_span *text)
 {
     if (!source->cookie) {
         return bearer_text(request, source, text);
     }
-    const ps_span *headers;
+    const hr_span *headers;
     size_t count = request->cookies(request->source, &headers);
-    ps_status status = ps_cookie_only(headers, count, source->name,
+    hr_status status = hr_cookie_only(headers, count, source->name,
                                       request->cookie_text, text);
-    return status == PS_OK && text->len == 0 ? PS_ABSENT : status;
+    return status == HR_OK && text->len == 0 ? HR_ABSENT : status;
 }
 
 /* The first source that is present counts, also when its token is bad. */
 static void
-find_token(const ps_gate *gate, const ps_request *request,
-           const ps_slow_section *slow, ps_visit *visit)
+find_token(const hr_gate *gate, const hr_request *request,
+           const hr_slow_section *slow, hr_visit *visit)
 {
-    visit->reason = PS_ABSENT;
+    visit->reason = HR_ABSENT;
     for (size_t i = 0; i < gate->source_count; i++) {
-        ps_span text;
-        ps_status status = token_text(request, &gate->sources[i], &text);
-        if (status == PS_ABSENT) {
+        hr_span text;
+        hr_status status = token_text(request, &gate->sources[i], &text);
+        if (status == HR_ABSENT) {
             continue;
         }
-        if (status == PS_OK) {
-            status = ps_verifier_verify(gate->verifier, text, PS_NOW_BY_CLOCK,
+        if (status == HR_OK) {
+            status = hr_verifier_verify(gate->verifier, text, HR_NOW_BY_CLOCK,
                                         slow, &visit->token);
         }
         visit->reason = status;
         visit->source = (int)i;
-        ps_stats_token(stats_of(gate), status);
+        hr_stats_token(stats_of(gate), status);
         return;
     }
 }
 
 static void
-find_user(const ps_gate *gate, ps_visit *visit)
+find_user(const hr_gate *gate, hr_visit *visit)
 {
-    char text[PS_USER_MAX];
+    char text[HR_USER_MAX];
     for (size_t i = 0; i < gate->user_claim_count; i++) {
-        ps_span user;
-        if (ps_token_claim_text(visit->token, gate->user_claims[i], text,
-                                sizeof(text), &user) != PS_OK) {
+        hr_span user;
+        if (hr_token_claim_text(visit->token, gate->user_claims[i], text,
+                                sizeof(text), &user) != HR_OK) {
             continue;
         }
         if (user.ptr == text) { /* it had escapes: not in the token as such */
-            visit->user_text = ps_dup(user);
+            visit->user_text = hr_dup(user);
             user.ptr = visit->user_text;
         }
         visit->user = user;
@@ -234,129 +234,129 @@ find_user(const ps_gate *gate, ps_visit *visit)
     }
 }
 
-static ps_agent
-find_agent(const ps_request *request)
+static hr_agent
+find_agent(const hr_request *request)
 {
-    if (ps_agent_is_prefetch(
-            ps_request_header(request, PS_HEADER_SEC_PURPOSE)) ||
-        ps_agent_is_prefetch(ps_request_header(request, PS_HEADER_PURPOSE)) ||
-        ps_agent_is_prefetch(ps_request_header(request, PS_HEADER_X_MOZ))) {
-        return PS_AGENT_PREFETCH;
+    if (hr_agent_is_prefetch(
+            hr_request_header(request, HR_HEADER_SEC_PURPOSE)) ||
+        hr_agent_is_prefetch(hr_request_header(request, HR_HEADER_PURPOSE)) ||
+        hr_agent_is_prefetch(hr_request_header(request, HR_HEADER_X_MOZ))) {
+        return HR_AGENT_PREFETCH;
     }
-    return ps_agent_is_bot(ps_request_header(request, PS_HEADER_USER_AGENT))
-               ? PS_AGENT_BOT
-               : PS_AGENT_BROWSER;
+    return hr_agent_is_bot(hr_request_header(request, HR_HEADER_USER_AGENT))
+               ? HR_AGENT_BOT
+               : HR_AGENT_BROWSER;
 }
 
 /* Somebody goes to a page, rather than a script or an image fetching. */
 static bool
-is_navigation(const ps_request *request, ps_span method)
+is_navigation(const hr_request *request, hr_span method)
 {
-    if (!ps_span_equal(method, PS_SPAN("GET"))) {
+    if (!hr_span_equal(method, HR_SPAN("GET"))) {
         return false;
     }
-    ps_span mode = ps_request_header(request, PS_HEADER_SEC_FETCH_MODE);
+    hr_span mode = hr_request_header(request, HR_HEADER_SEC_FETCH_MODE);
     if (mode.ptr != NULL) {
-        return ps_span_equal(ps_span_trim(mode), PS_SPAN("navigate"));
+        return hr_span_equal(hr_span_trim(mode), HR_SPAN("navigate"));
     }
-    return ps_span_contains_nocase(
-        ps_request_header(request, PS_HEADER_ACCEPT), PS_SPAN("text/html"));
+    return hr_span_contains_nocase(
+        hr_request_header(request, HR_HEADER_ACCEPT), HR_SPAN("text/html"));
 }
 
-static ps_span
-client_address(const ps_gate *gate, const ps_request *request)
+static hr_span
+client_address(const hr_gate *gate, const hr_request *request)
 {
-    const ps_span *headers = NULL;
+    const hr_span *headers = NULL;
     size_t count = 0;
     if (gate->trusted_proxies != 0) {
         count = request->forwarded(request->source, &headers);
     }
-    return ps_client_address(request->detail(request->source, PS_DETAIL_PEER),
+    return hr_client_address(request->detail(request->source, HR_DETAIL_PEER),
                              headers, count, gate->trusted_proxies);
 }
 
 static void
-read_cookie(const ps_gate *gate, const ps_request *request, bool secure,
-            ps_visit *visit)
+read_cookie(const hr_gate *gate, const hr_request *request, bool secure,
+            hr_visit *visit)
 {
-    int64_t now = ps_clock_wall_ms() / 1000;
-    const ps_span *headers;
+    int64_t now = hr_clock_wall_ms() / 1000;
+    const hr_span *headers;
     size_t count = request->cookies(request->source, &headers);
-    ps_cookie_counts counts = {0};
-    ps_status status = ps_fingerprint_cookie_read_as(
+    hr_cookie_counts counts = {0};
+    hr_status status = hr_fingerprint_cookie_read_as(
         gate->cookie, headers, count, request->cookie_text, now,
         &visit->fingerprint, &counts);
-    ps_stats *stats = stats_of(gate);
-    ps_stats_cookie(stats, PS_OK, status == PS_OK);
-    ps_stats_cookie(stats, PS_MALFORMED, counts.malformed);
-    ps_stats_cookie(stats, PS_SIGNATURE, counts.signature);
-    ps_stats_cookie(stats, PS_EXPIRED, counts.expired);
-    ps_stats_cookie(stats, PS_KEY_ID, counts.key_id);
-    if (status == PS_OK) {
+    hr_stats *stats = stats_of(gate);
+    hr_stats_cookie(stats, HR_OK, status == HR_OK);
+    hr_stats_cookie(stats, HR_MALFORMED, counts.malformed);
+    hr_stats_cookie(stats, HR_SIGNATURE, counts.signature);
+    hr_stats_cookie(stats, HR_EXPIRED, counts.expired);
+    hr_stats_cookie(stats, HR_KEY_ID, counts.key_id);
+    if (status == HR_OK) {
         visit->has_fingerprint = true;
         return;
     }
-    if (visit->row == PS_LABEL_TRACK && visit->token == NULL &&
-        visit->agent == PS_AGENT_BROWSER &&
+    if (visit->row == HR_LABEL_TRACK && visit->token == NULL &&
+        visit->agent == HR_AGENT_BROWSER &&
         is_navigation(request, visit->method) &&
-        (secure || ps_fingerprint_cookie_works_insecure(gate->cookie)) &&
-        ps_fingerprint_cookie_mint(gate->cookie, now, &visit->fingerprint) ==
-            PS_OK) {
+        (secure || hr_fingerprint_cookie_works_insecure(gate->cookie)) &&
+        hr_fingerprint_cookie_mint(gate->cookie, now, &visit->fingerprint) ==
+            HR_OK) {
         visit->has_fingerprint = true;
         visit->is_new = true;
     }
 }
 
 static void
-find_fingerprint(const ps_gate *gate, const ps_request *request, ps_mode mode,
-                 bool secure, ps_visit *visit)
+find_fingerprint(const hr_gate *gate, const hr_request *request, hr_mode mode,
+                 bool secure, hr_visit *visit)
 {
-    if (gate->cookie == NULL || mode == PS_MODE_OFF) {
+    if (gate->cookie == NULL || mode == HR_MODE_OFF) {
         return;
     }
-    if (mode > gate->gpc && ps_span_equal(ps_span_trim(ps_request_header(
-                                              request, PS_HEADER_SEC_GPC)),
-                                          PS_SPAN("1"))) {
+    if (mode > gate->gpc && hr_span_equal(hr_span_trim(hr_request_header(
+                                              request, HR_HEADER_SEC_GPC)),
+                                          HR_SPAN("1"))) {
         mode = gate->gpc;
     }
-    if (mode == PS_MODE_COOKIE) {
+    if (mode == HR_MODE_COOKIE) {
         read_cookie(gate, request, secure, visit);
-    } else if (mode == PS_MODE_DERIVED && gate->derived != NULL) {
-        ps_derived_client client = {
+    } else if (mode == HR_MODE_DERIVED && gate->derived != NULL) {
+        hr_derived_client client = {
             .address = client_address(gate, request),
-            .user_agent = ps_request_header(request, PS_HEADER_USER_AGENT),
-            .accept = ps_request_header(request, PS_HEADER_ACCEPT),
+            .user_agent = hr_request_header(request, HR_HEADER_USER_AGENT),
+            .accept = hr_request_header(request, HR_HEADER_ACCEPT),
             .accept_language =
-                ps_request_header(request, PS_HEADER_ACCEPT_LANGUAGE),
+                hr_request_header(request, HR_HEADER_ACCEPT_LANGUAGE),
             .accept_encoding =
-                ps_request_header(request, PS_HEADER_ACCEPT_ENCODING),
+                hr_request_header(request, HR_HEADER_ACCEPT_ENCODING),
         };
         visit->has_fingerprint =
-            ps_derived_fingerprint(gate->derived, &client,
-                                   ps_clock_wall_ms() / 1000,
-                                   &visit->fingerprint) == PS_OK;
+            hr_derived_fingerprint(gate->derived, &client,
+                                   hr_clock_wall_ms() / 1000,
+                                   &visit->fingerprint) == HR_OK;
         visit->is_derived = visit->has_fingerprint;
     }
 }
 
 /* One stage ends, the next begins. */
 static int64_t
-end_stage(ps_stats *stats, ps_stage stage, int64_t began_ns)
+end_stage(hr_stats *stats, hr_stage stage, int64_t began_ns)
 {
-    int64_t now = ps_clock_steady_ns();
-    ps_stats_stage(stats, stage, now - began_ns);
+    int64_t now = hr_clock_steady_ns();
+    hr_stats_stage(stats, stage, now - began_ns);
     return now;
 }
 
 /* The cache's counters lie in the process: readers of the ring are told now
  * and then, at first often. */
 static void
-tell_cache(const ps_gate *gate, ps_stats *stats)
+tell_cache(const hr_gate *gate, hr_stats *stats)
 {
-    uint64_t turn = ps_counted(&stats->turn) - 1;
+    uint64_t turn = hr_counted(&stats->turn) - 1;
     if (gate->verifier != NULL &&
         (turn % 256 == 0 || (turn & (turn - 1)) == 0)) {
-        ps_token_cache_info info = ps_verifier_cache_counts(gate->verifier);
+        hr_token_cache_info info = hr_verifier_cache_counts(gate->verifier);
         atomic_store_explicit(&stats->cache_hits, info.hits,
                               memory_order_relaxed);
         atomic_store_explicit(&stats->cache_misses, info.misses,
@@ -365,34 +365,34 @@ tell_cache(const ps_gate *gate, ps_stats *stats)
 }
 
 void
-ps_gate_enter(const ps_gate *gate, const ps_request *request, ps_span method,
-              ps_span path, ps_mode mode, bool secure,
-              const ps_slow_section *slow, ps_visit *visit)
+hr_gate_enter(const hr_gate *gate, const hr_request *request, hr_span method,
+              hr_span path, hr_mode mode, bool secure,
+              const hr_slow_section *slow, hr_visit *visit)
 {
-    ps_stats *stats = stats_of(gate);
-    bool measured = stats != NULL && ps_stats_measures(stats);
-    visit->started_ns = ps_clock_steady_ns();
+    hr_stats *stats = stats_of(gate);
+    bool measured = stats != NULL && hr_stats_measures(stats);
+    visit->started_ns = hr_clock_steady_ns();
     visit->entered_ns = 0;
     visit->token = NULL;
-    visit->reason = PS_ABSENT;
+    visit->reason = HR_ABSENT;
     visit->source = -1;
     visit->has_fingerprint = false;
     visit->is_new = false;
     visit->is_derived = false;
-    visit->agent = PS_AGENT_BROWSER;
+    visit->agent = HR_AGENT_BROWSER;
     visit->method = method;
     visit->path = path;
-    visit->user = PS_NO_SPAN;
+    visit->user = HR_NO_SPAN;
     visit->user_text = NULL;
     visit->finished = false;
     visit->discarded = false;
     visit->label = gate->paths != NULL
-                       ? ps_path_filter_label(gate->paths, path)
-                       : PS_LABEL_TRACK;
+                       ? hr_path_filter_label(gate->paths, path)
+                       : HR_LABEL_TRACK;
     visit->row = gate->rows[visit->label];
     int64_t began_ns =
-        measured ? end_stage(stats, PS_STAGE_LABEL, visit->started_ns) : 0;
-    if (visit->row == PS_LABEL_SKIP) {
+        measured ? end_stage(stats, HR_STAGE_LABEL, visit->started_ns) : 0;
+    if (visit->row == HR_LABEL_SKIP) {
         return;
     }
     if (gate->verifier != NULL) {
@@ -401,25 +401,25 @@ ps_gate_enter(const ps_gate *gate, const ps_request *request, ps_span method,
             find_user(gate, visit);
         }
         if (measured) {
-            began_ns = end_stage(stats, PS_STAGE_TOKEN, began_ns);
+            began_ns = end_stage(stats, HR_STAGE_TOKEN, began_ns);
         }
     }
     visit->agent = find_agent(request);
     find_fingerprint(gate, request, mode, secure, visit);
     if (measured) {
         tell_cache(gate, stats);
-        visit->entered_ns = end_stage(stats, PS_STAGE_FINGERPRINT, began_ns);
+        visit->entered_ns = end_stage(stats, HR_STAGE_FINGERPRINT, began_ns);
     }
 }
 
 /* --- finish ------------------------------------------------------------ */
 
 bool
-ps_gate_may_set_cookie(const ps_gate *gate, const ps_visit *visit, int status,
+hr_gate_may_set_cookie(const hr_gate *gate, const hr_visit *visit, int status,
                        bool has_user)
 {
     if (visit->finished || gate->cookie == NULL || !visit->has_fingerprint ||
-        visit->is_derived || visit->row != PS_LABEL_TRACK ||
+        visit->is_derived || visit->row != HR_LABEL_TRACK ||
         (status < 200 && status != 101) || status >= 400 || status == 301 ||
         status == 304 || status == 308) {
         return false;
@@ -432,47 +432,47 @@ ps_gate_may_set_cookie(const ps_gate *gate, const ps_visit *visit, int status,
 
 /* Into the metrics, by what cannot have more values than a site has routes. */
 static void
-measure(const ps_gate *gate, const ps_visit *visit, const ps_outcome *outcome,
+measure(const hr_gate *gate, const hr_visit *visit, const hr_outcome *outcome,
         uint64_t duration_us)
 {
-    ps_metrics *metrics = ps_sink_metrics(gate->sink);
+    hr_metrics *metrics = hr_sink_metrics(gate->sink);
     if (metrics != NULL) {
-        ps_metrics_name name = {
-            .kind = PS_METRIC_REQUEST,
-            .method = ps_metrics_method(visit->method),
-            .outcome = ps_metrics_class(outcome->status),
+        hr_metrics_name name = {
+            .kind = HR_METRIC_REQUEST,
+            .method = hr_metrics_method(visit->method),
+            .outcome = hr_metrics_class(outcome->status),
             .text = outcome->route,
         };
-        ps_metrics_count(metrics, &name, duration_us);
+        hr_metrics_count(metrics, &name, duration_us);
     }
 }
 
 static bool
-is_recorded(const ps_visit *visit, int status, bool verified)
+is_recorded(const hr_visit *visit, int status, bool verified)
 {
     if (visit->discarded) {
         return false;
     }
     switch (visit->row) {
-    case PS_LABEL_API:
+    case HR_LABEL_API:
         return verified;
-    case PS_LABEL_TRACK:
+    case HR_LABEL_TRACK:
         return verified ||
-               (status == 200 && ps_span_equal(visit->method, PS_SPAN("GET")));
+               (status == 200 && hr_span_equal(visit->method, HR_SPAN("GET")));
     default:
         return false;
     }
 }
 
 static void
-record(const ps_gate *gate, const ps_visit *visit, const ps_request *request,
-       const ps_outcome *outcome, bool handed_out, uint64_t duration_us)
+record(const hr_gate *gate, const hr_visit *visit, const hr_request *request,
+       const hr_outcome *outcome, bool handed_out, uint64_t duration_us)
 {
-    char hashed[2 * PS_FINGERPRINT_ID_SIZE];
-    ps_request_event event = {
+    char hashed[2 * HR_FINGERPRINT_ID_SIZE];
+    hr_request_event event = {
         .label = gate->paths != NULL
-                     ? ps_path_filter_word(gate->paths, visit->label)
-                     : PS_SPAN("track"),
+                     ? hr_path_filter_word(gate->paths, visit->label)
+                     : HR_SPAN("track"),
         .method = visit->method,
         .path = outcome->path.ptr != NULL ? outcome->path : visit->path,
         .path_is_altered = outcome->path_is_altered,
@@ -488,10 +488,10 @@ record(const ps_gate *gate, const ps_visit *visit, const ps_request *request,
     };
     if (visit->has_fingerprint && (handed_out || !visit->is_new)) {
         event.is_new = visit->is_new;
-        event.fingerprint = (ps_span){visit->fingerprint.id_text,
+        event.fingerprint = (hr_span){visit->fingerprint.id_text,
                                       sizeof(visit->fingerprint.id_text)};
         if (gate->hash_ids) {
-            ps_fingerprint_cookie_hash(gate->cookie, &visit->fingerprint,
+            hr_fingerprint_cookie_hash(gate->cookie, &visit->fingerprint,
                                        hashed);
             event.fingerprint.ptr = hashed;
         }
@@ -499,12 +499,12 @@ record(const ps_gate *gate, const ps_visit *visit, const ps_request *request,
     if (gate->extra_fields != 0) {
         event.address = client_address(gate, request);
     }
-    ps_request_event_emit(gate->sink, &event, request);
+    hr_request_event_emit(gate->sink, &event, request);
 }
 
 size_t
-ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
-               const ps_outcome *outcome, char set_cookie[PS_SET_COOKIE_MAX])
+hr_gate_finish(const hr_gate *gate, hr_visit *visit, const hr_request *request,
+               const hr_outcome *outcome, char set_cookie[HR_SET_COOKIE_MAX])
 {
     if (visit->finished) {
         return 0;
@@ -512,28 +512,28 @@ ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
     int64_t left_ns = 0;
     if (visit->entered_ns != 0) {
         left_ns =
-            end_stage(stats_of(gate), PS_STAGE_APPLICATION, visit->entered_ns);
+            end_stage(stats_of(gate), HR_STAGE_APPLICATION, visit->entered_ns);
     }
     bool verified = visit->token != NULL || outcome->user.ptr != NULL;
     bool hand_out = outcome->hand_out &&
-                    ps_gate_may_set_cookie(gate, visit, outcome->status,
+                    hr_gate_may_set_cookie(gate, visit, outcome->status,
                                            outcome->user.ptr != NULL);
     size_t length = 0;
     if (hand_out) {
         if (visit->is_new) {
-            ps_stats_minted(stats_of(gate));
+            hr_stats_minted(stats_of(gate));
         } /* else it was read, and is signed anew already */
         /* a new one lives for all of max_age, however long the view took */
         int64_t now = visit->is_new ? visit->fingerprint.issued_at
-                                    : ps_clock_wall_ms() / 1000;
+                                    : hr_clock_wall_ms() / 1000;
         length =
-            ps_fingerprint_cookie_header(gate->cookie, &visit->fingerprint,
+            hr_fingerprint_cookie_header(gate->cookie, &visit->fingerprint,
                                          outcome->secure, now, set_cookie);
     }
-    visit->duration_ns = ps_visit_elapsed_ns(visit);
-    if (visit->row != PS_LABEL_SKIP && gate->sink != NULL) {
+    visit->duration_ns = hr_visit_elapsed_ns(visit);
+    if (visit->row != HR_LABEL_SKIP && gate->sink != NULL) {
         uint64_t duration_us = (uint64_t)(visit->duration_ns / 1000);
-        ps_stats_request(stats_of(gate), duration_us);
+        hr_stats_request(stats_of(gate), duration_us);
         if (gate->metrics && outcome->status != 0) {
             measure(gate, visit, outcome, duration_us);
         }
@@ -542,25 +542,25 @@ ps_gate_finish(const ps_gate *gate, ps_visit *visit, const ps_request *request,
         }
     }
     if (left_ns != 0) {
-        end_stage(stats_of(gate), PS_STAGE_EVENT, left_ns);
+        end_stage(stats_of(gate), HR_STAGE_EVENT, left_ns);
     }
     visit->finished = true;
     return length;
 }
 
 int64_t
-ps_visit_elapsed_ns(const ps_visit *visit)
+hr_visit_elapsed_ns(const hr_visit *visit)
 {
     return visit->finished ? visit->duration_ns
-                           : ps_clock_steady_ns() - visit->started_ns;
+                           : hr_clock_steady_ns() - visit->started_ns;
 }
 
 void
-ps_visit_fini(ps_visit *visit)
+hr_visit_fini(hr_visit *visit)
 {
-    ps_token_release(visit->token);
+    hr_token_release(visit->token);
     visit->token = NULL;
-    visit->user = PS_NO_SPAN;
-    ps_free(visit->user_text);
+    visit->user = HR_NO_SPAN;
+    hr_free(visit->user_text);
     visit->user_text = NULL;
 }

@@ -32,24 +32,24 @@ enum {
 };
 
 void
-ps_json_init(ps_json *json, ps_span text)
+hr_json_init(hr_json *json, hr_span text)
 {
-    *json = (ps_json){
+    *json = (hr_json){
         .at = text.ptr,
         .end = text.ptr + text.len,
         .expects = VALUE,
     };
 }
 
-static ps_json_kind
-fail(ps_json *json)
+static hr_json_kind
+fail(hr_json *json)
 {
     json->expects = FAILED;
-    return PS_JSON_ERROR;
+    return HR_JSON_ERROR;
 }
 
 static inline void
-skip_space(ps_json *json)
+skip_space(hr_json *json)
 {
     while (json->at < json->end && (*json->at == ' ' || *json->at == '\n' ||
                                     *json->at == '\r' || *json->at == '\t')) {
@@ -85,7 +85,7 @@ find_special(const char *p, const char *end)
 
 /* Reads the string whose first byte after the quote is json->at. */
 static inline bool
-read_string(ps_json *json)
+read_string(hr_json *json)
 {
     const char *p = json->at;
     json->flags = 0;
@@ -100,11 +100,11 @@ read_string(ps_json *json)
         }
         size_t length;
         if (*p == '\\') {
-            length = ps_json_escape_length(p, json->end);
-            json->flags |= PS_JSON_ESCAPED;
+            length = hr_json_escape_length(p, json->end);
+            json->flags |= HR_JSON_ESCAPED;
         } else {
-            length = ps_json_utf8_length(p, json->end);
-            json->flags |= PS_JSON_WIDE;
+            length = hr_json_utf8_length(p, json->end);
+            json->flags |= HR_JSON_WIDE;
         }
         if (length == 0) {
             return false;
@@ -145,8 +145,8 @@ skip_digits_at_once(const char *p, const char *end)
     return skip_digits(p, end);
 }
 
-static inline ps_json_kind
-read_number(ps_json *json)
+static inline hr_json_kind
+read_number(hr_json *json)
 {
     const char *start = json->at, *end = json->end;
     const char *p = start + (*start == '-');
@@ -154,12 +154,12 @@ read_number(ps_json *json)
     const char *digits = p;
     p = skip_digits(p, end);
     if (p == digits || (*digits == '0' && p - digits > 1) ||
-        p - digits > PS_JSON_DIGITS_MAX) {
+        p - digits > HR_JSON_DIGITS_MAX) {
         return fail(json);
     }
-    ps_json_kind kind = PS_JSON_INTEGER;
+    hr_json_kind kind = HR_JSON_INTEGER;
     if (p < end && *p == '.') {
-        kind = PS_JSON_FLOAT;
+        kind = HR_JSON_FLOAT;
         const char *fraction = ++p;
         p = skip_digits(p, end);
         if (p == fraction) {
@@ -167,7 +167,7 @@ read_number(ps_json *json)
         }
     }
     if (p < end && (*p == 'e' || *p == 'E')) {
-        kind = PS_JSON_FLOAT;
+        kind = HR_JSON_FLOAT;
         p++;
         p += p < end && (*p == '+' || *p == '-');
         const char *exponent = p;
@@ -176,70 +176,70 @@ read_number(ps_json *json)
             return fail(json);
         }
     }
-    json->text = (ps_span){start, (size_t)(p - start)};
+    json->text = (hr_span){start, (size_t)(p - start)};
     json->at = p;
-    if (kind == PS_JSON_FLOAT && ps_json_is_huge(json->text)) {
-        json->flags = PS_JSON_HUGE;
+    if (kind == HR_JSON_FLOAT && hr_json_is_huge(json->text)) {
+        json->flags = HR_JSON_HUGE;
     }
     return kind;
 }
 
-static inline ps_json_kind
-read_word(ps_json *json, ps_span word, ps_json_kind kind)
+static inline hr_json_kind
+read_word(hr_json *json, hr_span word, hr_json_kind kind)
 {
-    ps_span rest = {json->at, (size_t)(json->end - json->at)};
-    if (!ps_span_starts_with(rest, word)) {
+    hr_span rest = {json->at, (size_t)(json->end - json->at)};
+    if (!hr_span_starts_with(rest, word)) {
         return fail(json);
     }
-    json->text = (ps_span){json->at, word.len};
+    json->text = (hr_span){json->at, word.len};
     json->flags = 0;
     json->at += word.len;
     return kind;
 }
 
 static inline bool
-in_object(const ps_json *json)
+in_object(const hr_json *json)
 {
     return (json->shape >> (json->depth - 1) & 1) != 0;
 }
 
 /* A value, an array or an object has ended: what may follow? */
 static inline void
-after_value(ps_json *json)
+after_value(hr_json *json)
 {
     json->expects = json->depth == 0 ? NOTHING : COMMA_OR_CLOSE;
 }
 
-static inline ps_json_kind
-open_level(ps_json *json, bool object)
+static inline hr_json_kind
+open_level(hr_json *json, bool object)
 {
-    if (json->depth == PS_JSON_DEPTH_MAX) {
+    if (json->depth == HR_JSON_DEPTH_MAX) {
         return fail(json);
     }
     uint32_t bit = (uint32_t)1 << json->depth;
     json->shape = object ? json->shape | bit : json->shape & ~bit;
     json->depth++;
-    json->text = (ps_span){json->at, 1};
+    json->text = (hr_span){json->at, 1};
     json->flags = 0;
     json->at++;
     json->expects = object ? NAME_OR_CLOSE : VALUE_OR_CLOSE;
-    return object ? PS_JSON_OBJECT : PS_JSON_ARRAY;
+    return object ? HR_JSON_OBJECT : HR_JSON_ARRAY;
 }
 
-static inline ps_json_kind
-close_level(ps_json *json)
+static inline hr_json_kind
+close_level(hr_json *json)
 {
-    json->text = (ps_span){json->at, 1};
+    json->text = (hr_span){json->at, 1};
     json->at++;
     json->depth--;
     after_value(json);
-    return PS_JSON_CLOSE;
+    return HR_JSON_CLOSE;
 }
 
-static inline ps_json_kind
-read_value(ps_json *json)
+static inline hr_json_kind
+read_value(hr_json *json)
 {
-    ps_json_kind kind;
+    hr_json_kind kind;
     switch (*json->at) {
     case '{':
         return open_level(json, true);
@@ -247,29 +247,29 @@ read_value(ps_json *json)
         return open_level(json, false);
     case '"':
         json->at++;
-        kind = read_string(json) ? PS_JSON_STRING : fail(json);
+        kind = read_string(json) ? HR_JSON_STRING : fail(json);
         break;
     case 't':
-        kind = read_word(json, PS_SPAN("true"), PS_JSON_TRUE);
+        kind = read_word(json, HR_SPAN("true"), HR_JSON_TRUE);
         break;
     case 'f':
-        kind = read_word(json, PS_SPAN("false"), PS_JSON_FALSE);
+        kind = read_word(json, HR_SPAN("false"), HR_JSON_FALSE);
         break;
     case 'n':
-        kind = read_word(json, PS_SPAN("null"), PS_JSON_NULL);
+        kind = read_word(json, HR_SPAN("null"), HR_JSON_NULL);
         break;
     default:
         kind = read_number(json);
         break;
     }
-    if (kind != PS_JSON_ERROR) {
+    if (kind != HR_JSON_ERROR) {
         after_value(json);
     }
     return kind;
 }
 
-static inline ps_json_kind
-read_name(ps_json *json)
+static inline hr_json_kind
+read_name(hr_json *json)
 {
     if (*json->at != '"') {
         return fail(json);
@@ -284,15 +284,15 @@ read_name(ps_json *json)
     }
     json->at++;
     json->expects = VALUE;
-    return PS_JSON_NAME;
+    return HR_JSON_NAME;
 }
 
-static inline __attribute__((always_inline)) ps_json_kind
-next(ps_json *json)
+static inline __attribute__((always_inline)) hr_json_kind
+next(hr_json *json)
 {
     skip_space(json);
     if (json->at == json->end) {
-        return json->expects == NOTHING ? PS_JSON_END : fail(json);
+        return json->expects == NOTHING ? HR_JSON_END : fail(json);
     }
     char c = *json->at;
     switch (json->expects) {
@@ -322,21 +322,21 @@ next(ps_json *json)
     }
 }
 
-ps_json_kind
-ps_json_next(ps_json *json)
+hr_json_kind
+hr_json_next(hr_json *json)
 {
     return next(json);
 }
 
 bool
-ps_json_skip(ps_json *json, ps_json_kind kind)
+hr_json_skip(hr_json *json, hr_json_kind kind)
 {
-    if (kind != PS_JSON_ARRAY && kind != PS_JSON_OBJECT) {
-        return kind != PS_JSON_ERROR;
+    if (kind != HR_JSON_ARRAY && kind != HR_JSON_OBJECT) {
+        return kind != HR_JSON_ERROR;
     }
     unsigned outside = json->depth - 1U;
     while (json->depth > outside) {
-        if (next(json) == PS_JSON_ERROR) {
+        if (next(json) == HR_JSON_ERROR) {
             return false;
         }
     }
@@ -344,14 +344,14 @@ ps_json_skip(ps_json *json, ps_json_kind kind)
 }
 
 static bool
-same_name(const char *text, const ps_json_member *a, const ps_json_member *b)
+same_name(const char *text, const hr_json_member *a, const hr_json_member *b)
 {
-    ps_span x = {text + a->name, a->name_len};
-    ps_span y = {text + b->name, b->name_len};
-    if (((a->name_flags | b->name_flags) & PS_JSON_ESCAPED) == 0) {
-        return ps_span_equal(x, y);
+    hr_span x = {text + a->name, a->name_len};
+    hr_span y = {text + b->name, b->name_len};
+    if (((a->name_flags | b->name_flags) & HR_JSON_ESCAPED) == 0) {
+        return hr_span_equal(x, y);
     }
-    return ps_json_same_escaped(x, y);
+    return hr_json_same_escaped(x, y);
 }
 
 /* Names that happen to be there lead to a place or two each; who needs more
@@ -360,8 +360,8 @@ same_name(const char *text, const ps_json_member *a, const ps_json_member *b)
 
 /* Does any name come twice among many, or would it take too long to tell? */
 static bool
-many_twice(const char *text, const ps_json_member *members, size_t count,
-           const ps_json_scratch *scratch)
+many_twice(const char *text, const hr_json_member *members, size_t count,
+           const hr_json_scratch *scratch)
 {
     size_t size = 1;
     while (size < 2 * count && 2 * size <= 2 * scratch->capacity) {
@@ -374,7 +374,7 @@ many_twice(const char *text, const ps_json_member *members, size_t count,
     for (size_t i = 0; i < count; i++) {
         size_t at = members[i].hash & (size - 1);
         while (heads[at] != 0) {
-            const ps_json_member *other = &members[heads[at] - 1];
+            const hr_json_member *other = &members[heads[at] - 1];
             if (steps-- == 0) {
                 return true;
             }
@@ -391,7 +391,7 @@ many_twice(const char *text, const ps_json_member *members, size_t count,
 
 /* Are the hashes of a few names all different? True is sure, false is not. */
 static inline bool
-surely_differ(const ps_json_member *members, size_t count)
+surely_differ(const hr_json_member *members, size_t count)
 {
     uint64_t low = 0, high = 0; /* sets of six bits of each hash */
     bool differ = true;
@@ -406,10 +406,10 @@ surely_differ(const ps_json_member *members, size_t count)
 }
 
 static inline bool
-any_twice(const char *text, const ps_json_member *members, size_t count,
-          const ps_json_scratch *scratch)
+any_twice(const char *text, const hr_json_member *members, size_t count,
+          const hr_json_scratch *scratch)
 {
-    if (count > PS_JSON_MEMBERS_MAX) {
+    if (count > HR_JSON_MEMBERS_MAX) {
         return true; /* too many to be told apart */
     }
     if (count > FEW) {
@@ -430,18 +430,18 @@ any_twice(const char *text, const ps_json_member *members, size_t count,
 }
 
 static inline void
-note_name(ps_json_member *member, const ps_json *json, const char *start)
+note_name(hr_json_member *member, const hr_json *json, const char *start)
 {
     member->name = (uint32_t)(json->text.ptr - start);
     member->name_len = (uint32_t)json->text.len;
     member->name_flags = json->flags;
-    member->hash = (json->flags & PS_JSON_ESCAPED) == 0
-                       ? ps_json_hash(json->text)
-                       : ps_json_hash_escaped(json->text);
+    member->hash = (json->flags & HR_JSON_ESCAPED) == 0
+                       ? hr_json_hash(json->text)
+                       : hr_json_hash_escaped(json->text);
 }
 
 static inline void
-note_value(ps_json_member *member, const ps_json *json, ps_json_kind kind,
+note_value(hr_json_member *member, const hr_json *json, hr_json_kind kind,
            const char *start)
 {
     member->value = (uint32_t)(json->text.ptr - start);
@@ -456,7 +456,7 @@ note_value(ps_json_member *member, const ps_json *json, ps_json_kind kind,
  * left to next(). Answers how many members there are now, with those of
  * before. */
 static inline size_t
-read_plain_members(ps_json *json, const char *start, ps_json_member *members,
+read_plain_members(hr_json *json, const char *start, hr_json_member *members,
                    size_t top)
 {
     const char *p = json->at, *end = json->end;
@@ -475,7 +475,7 @@ read_plain_members(ps_json *json, const char *start, ps_json_member *members,
         if (end - close < 3 || close[0] != '"' || close[1] != ':') {
             return top;
         }
-        ps_span text = {name, (size_t)(close - name)};
+        hr_span text = {name, (size_t)(close - name)};
         const char *value = close + 2, *past;
         bool string = *value == '"';
         if (string) {
@@ -488,18 +488,18 @@ read_plain_members(ps_json *json, const char *start, ps_json_member *members,
             past = skip_digits_at_once(value, end);
             if (past == value || past == end ||
                 (*value == '0' && past - value > 1) ||
-                past - value > PS_JSON_DIGITS_MAX ||
+                past - value > HR_JSON_DIGITS_MAX ||
                 (*past != ',' && *past != '}')) {
                 return top;
             }
         }
-        members[top++] = (ps_json_member){
+        members[top++] = (hr_json_member){
             .name = (uint32_t)(name - start),
             .name_len = (uint32_t)text.len,
             .value = (uint32_t)(value - start),
             .value_len = (uint32_t)(past - value),
-            .hash = ps_json_hash(text),
-            .kind = string ? PS_JSON_STRING : PS_JSON_INTEGER,
+            .hash = hr_json_hash(text),
+            .kind = string ? HR_JSON_STRING : HR_JSON_INTEGER,
         };
         p = past + string;
         json->at = p;
@@ -507,53 +507,53 @@ read_plain_members(ps_json *json, const char *start, ps_json_member *members,
     }
 }
 
-ps_status
-ps_json_index(ps_span text, const ps_json_scratch *scratch, size_t *count,
+hr_status
+hr_json_index(hr_span text, const hr_json_scratch *scratch, size_t *count,
               unsigned *flags)
 {
-    ps_json json;
-    ps_json_member *members = scratch->members;
-    uint32_t base[PS_JSON_DEPTH_MAX + 1]; /* where each level's names begin */
+    hr_json json;
+    hr_json_member *members = scratch->members;
+    uint32_t base[HR_JSON_DEPTH_MAX + 1]; /* where each level's names begin */
     size_t top = 0;
     unsigned seen = 0;
-    ps_json_init(&json, text);
-    if (text.len == 0 || next(&json) != PS_JSON_OBJECT) {
-        return PS_MALFORMED;
+    hr_json_init(&json, text);
+    if (text.len == 0 || next(&json) != HR_JSON_OBJECT) {
+        return HR_MALFORMED;
     }
     base[1] = 0;
     top = read_plain_members(&json, text.ptr, members, 0);
     for (;;) {
-        ps_json_kind kind = next(&json);
+        hr_json_kind kind = next(&json);
         switch (kind) {
-        case PS_JSON_ERROR:
-            return PS_MALFORMED;
-        case PS_JSON_NAME:
+        case HR_JSON_ERROR:
+            return HR_MALFORMED;
+        case HR_JSON_NAME:
             assert(top < scratch->capacity);
             note_name(&members[top++], &json, text.ptr);
             break;
-        case PS_JSON_OBJECT:
-        case PS_JSON_ARRAY:
+        case HR_JSON_OBJECT:
+        case HR_JSON_ARRAY:
             if (json.depth == 2) {
                 note_value(&members[top - 1], &json, kind, text.ptr);
             }
             base[json.depth] = (uint32_t)top;
             break;
-        case PS_JSON_CLOSE: {
+        case HR_JSON_CLOSE: {
             uint32_t first = base[json.depth + 1];
             if (any_twice(text.ptr, members + first, top - first, scratch)) {
-                return PS_MALFORMED;
+                return HR_MALFORMED;
             }
             if (json.depth == 0) {
-                if (next(&json) != PS_JSON_END) {
-                    return PS_MALFORMED;
+                if (next(&json) != HR_JSON_END) {
+                    return HR_MALFORMED;
                 }
                 *count = top;
                 *flags = seen;
-                return PS_OK;
+                return HR_OK;
             }
             top = first;
             if (json.depth == 1) {
-                ps_json_member *member = &members[top - 1];
+                hr_json_member *member = &members[top - 1];
                 member->value_len =
                     (uint32_t)(json.at - text.ptr) - member->value;
                 top = read_plain_members(&json, text.ptr, members, top);
@@ -561,7 +561,7 @@ ps_json_index(ps_span text, const ps_json_scratch *scratch, size_t *count,
             break;
         }
         default:
-            seen |= json.flags & PS_JSON_HUGE;
+            seen |= json.flags & HR_JSON_HUGE;
             if (json.depth == 1) {
                 note_value(&members[top - 1], &json, kind, text.ptr);
                 top = read_plain_members(&json, text.ptr, members, top);
@@ -571,16 +571,16 @@ ps_json_index(ps_span text, const ps_json_scratch *scratch, size_t *count,
     }
 }
 
-const ps_json_member *
-ps_json_find(const char *text, const ps_json_member *members, size_t count,
-             ps_span name)
+const hr_json_member *
+hr_json_find(const char *text, const hr_json_member *members, size_t count,
+             hr_span name)
 {
-    uint32_t hash = ps_json_hash(name);
+    uint32_t hash = hr_json_hash(name);
     for (size_t i = 0; i < count; i++) {
-        const ps_json_member *member = &members[i];
+        const hr_json_member *member = &members[i];
         if (member->hash == hash &&
-            ps_json_same_string(
-                (ps_span){text + member->name, member->name_len},
+            hr_json_same_string(
+                (hr_span){text + member->name, member->name_len},
                 member->name_flags, name)) {
             return member;
         }

@@ -7,7 +7,7 @@
 #include "json.h"
 
 size_t
-ps_json_escape_length(const char *p, const char *end)
+hr_json_escape_length(const char *p, const char *end)
 {
     if (end - p < 2) {
         return 0;
@@ -27,7 +27,7 @@ ps_json_escape_length(const char *p, const char *end)
     default:
         return 0;
     }
-    int32_t unit = ps_json_hex4(p + 2, end);
+    int32_t unit = hr_json_hex4(p + 2, end);
     if (unit < 0 || (unit >= 0xdc00 && unit <= 0xdfff)) {
         return 0;
     }
@@ -37,12 +37,12 @@ ps_json_escape_length(const char *p, const char *end)
     if (end - p < 12 || p[6] != '\\' || p[7] != 'u') {
         return 0;
     }
-    int32_t low = ps_json_hex4(p + 8, end);
+    int32_t low = hr_json_hex4(p + 8, end);
     return low >= 0xdc00 && low <= 0xdfff ? 12 : 0;
 }
 
 size_t
-ps_json_utf8_length(const char *p, const char *end)
+hr_json_utf8_length(const char *p, const char *end)
 {
     const unsigned char *u = (const unsigned char *)p;
     size_t left = (size_t)(end - p);
@@ -79,7 +79,7 @@ typedef struct decimal {
 } decimal;
 
 static decimal
-read_decimal(ps_span number)
+read_decimal(hr_span number)
 {
     const char *p = number.ptr, *end = number.ptr + number.len;
     decimal d = {.negative = *p == '-'};
@@ -117,7 +117,7 @@ read_decimal(ps_span number)
 /* A float is too large for a double from 2^1024 - 2^970 on; the first twenty
  * of its digits decide here. */
 bool
-ps_json_is_huge(ps_span number)
+hr_json_is_huge(hr_span number)
 {
     static const char LIMIT[] = "17976931348623158079";
     decimal d = read_decimal(number);
@@ -181,10 +181,10 @@ step(const char **p, const char *end, char out[4])
         *p = at + 2;
         return 1;
     }
-    uint32_t point = (uint32_t)ps_json_hex4(at + 2, end);
+    uint32_t point = (uint32_t)hr_json_hex4(at + 2, end);
     *p = at + 6;
     if (point >= 0xd800 && point <= 0xdbff) {
-        uint32_t low = (uint32_t)ps_json_hex4(at + 8, end);
+        uint32_t low = (uint32_t)hr_json_hex4(at + 8, end);
         point = 0x10000 + ((point - 0xd800) << 10) + (low - 0xdc00);
         *p = at + 12;
     }
@@ -192,7 +192,7 @@ step(const char **p, const char *end, char out[4])
 }
 
 size_t
-ps_json_unescape(ps_span text, char *out)
+hr_json_unescape(hr_span text, char *out)
 {
     const char *p = text.ptr, *end = text.ptr + text.len;
     char *to = out;
@@ -228,7 +228,7 @@ walk(walker *w)
 }
 
 bool
-ps_json_same_escaped(ps_span a, ps_span b)
+hr_json_same_escaped(hr_span a, hr_span b)
 {
     walker x = {.at = a.ptr, .end = a.ptr + a.len};
     walker y = {.at = b.ptr, .end = b.ptr + b.len};
@@ -243,10 +243,10 @@ ps_json_same_escaped(ps_span a, ps_span b)
 }
 
 bool
-ps_json_same_string(ps_span text, unsigned flags, ps_span plain)
+hr_json_same_string(hr_span text, unsigned flags, hr_span plain)
 {
-    if ((flags & PS_JSON_ESCAPED) == 0) {
-        return ps_span_equal(text, plain);
+    if ((flags & HR_JSON_ESCAPED) == 0) {
+        return hr_span_equal(text, plain);
     }
     walker x = {.at = text.ptr, .end = text.ptr + text.len};
     for (size_t i = 0; i < plain.len; i++) {
@@ -258,7 +258,7 @@ ps_json_same_string(ps_span text, unsigned flags, ps_span plain)
 }
 
 uint32_t
-ps_json_hash_escaped(ps_span name)
+hr_json_hash_escaped(hr_span name)
 {
     walker w = {.at = name.ptr, .end = name.ptr + name.len};
     char start[16], last[8] = {0};
@@ -272,18 +272,18 @@ ps_json_hash_escaped(ps_span name)
         last[sizeof(last) - 1] = (char)byte;
         len++;
         if (len % sizeof(last) == 0) {
-            hash = ps_json_mix(hash, ps_json_load(last, sizeof(last)));
+            hash = hr_json_mix(hash, hr_json_load(last, sizeof(last)));
         }
     }
     if (len <= sizeof(start)) {
-        return ps_json_hash((ps_span){start, len});
+        return hr_json_hash((hr_span){start, len});
     }
-    return (uint32_t)ps_json_mix(
-        ps_json_mix(hash, ps_json_load(last, sizeof(last))), len);
+    return (uint32_t)hr_json_mix(
+        hr_json_mix(hash, hr_json_load(last, sizeof(last))), len);
 }
 
 bool
-ps_json_whole(ps_span number, int64_t *whole)
+hr_json_whole(hr_span number, int64_t *whole)
 {
     decimal d = read_decimal(number);
     uint64_t value = 0;
@@ -309,7 +309,7 @@ ps_json_whole(ps_span number, int64_t *whole)
 }
 
 bool
-ps_json_same_number(ps_span a, ps_span b)
+hr_json_same_number(hr_span a, hr_span b)
 {
     decimal x = read_decimal(a), y = read_decimal(b);
     if (x.first == NULL || y.first == NULL) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* For json.c: what it asks about characters, and about text that it has
  * accepted. */
-#ifndef PS_JSON_TEXT_H
-#define PS_JSON_TEXT_H
+#ifndef HR_JSON_TEXT_H
+#define HR_JSON_TEXT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 
 /* The value of a hex digit, or -1. */
 static inline int
-ps_json_hex_digit(char c)
+hr_json_hex_digit(char c)
 {
     if (c >= '0' && c <= '9') {
         return c - '0';
@@ -22,14 +22,14 @@ ps_json_hex_digit(char c)
 
 /* The four hex digits at `p`, or -1. */
 static inline int32_t
-ps_json_hex4(const char *p, const char *end)
+hr_json_hex4(const char *p, const char *end)
 {
     int32_t value = 0;
     if (end - p < 4) {
         return -1;
     }
     for (int i = 0; i < 4; i++) {
-        int digit = ps_json_hex_digit(p[i]);
+        int digit = hr_json_hex_digit(p[i]);
         if (digit < 0) {
             return -1;
         }
@@ -40,19 +40,19 @@ ps_json_hex4(const char *p, const char *end)
 
 /* The length of the escape at `p` (a backslash), 0 when it is none. A pair of
  * surrogates is one escape; half a pair is none. */
-size_t ps_json_escape_length(const char *p, const char *end);
+size_t hr_json_escape_length(const char *p, const char *end);
 
 /* The length of the UTF-8 sequence of two or more bytes at `p`, 0 when it is
  * none (overlong, a surrogate, over U+10FFFF, cut off). */
-size_t ps_json_utf8_length(const char *p, const char *end);
+size_t hr_json_utf8_length(const char *p, const char *end);
 
 /* Is a float beyond every double? */
-bool ps_json_is_huge(ps_span number);
+bool hr_json_is_huge(hr_span number);
 
 /* The same two strings, once the escapes of both are resolved? */
-bool ps_json_same_escaped(ps_span a, ps_span b);
+bool hr_json_same_escaped(hr_span a, hr_span b);
 
-/* ps_json_hash() of a name with escapes, once they are resolved. */
-uint32_t ps_json_hash_escaped(ps_span name);
+/* hr_json_hash() of a name with escapes, once they are resolved. */
+uint32_t hr_json_hash_escaped(hr_span name);
 
 #endif

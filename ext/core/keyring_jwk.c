@@ -13,127 +13,127 @@
 /* A JWK while it is read. */
 typedef struct jwk {
     const char *text;
-    const ps_json_member *members;
+    const hr_json_member *members;
     size_t count;
 } jwk;
 
-static const ps_json_member *
+static const hr_json_member *
 find(const jwk *j, const char *name)
 {
-    return ps_json_find(j->text, j->members, j->count,
-                        (ps_span){name, strlen(name)});
+    return hr_json_find(j->text, j->members, j->count,
+                        (hr_span){name, strlen(name)});
 }
 
 /* The text of a string member without escapes; absent when it is not there.
  * False when it is there and anything else: no value that we look for needs
  * an escape. */
 static bool
-get_text(const jwk *j, const char *name, ps_span *text)
+get_text(const jwk *j, const char *name, hr_span *text)
 {
-    const ps_json_member *member = find(j, name);
-    *text = PS_NO_SPAN;
+    const hr_json_member *member = find(j, name);
+    *text = HR_NO_SPAN;
     if (member == NULL) {
         return true;
     }
-    if (member->kind != PS_JSON_STRING ||
-        (member->flags & PS_JSON_ESCAPED) != 0) {
+    if (member->kind != HR_JSON_STRING ||
+        (member->flags & HR_JSON_ESCAPED) != 0) {
         return false;
     }
-    *text = (ps_span){j->text + member->value, member->value_len};
+    *text = (hr_span){j->text + member->value, member->value_len};
     return true;
 }
 
 /* A base64url member as bytes in `buffer`. */
 static bool
 get_bytes(const jwk *j, const char *name, char *buffer, size_t size,
-          ps_span *bytes)
+          hr_span *bytes)
 {
-    ps_span text;
+    hr_span text;
     if (!get_text(j, name, &text) || text.ptr == NULL ||
-        ps_base64url_decoded_size(text.len) > size ||
-        ps_base64url_decode(text, buffer) != PS_OK) {
+        hr_base64url_decoded_size(text.len) > size ||
+        hr_base64url_decode(text, buffer) != HR_OK) {
         return false;
     }
-    *bytes = (ps_span){buffer, ps_base64url_decoded_size(text.len)};
+    *bytes = (hr_span){buffer, hr_base64url_decoded_size(text.len)};
     return true;
 }
 
 /* `use` must be "sig" and `key_ops` hold "verify", where they are there. */
-static ps_status
+static hr_status
 check_use(const jwk *j, bool *skip)
 {
-    ps_span use;
+    hr_span use;
     if (!get_text(j, "use", &use)) {
-        return PS_KEY_FORMAT;
+        return HR_KEY_FORMAT;
     }
-    if (use.ptr != NULL && !ps_span_equal(use, PS_SPAN("sig"))) {
+    if (use.ptr != NULL && !hr_span_equal(use, HR_SPAN("sig"))) {
         *skip = true;
-        return PS_KEY_USE;
+        return HR_KEY_USE;
     }
-    const ps_json_member *ops = find(j, "key_ops");
+    const hr_json_member *ops = find(j, "key_ops");
     if (ops == NULL) {
-        return PS_OK;
+        return HR_OK;
     }
-    if (ops->kind != PS_JSON_ARRAY) {
-        return PS_KEY_FORMAT;
+    if (ops->kind != HR_JSON_ARRAY) {
+        return HR_KEY_FORMAT;
     }
-    ps_json json;
-    ps_json_init(&json, (ps_span){j->text + ops->value, ops->value_len});
-    (void)ps_json_next(&json);
+    hr_json json;
+    hr_json_init(&json, (hr_span){j->text + ops->value, ops->value_len});
+    (void)hr_json_next(&json);
     bool verifies = false;
-    ps_json_kind kind;
-    while ((kind = ps_json_next(&json)) != PS_JSON_CLOSE) {
-        if (kind != PS_JSON_STRING) {
-            return PS_KEY_FORMAT;
+    hr_json_kind kind;
+    while ((kind = hr_json_next(&json)) != HR_JSON_CLOSE) {
+        if (kind != HR_JSON_STRING) {
+            return HR_KEY_FORMAT;
         }
-        verifies |= ps_span_equal(json.text, PS_SPAN("verify"));
+        verifies |= hr_span_equal(json.text, HR_SPAN("verify"));
     }
     *skip = !verifies;
-    return verifies ? PS_OK : PS_KEY_USE;
+    return verifies ? HR_OK : HR_KEY_USE;
 }
 
 /* The algorithm that `kty` and `crv` allow, of those that `wanted` is one of;
  * KEY_ALGORITHM otherwise. */
-static ps_status
-check_kind(const jwk *j, ps_algorithm wanted)
+static hr_status
+check_kind(const jwk *j, hr_algorithm wanted)
 {
-    ps_span kty, crv, want_kty, want_crv = PS_NO_SPAN;
+    hr_span kty, crv, want_kty, want_crv = HR_NO_SPAN;
     if (!get_text(j, "kty", &kty) || kty.ptr == NULL ||
         !get_text(j, "crv", &crv)) {
-        return PS_KEY_FORMAT;
+        return HR_KEY_FORMAT;
     }
-    switch (ps_algorithm_family(wanted)) {
-    case PS_FAMILY_HMAC:
-        want_kty = PS_SPAN("oct");
+    switch (hr_algorithm_family(wanted)) {
+    case HR_FAMILY_HMAC:
+        want_kty = HR_SPAN("oct");
         break;
-    case PS_FAMILY_EC:
-        want_kty = PS_SPAN("EC");
-        want_crv = wanted == PS_ES256   ? PS_SPAN("P-256")
-                   : wanted == PS_ES384 ? PS_SPAN("P-384")
-                                        : PS_SPAN("P-521");
+    case HR_FAMILY_EC:
+        want_kty = HR_SPAN("EC");
+        want_crv = wanted == HR_ES256   ? HR_SPAN("P-256")
+                   : wanted == HR_ES384 ? HR_SPAN("P-384")
+                                        : HR_SPAN("P-521");
         break;
-    case PS_FAMILY_OKP:
-        want_kty = PS_SPAN("OKP");
-        want_crv = PS_SPAN("Ed25519");
+    case HR_FAMILY_OKP:
+        want_kty = HR_SPAN("OKP");
+        want_crv = HR_SPAN("Ed25519");
         break;
     default:
-        want_kty = PS_SPAN("RSA");
+        want_kty = HR_SPAN("RSA");
         break;
     }
-    if (!ps_span_equal(kty, want_kty)) {
-        return PS_KEY_ALGORITHM;
+    if (!hr_span_equal(kty, want_kty)) {
+        return HR_KEY_ALGORITHM;
     }
     if (want_crv.ptr == NULL) {
-        return PS_OK;
+        return HR_OK;
     }
     if (crv.ptr == NULL) {
-        return PS_KEY_FORMAT;
+        return HR_KEY_FORMAT;
     }
-    if (ps_span_equal(crv, want_crv)) {
-        return PS_OK;
+    if (hr_span_equal(crv, want_crv)) {
+        return HR_OK;
     }
-    return ps_algorithm_family(wanted) == PS_FAMILY_EC ? PS_KEY_CURVE
-                                                       : PS_KEY_ALGORITHM;
+    return hr_algorithm_family(wanted) == HR_FAMILY_EC ? HR_KEY_CURVE
+                                                       : HR_KEY_ALGORITHM;
 }
 
 /* A curve that none of our algorithms uses (secp256k1, X25519, Ed448, ...):
@@ -141,17 +141,17 @@ check_kind(const jwk *j, ps_algorithm wanted)
 static bool
 has_foreign_curve(const jwk *j)
 {
-    static const ps_span OURS[] = {
+    static const hr_span OURS[] = {
         {"P-256", 5}, {"P-384", 5}, {"P-521", 5}, {"Ed25519", 7}};
-    ps_span kty, crv;
+    hr_span kty, crv;
     if (!get_text(j, "kty", &kty) || !get_text(j, "crv", &crv) ||
         crv.ptr == NULL ||
-        !(ps_span_equal(kty, PS_SPAN("EC")) ||
-          ps_span_equal(kty, PS_SPAN("OKP")))) {
+        !(hr_span_equal(kty, HR_SPAN("EC")) ||
+          hr_span_equal(kty, HR_SPAN("OKP")))) {
         return false;
     }
     for (size_t i = 0; i < sizeof(OURS) / sizeof(OURS[0]); i++) {
-        if (ps_span_equal(crv, OURS[i])) {
+        if (hr_span_equal(crv, OURS[i])) {
             return false;
         }
     }
@@ -159,30 +159,30 @@ has_foreign_curve(const jwk *j)
 }
 
 /* The algorithm that the key is pinned to. */
-static ps_status
-pick_algorithm(const jwk *j, const ps_algorithm *fallback,
-               ps_algorithm *algorithm, bool *skip)
+static hr_status
+pick_algorithm(const jwk *j, const hr_algorithm *fallback,
+               hr_algorithm *algorithm, bool *skip)
 {
-    ps_span alg;
+    hr_span alg;
     if (!get_text(j, "alg", &alg)) {
-        return PS_KEY_FORMAT;
+        return HR_KEY_FORMAT;
     }
     if (has_foreign_curve(j)) {
         *skip = true;
-        return PS_KEY_ALGORITHM;
+        return HR_KEY_ALGORITHM;
     }
     if (alg.ptr == NULL) {
         if (fallback == NULL) {
-            return PS_KEY_ALGORITHM;
+            return HR_KEY_ALGORITHM;
         }
         *algorithm = *fallback;
-        ps_status status = check_kind(j, *fallback);
-        *skip = status == PS_KEY_ALGORITHM || status == PS_KEY_CURVE;
+        hr_status status = check_kind(j, *fallback);
+        *skip = status == HR_KEY_ALGORITHM || status == HR_KEY_CURVE;
         return status;
     }
-    if (ps_algorithm_find(alg, algorithm) != PS_OK) {
+    if (hr_algorithm_find(alg, algorithm) != HR_OK) {
         *skip = true; /* RSA-OAEP, ES256K, ...: not for us */
-        return PS_KEY_ALGORITHM;
+        return HR_KEY_ALGORITHM;
     }
     return check_kind(j, *algorithm);
 }
@@ -201,153 +201,153 @@ is_private(const jwk *j)
 }
 
 /* The bytes of `number` without zeros in front. */
-static ps_span
-strip_zeros(ps_span number)
+static hr_span
+strip_zeros(hr_span number)
 {
     while (number.len > 0 && number.ptr[0] == 0) {
-        number = ps_span_from(number, 1);
+        number = hr_span_from(number, 1);
     }
     return number;
 }
 
-static ps_status
-make_public(const jwk *j, ps_algorithm algorithm, ps_span key_id, ps_key **key)
+static hr_status
+make_public(const jwk *j, hr_algorithm algorithm, hr_span key_id, hr_key **key)
 {
-    char a_bytes[PS_SIGNATURE_MAX + 8], b_bytes[PS_SIGNATURE_MAX + 8];
-    ps_span a, b = PS_NO_SPAN;
-    uint8_t der[PS_DER_MAX];
-    size_t size = algorithm == PS_ES256 || algorithm == PS_EdDSA ? 32
-                  : algorithm == PS_ES384                        ? 48
+    char a_bytes[HR_SIGNATURE_MAX + 8], b_bytes[HR_SIGNATURE_MAX + 8];
+    hr_span a, b = HR_NO_SPAN;
+    uint8_t der[HR_DER_MAX];
+    size_t size = algorithm == HR_ES256 || algorithm == HR_EdDSA ? 32
+                  : algorithm == HR_ES384                        ? 48
                                                                  : 66;
     if (is_private(j)) {
-        return PS_KEY_PRIVATE;
+        return HR_KEY_PRIVATE;
     }
-    switch (ps_algorithm_family(algorithm)) {
-    case PS_FAMILY_EC:
+    switch (hr_algorithm_family(algorithm)) {
+    case HR_FAMILY_EC:
         if (!get_bytes(j, "x", a_bytes, sizeof(a_bytes), &a) ||
             !get_bytes(j, "y", b_bytes, sizeof(b_bytes), &b)) {
-            return PS_KEY_FORMAT;
+            return HR_KEY_FORMAT;
         }
         if (a.len != size || b.len != size) {
-            return PS_KEY_CURVE;
+            return HR_KEY_CURVE;
         }
         break;
-    case PS_FAMILY_OKP:
+    case HR_FAMILY_OKP:
         if (!get_bytes(j, "x", a_bytes, sizeof(a_bytes), &a) ||
             a.len != size) {
-            return PS_KEY_FORMAT;
+            return HR_KEY_FORMAT;
         }
         break;
     default:
         if (!get_bytes(j, "n", a_bytes, sizeof(a_bytes), &a) ||
             !get_bytes(j, "e", b_bytes, sizeof(b_bytes), &b)) {
-            ps_span n;
+            hr_span n;
             bool is_long = get_text(j, "n", &n) && n.ptr != NULL &&
-                           ps_base64url_decoded_size(n.len) > sizeof(a_bytes);
-            return is_long ? PS_KEY_TOO_LONG : PS_KEY_FORMAT;
+                           hr_base64url_decoded_size(n.len) > sizeof(a_bytes);
+            return is_long ? HR_KEY_TOO_LONG : HR_KEY_FORMAT;
         }
         a = strip_zeros(a);
         b = strip_zeros(b);
         if (a.len == 0 || b.len == 0) {
-            return PS_KEY_WEAK;
+            return HR_KEY_WEAK;
         }
         break;
     }
-    size = ps_key_parts_to_der(algorithm, a, b, der);
+    size = hr_key_parts_to_der(algorithm, a, b, der);
     if (size == 0) {
-        return PS_KEY_TOO_LONG;
+        return HR_KEY_TOO_LONG;
     }
-    return ps_key_from_der((ps_span){(char *)der, size}, algorithm, key_id,
+    return hr_key_from_der((hr_span){(char *)der, size}, algorithm, key_id,
                            key);
 }
 
-static ps_status
-make_secret(const jwk *j, ps_algorithm algorithm, ps_span key_id, ps_key **key)
+static hr_status
+make_secret(const jwk *j, hr_algorithm algorithm, hr_span key_id, hr_key **key)
 {
-    char bytes[PS_SECRET_MAX];
-    ps_span secret;
+    char bytes[HR_SECRET_MAX];
+    hr_span secret;
     if (!get_bytes(j, "k", bytes, sizeof(bytes), &secret)) {
-        return PS_KEY_FORMAT;
+        return HR_KEY_FORMAT;
     }
-    ps_status status =
-        ps_key_from_secret(secret, algorithm, key_id, false, key);
+    hr_status status =
+        hr_key_from_secret(secret, algorithm, key_id, false, key);
     OPENSSL_cleanse(bytes, sizeof(bytes));
     return status;
 }
 
-static ps_status
-from_members(const jwk *j, const ps_algorithm *fallback, ps_key **key,
+static hr_status
+from_members(const jwk *j, const hr_algorithm *fallback, hr_key **key,
              bool *skip)
 {
-    ps_algorithm algorithm;
-    ps_span key_id = PS_NO_SPAN, kty;
-    char kid[PS_KEY_ID_MAX + 1];
-    const ps_json_member *member = find(j, "kid");
+    hr_algorithm algorithm;
+    hr_span key_id = HR_NO_SPAN, kty;
+    char kid[HR_KEY_ID_MAX + 1];
+    const hr_json_member *member = find(j, "kid");
     if (!get_text(j, "kty", &kty) || kty.ptr == NULL) {
-        return PS_KEY_FORMAT;
+        return HR_KEY_FORMAT;
     }
-    if (!ps_span_equal(kty, PS_SPAN("oct")) &&
-        !ps_span_equal(kty, PS_SPAN("RSA")) &&
-        !ps_span_equal(kty, PS_SPAN("EC")) &&
-        !ps_span_equal(kty, PS_SPAN("OKP"))) {
+    if (!hr_span_equal(kty, HR_SPAN("oct")) &&
+        !hr_span_equal(kty, HR_SPAN("RSA")) &&
+        !hr_span_equal(kty, HR_SPAN("EC")) &&
+        !hr_span_equal(kty, HR_SPAN("OKP"))) {
         *skip = true;
-        return PS_KEY_ALGORITHM;
+        return HR_KEY_ALGORITHM;
     }
-    ps_status status = check_use(j, skip);
-    if (status != PS_OK) {
+    hr_status status = check_use(j, skip);
+    if (status != HR_OK) {
         return status;
     }
     status = pick_algorithm(j, fallback, &algorithm, skip);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
     if (member != NULL) {
-        if (member->kind != PS_JSON_STRING ||
-            member->value_len > PS_KEY_ID_MAX) {
-            return PS_KEY_FORMAT;
+        if (member->kind != HR_JSON_STRING ||
+            member->value_len > HR_KEY_ID_MAX) {
+            return HR_KEY_FORMAT;
         }
         key_id.ptr = kid;
-        key_id.len = ps_json_unescape(
-            (ps_span){j->text + member->value, member->value_len}, kid);
+        key_id.len = hr_json_unescape(
+            (hr_span){j->text + member->value, member->value_len}, kid);
     }
-    return ps_algorithm_family(algorithm) == PS_FAMILY_HMAC
+    return hr_algorithm_family(algorithm) == HR_FAMILY_HMAC
                ? make_secret(j, algorithm, key_id, key)
                : make_public(j, algorithm, key_id, key);
 }
 
 /* Scratch for a document of `len` bytes; false without memory. */
 static bool
-scratch_init(ps_json_scratch *scratch, size_t len)
+scratch_init(hr_json_scratch *scratch, size_t len)
 {
-    scratch->capacity = PS_JSON_SCRATCH_SIZE(len);
-    scratch->members = ps_calloc(scratch->capacity, sizeof(*scratch->members));
-    scratch->heads = ps_calloc(2 * scratch->capacity, sizeof(*scratch->heads));
+    scratch->capacity = HR_JSON_SCRATCH_SIZE(len);
+    scratch->members = hr_calloc(scratch->capacity, sizeof(*scratch->members));
+    scratch->heads = hr_calloc(2 * scratch->capacity, sizeof(*scratch->heads));
     return scratch->members != NULL && scratch->heads != NULL;
 }
 
 static void
-scratch_fini(ps_json_scratch *scratch)
+scratch_fini(hr_json_scratch *scratch)
 {
-    ps_free(scratch->members);
-    ps_free(scratch->heads);
+    hr_free(scratch->members);
+    hr_free(scratch->heads);
 }
 
-ps_status
-ps_key_from_jwk(ps_span document, const ps_algorithm *fallback, ps_key **key,
+hr_status
+hr_key_from_jwk(hr_span document, const hr_algorithm *fallback, hr_key **key,
                 bool *skip)
 {
     *skip = false;
-    if (document.len > PS_JWKS_MAX) {
-        return PS_KEY_TOO_LONG;
+    if (document.len > HR_JWKS_MAX) {
+        return HR_KEY_TOO_LONG;
     }
-    ps_json_scratch scratch;
-    ps_status status = PS_NO_MEMORY;
+    hr_json_scratch scratch;
+    hr_status status = HR_NO_MEMORY;
     unsigned flags;
     if (scratch_init(&scratch, document.len)) {
         jwk j = {.text = document.ptr, .members = scratch.members};
-        status = ps_json_index(document, &scratch, &j.count, &flags) == PS_OK
+        status = hr_json_index(document, &scratch, &j.count, &flags) == HR_OK
                      ? from_members(&j, fallback, key, skip)
-                     : PS_KEY_FORMAT;
+                     : HR_KEY_FORMAT;
     }
     scratch_fini(&scratch);
     return status;
@@ -355,101 +355,101 @@ ps_key_from_jwk(ps_span document, const ps_algorithm *fallback, ps_key **key,
 
 /* A key set while it is read. */
 typedef struct set {
-    ps_key **keys;
+    hr_key **keys;
     size_t count;
     size_t skipped;
     size_t at; /* the member being read */
 } set;
 
 /* May `key` stand beside those that are there? */
-static ps_status
-check_beside(const set *s, const ps_key *key)
+static hr_status
+check_beside(const set *s, const hr_key *key)
 {
     for (size_t i = 0; i < s->count; i++) {
-        const ps_key *other = s->keys[i];
+        const hr_key *other = s->keys[i];
         if (other->has_key_id && key->has_key_id &&
-            ps_span_equal(other->key_id, key->key_id)) {
-            return PS_KEY_DUPLICATE;
+            hr_span_equal(other->key_id, key->key_id)) {
+            return HR_KEY_DUPLICATE;
         }
         if ((other->public_key == NULL) != (key->public_key == NULL)) {
-            return PS_KEY_MIXED;
+            return HR_KEY_MIXED;
         }
     }
-    return s->count == PS_KEYS_MAX ? PS_KEY_TOO_LONG : PS_OK;
+    return s->count == HR_KEYS_MAX ? HR_KEY_TOO_LONG : HR_OK;
 }
 
-static ps_status
-read_set(ps_span array, const ps_algorithm *fallback, set *s)
+static hr_status
+read_set(hr_span array, const hr_algorithm *fallback, set *s)
 {
-    ps_json json;
-    ps_json_init(&json, array);
-    (void)ps_json_next(&json);
+    hr_json json;
+    hr_json_init(&json, array);
+    (void)hr_json_next(&json);
     for (s->at = 0;; s->at++) {
-        ps_json_kind kind = ps_json_next(&json);
-        if (kind == PS_JSON_CLOSE) {
-            return PS_OK;
+        hr_json_kind kind = hr_json_next(&json);
+        if (kind == HR_JSON_CLOSE) {
+            return HR_OK;
         }
         const char *start = json.text.ptr;
-        if (kind != PS_JSON_OBJECT || !ps_json_skip(&json, kind)) {
-            return PS_KEY_FORMAT;
+        if (kind != HR_JSON_OBJECT || !hr_json_skip(&json, kind)) {
+            return HR_KEY_FORMAT;
         }
-        ps_key *key;
+        hr_key *key;
         bool skip;
-        ps_status status =
-            ps_key_from_jwk((ps_span){start, (size_t)(json.at - start)},
+        hr_status status =
+            hr_key_from_jwk((hr_span){start, (size_t)(json.at - start)},
                             fallback, &key, &skip);
-        if (status != PS_OK && skip) {
+        if (status != HR_OK && skip) {
             s->skipped++;
             continue;
         }
-        if (status == PS_OK) {
+        if (status == HR_OK) {
             status = check_beside(s, key);
-            if (status != PS_OK) {
-                ps_key_release(key);
+            if (status != HR_OK) {
+                hr_key_release(key);
             }
         }
-        if (status != PS_OK) {
+        if (status != HR_OK) {
             return status;
         }
         s->keys[s->count++] = key;
     }
 }
 
-ps_status
-ps_keys_from_jwks(ps_span document, const ps_algorithm *fallback,
-                  ps_key **keys, size_t *count, size_t *skipped, size_t *at)
+hr_status
+hr_keys_from_jwks(hr_span document, const hr_algorithm *fallback,
+                  hr_key **keys, size_t *count, size_t *skipped, size_t *at)
 {
     *at = 0;
-    if (document.len > PS_JWKS_MAX) {
-        return PS_KEY_TOO_LONG;
+    if (document.len > HR_JWKS_MAX) {
+        return HR_KEY_TOO_LONG;
     }
-    ps_json_scratch scratch;
-    ps_status status = PS_NO_MEMORY;
+    hr_json_scratch scratch;
+    hr_status status = HR_NO_MEMORY;
     size_t members;
     unsigned flags;
     set s = {.keys = keys};
     if (scratch_init(&scratch, document.len)) {
-        status = PS_KEY_FORMAT;
-        const ps_json_member *list = NULL;
-        if (ps_json_index(document, &scratch, &members, &flags) == PS_OK) {
-            list = ps_json_find(document.ptr, scratch.members, members,
-                                PS_SPAN("keys"));
+        status = HR_KEY_FORMAT;
+        const hr_json_member *list = NULL;
+        if (hr_json_index(document, &scratch, &members, &flags) == HR_OK) {
+            list = hr_json_find(document.ptr, scratch.members, members,
+                                HR_SPAN("keys"));
         }
-        if (list != NULL && list->kind == PS_JSON_ARRAY) {
+        if (list != NULL && list->kind == HR_JSON_ARRAY) {
             status = read_set(
-                (ps_span){document.ptr + list->value, list->value_len},
+                (hr_span){document.ptr + list->value, list->value_len},
                 fallback, &s);
         }
     }
     scratch_fini(&scratch);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         for (size_t i = 0; i < s.count; i++) {
-            ps_key_release(keys[i]);
+            hr_key_release(keys[i]);
         }
         *at = s.at;
         return status;
     }
     *count = s.count;
     *skipped = s.skipped;
-    return PS_OK;
+    return HR_OK;
 }

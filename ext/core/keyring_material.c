@@ -14,15 +14,15 @@
 #include "base64url.h"
 #include "json.h"
 
-static ps_span
-without_mark_and_space(ps_span text)
+static hr_span
+without_mark_and_space(hr_span text)
 {
-    if (ps_span_starts_with(text, PS_SPAN("\xef\xbb\xbf"))) {
-        text = ps_span_from(text, 3);
+    if (hr_span_starts_with(text, HR_SPAN("\xef\xbb\xbf"))) {
+        text = hr_span_from(text, 3);
     }
     while (text.len > 0 && (text.ptr[0] == ' ' ||
                             (text.ptr[0] >= '\t' && text.ptr[0] <= '\r'))) {
-        text = ps_span_from(text, 1);
+        text = hr_span_from(text, 1);
     }
     while (text.len > 0) {
         char last = text.ptr[text.len - 1];
@@ -36,7 +36,7 @@ without_mark_and_space(ps_span text)
 
 /* PEM armour, and the lines of OpenSSH. */
 static bool
-has_armour(ps_span text)
+has_armour(hr_span text)
 {
     static const char *const MARKS[] = {
         "-----begin",        "begin ssh2 public key",  "ssh-rsa aaaa",
@@ -44,8 +44,8 @@ has_armour(ps_span text)
         "-cert-v01@openssh", "sk-ssh-ed25519@openssh",
     };
     for (size_t i = 0; i < sizeof(MARKS) / sizeof(MARKS[0]); i++) {
-        ps_span mark = {MARKS[i], strlen(MARKS[i])};
-        if (ps_span_contains_nocase(text, mark)) {
+        hr_span mark = {MARKS[i], strlen(MARKS[i])};
+        if (hr_span_contains_nocase(text, mark)) {
             return true;
         }
     }
@@ -56,7 +56,7 @@ has_armour(ps_span text)
  * SEQUENCE (a SubjectPublicKeyInfo, a certificate) or an INTEGER (PKCS#1,
  * PKCS#8). Its own last byte may look like space. */
 static bool
-is_der(ps_span bytes)
+is_der(hr_span bytes)
 {
     const unsigned char *p = (const unsigned char *)bytes.ptr;
     if (bytes.len < 32 || p[0] != 0x30) {
@@ -75,44 +75,44 @@ is_der(ps_span bytes)
         head += count;
     }
     return bytes.len >= head + size &&
-           without_mark_and_space(ps_span_from(bytes, head + size)).len == 0 &&
+           without_mark_and_space(hr_span_from(bytes, head + size)).len == 0 &&
            (p[head] == 0x30 || p[head] == 0x02);
 }
 
 /* A JWK or a JWK Set. */
 static bool
-is_jwk(ps_span text)
+is_jwk(hr_span text)
 {
     if (text.len == 0 || (text.ptr[0] != '{' && text.ptr[0] != '[')) {
         return false;
     }
-    if (ps_span_contains_nocase(text, PS_SPAN("\"kty\""))) {
+    if (hr_span_contains_nocase(text, HR_SPAN("\"kty\""))) {
         return true;
     }
-    size_t capacity = PS_JSON_SCRATCH_SIZE(PS_SECRET_MAX);
-    ps_json_member *members = ps_calloc(capacity, sizeof(*members));
-    uint32_t *heads = ps_calloc(2 * capacity, sizeof(*heads));
+    size_t capacity = HR_JSON_SCRATCH_SIZE(HR_SECRET_MAX);
+    hr_json_member *members = hr_calloc(capacity, sizeof(*members));
+    uint32_t *heads = hr_calloc(2 * capacity, sizeof(*heads));
     bool found = members == NULL || heads == NULL;
-    ps_json_scratch scratch = {members, heads, capacity};
+    hr_json_scratch scratch = {members, heads, capacity};
     size_t count;
     unsigned flags;
-    if (!found && ps_json_index(text, &scratch, &count, &flags) == PS_OK) {
+    if (!found && hr_json_index(text, &scratch, &count, &flags) == HR_OK) {
         found =
-            ps_json_find(text.ptr, members, count, PS_SPAN("kty")) != NULL ||
-            ps_json_find(text.ptr, members, count, PS_SPAN("keys")) != NULL;
+            hr_json_find(text.ptr, members, count, HR_SPAN("kty")) != NULL ||
+            hr_json_find(text.ptr, members, count, HR_SPAN("keys")) != NULL;
     }
-    ps_free(members);
-    ps_free(heads);
+    hr_free(members);
+    hr_free(heads);
     return found;
 }
 
 /* Base64 of either alphabet, with or without line breaks and padding, of
  * DER, PEM, a JWK or an OpenSSH blob. */
 static bool
-is_base64_of_key(ps_span text)
+is_base64_of_key(hr_span text)
 {
-    char plain[PS_SECRET_MAX];
-    char bytes[PS_SECRET_MAX];
+    char plain[HR_SECRET_MAX];
+    char bytes[HR_SECRET_MAX];
     size_t size = 0;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -122,16 +122,16 @@ is_base64_of_key(ps_span text)
         plain[size++] = (char)(c == '+' ? '-' : c == '/' ? '_' : c);
     }
     bool found = false;
-    if (ps_base64url_decode((ps_span){plain, size}, bytes) == PS_OK) {
-        ps_span decoded = {bytes, ps_base64url_decoded_size(size)};
-        ps_span inside = without_mark_and_space(decoded);
+    if (hr_base64url_decode((hr_span){plain, size}, bytes) == HR_OK) {
+        hr_span decoded = {bytes, hr_base64url_decoded_size(size)};
+        hr_span inside = without_mark_and_space(decoded);
         found = is_der(decoded) || has_armour(inside) || is_jwk(inside) ||
                 (decoded.len > 11 && memcmp(decoded.ptr, "\0\0\0", 3) == 0 &&
                  (memcmp(decoded.ptr + 4, "ssh-", 4) == 0 ||
                   memcmp(decoded.ptr + 4, "ecdsa-", 6) == 0));
     }
-    ps_wipe(plain, size); /* mostly it is a secret */
-    ps_wipe(bytes, ps_base64url_decoded_size(size));
+    hr_wipe(plain, size); /* mostly it is a secret */
+    hr_wipe(bytes, hr_base64url_decoded_size(size));
     return found;
 }
 
@@ -146,9 +146,9 @@ hex_value(char c)
 
 /* Hexadecimal, with or without colons and space, of DER, PEM or a JWK. */
 static bool
-is_hex_of_key(ps_span text)
+is_hex_of_key(hr_span text)
 {
-    char bytes[PS_SECRET_MAX];
+    char bytes[HR_SECRET_MAX];
     size_t digits = 0;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -162,27 +162,27 @@ is_hex_of_key(ps_span text)
             break;
         }
     }
-    ps_span decoded = {bytes, digits / 2};
-    ps_span inside = without_mark_and_space(decoded);
+    hr_span decoded = {bytes, digits / 2};
+    hr_span inside = without_mark_and_space(decoded);
     bool found = is_der(decoded) || has_armour(inside) || is_jwk(inside);
-    ps_wipe(bytes, sizeof(bytes));
+    hr_wipe(bytes, sizeof(bytes));
     return found;
 }
 
 static bool
-looks_like_key(ps_span bytes)
+looks_like_key(hr_span bytes)
 {
-    ps_span text = without_mark_and_space(bytes);
-    ps_span to_end = {text.ptr, bytes.len - (size_t)(text.ptr - bytes.ptr)};
+    hr_span text = without_mark_and_space(bytes);
+    hr_span to_end = {text.ptr, bytes.len - (size_t)(text.ptr - bytes.ptr)};
     return has_armour(text) || is_der(to_end) || is_base64_of_key(text) ||
            is_hex_of_key(text) || is_jwk(text);
 }
 
 /* UTF-16 or UTF-32: what is left when the zeros go, and the mark. */
 static bool
-is_wide_text_of_key(ps_span bytes)
+is_wide_text_of_key(hr_span bytes)
 {
-    char narrow[PS_SECRET_MAX];
+    char narrow[HR_SECRET_MAX];
     size_t size = 0;
     for (size_t i = 0; i < bytes.len; i++) {
         unsigned char c = (unsigned char)bytes.ptr[i];
@@ -191,14 +191,14 @@ is_wide_text_of_key(ps_span bytes)
         }
     }
     bool found = size >= 8 && size <= bytes.len / 2 &&
-                 looks_like_key((ps_span){narrow, size});
-    ps_wipe(narrow, sizeof(narrow));
+                 looks_like_key((hr_span){narrow, size});
+    hr_wipe(narrow, sizeof(narrow));
     return found;
 }
 
 bool
-ps_key_is_material(ps_span bytes)
+hr_key_is_material(hr_span bytes)
 {
-    return bytes.len <= PS_SECRET_MAX &&
+    return bytes.len <= HR_SECRET_MAX &&
            (looks_like_key(bytes) || is_wide_text_of_key(bytes));
 }

@@ -16,7 +16,7 @@
 #include "alloc.h"
 
 #define RSA_BITS_MIN 2048
-#define RSA_BITS_MAX (8 * PS_SIGNATURE_MAX)
+#define RSA_BITS_MAX (8 * HR_SIGNATURE_MAX)
 #define EXPONENT_BITS_MAX 33
 
 /* AlgorithmIdentifiers, whole (RFC 3279, 5480, 8410). */
@@ -36,32 +36,32 @@
 
 #define ED25519_SIZE 32
 
-static ps_span
-identifier_of(ps_algorithm algorithm)
+static hr_span
+identifier_of(hr_algorithm algorithm)
 {
     switch (algorithm) {
-    case PS_ES256:
-        return PS_SPAN(ID_P256);
-    case PS_ES384:
-        return PS_SPAN(ID_P384);
-    case PS_ES512:
-        return PS_SPAN(ID_P521);
-    case PS_EdDSA:
-        return PS_SPAN(ID_ED25519);
+    case HR_ES256:
+        return HR_SPAN(ID_P256);
+    case HR_ES384:
+        return HR_SPAN(ID_P384);
+    case HR_ES512:
+        return HR_SPAN(ID_P521);
+    case HR_EdDSA:
+        return HR_SPAN(ID_ED25519);
     default:
-        return PS_SPAN(ID_RSA);
+        return HR_SPAN(ID_RSA);
     }
 }
 
 static size_t
-coordinate_size(ps_algorithm algorithm)
+coordinate_size(hr_algorithm algorithm)
 {
-    return algorithm == PS_ES256 ? 32 : algorithm == PS_ES384 ? 48 : 66;
+    return algorithm == HR_ES256 ? 32 : algorithm == HR_ES384 ? 48 : 66;
 }
 
 /* Takes one DER element of `tag` off the front of `*rest`. */
 static bool
-take(ps_span *rest, unsigned char tag, ps_span *content)
+take(hr_span *rest, unsigned char tag, hr_span *content)
 {
     const unsigned char *p = (const unsigned char *)rest->ptr;
     size_t left = rest->len;
@@ -86,28 +86,28 @@ take(ps_span *rest, unsigned char tag, ps_span *content)
     if (left - head < size) {
         return false;
     }
-    *content = (ps_span){rest->ptr + head, size};
-    *rest = ps_span_from(*rest, head + size);
+    *content = (hr_span){rest->ptr + head, size};
+    *rest = hr_span_from(*rest, head + size);
     return true;
 }
 
 /* A positive INTEGER, without the zero byte that keeps it positive. */
 static bool
-take_number(ps_span *rest, ps_span *number)
+take_number(hr_span *rest, hr_span *number)
 {
     if (!take(rest, 0x02, number) || number->len == 0 ||
         (number->ptr[0] & 0x80) != 0) {
         return false;
     }
     if (number->ptr[0] == 0) {
-        *number = ps_span_from(*number, 1);
+        *number = hr_span_from(*number, 1);
         return number->len == 0 || (number->ptr[0] & 0x80) != 0;
     }
     return true;
 }
 
 static size_t
-bit_count(ps_span number)
+bit_count(hr_span number)
 {
     if (number.len == 0) {
         return 0;
@@ -117,7 +117,7 @@ bit_count(ps_span number)
 }
 
 static unsigned
-remainder_of(ps_span number, unsigned divisor)
+remainder_of(hr_span number, unsigned divisor)
 {
     unsigned rest = 0;
     for (size_t i = 0; i < number.len; i++) {
@@ -129,7 +129,7 @@ remainder_of(ps_span number, unsigned divisor)
 /* The fingerprint of CVE-2017-15361 (ROCA): modulo each of these primes, the
  * modulus is a power of 65537. */
 static bool
-has_roca_fingerprint(ps_span modulus)
+has_roca_fingerprint(hr_span modulus)
 {
     static const unsigned char PRIMES[] = {11,  13,  17,  19,  37, 53,
                                            61,  71,  73,  79,  97, 103,
@@ -149,26 +149,26 @@ has_roca_fingerprint(ps_span modulus)
     return true;
 }
 
-static ps_status
-check_rsa(ps_span modulus, ps_span exponent)
+static hr_status
+check_rsa(hr_span modulus, hr_span exponent)
 {
     if (bit_count(modulus) > RSA_BITS_MAX) {
-        return PS_KEY_TOO_LONG;
+        return HR_KEY_TOO_LONG;
     }
     if (bit_count(modulus) < RSA_BITS_MIN || bit_count(exponent) < 2 ||
         bit_count(exponent) > EXPONENT_BITS_MAX ||
         (modulus.ptr[modulus.len - 1] & 1) == 0 ||
         (exponent.ptr[exponent.len - 1] & 1) == 0 ||
         has_roca_fingerprint(modulus)) {
-        return PS_KEY_WEAK;
+        return HR_KEY_WEAK;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 /* Points of order 1, 2, 4 and 8, and the ways to write them (the bit of the
  * sign left out). A signature by such a key can be made without a secret. */
 static bool
-has_small_order(ps_span point)
+has_small_order(hr_span point)
 {
     static const char *const TEXTS[] = {
         "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
@@ -197,22 +197,22 @@ has_small_order(ps_span point)
 
 /* Why does an identifier not fit the algorithm: another curve, or another
  * kind of key? */
-static ps_status
-why_not_fit(ps_span identifier, ps_algorithm algorithm)
+static hr_status
+why_not_fit(hr_span identifier, hr_algorithm algorithm)
 {
     bool ec =
         identifier.len > 2 &&
-        ps_span_starts_with(ps_span_from(identifier, 2), PS_SPAN(OID_EC));
-    return ec && ps_algorithm_family(algorithm) == PS_FAMILY_EC
-               ? PS_KEY_CURVE
-               : PS_KEY_ALGORITHM;
+        hr_span_starts_with(hr_span_from(identifier, 2), HR_SPAN(OID_EC));
+    return ec && hr_algorithm_family(algorithm) == HR_FAMILY_EC
+               ? HR_KEY_CURVE
+               : HR_KEY_ALGORITHM;
 }
 
 /* A point as SEC 1 writes it, whole or compressed. Not the single byte of the
  * point at infinity, which d2i_PUBKEY() takes, and under which everybody can
  * sign; nor the hybrid form, which nobody writes. */
 static bool
-is_point(ps_span bits, size_t size)
+is_point(hr_span bits, size_t size)
 {
     unsigned char form = (unsigned char)bits.ptr[0];
     return form == 0x04
@@ -220,62 +220,62 @@ is_point(ps_span bits, size_t size)
                : (form == 0x02 || form == 0x03) && bits.len == 1 + size;
 }
 
-/* Judges a SubjectPublicKeyInfo; `*size` as in ps_key. */
-static ps_status
-check_der(ps_span der, ps_algorithm algorithm, size_t *size)
+/* Judges a SubjectPublicKeyInfo; `*size` as in hr_key. */
+static hr_status
+check_der(hr_span der, hr_algorithm algorithm, size_t *size)
 {
-    ps_span outer, content, rest, bits, modulus, exponent;
+    hr_span outer, content, rest, bits, modulus, exponent;
     if (!take(&der, 0x30, &outer) || der.len != 0) {
-        return PS_KEY_FORMAT;
+        return HR_KEY_FORMAT;
     }
     rest = outer;
     if (!take(&rest, 0x30, &content)) {
-        return PS_KEY_FORMAT;
+        return HR_KEY_FORMAT;
     }
-    ps_span identifier = {outer.ptr, (size_t)(rest.ptr - outer.ptr)};
+    hr_span identifier = {outer.ptr, (size_t)(rest.ptr - outer.ptr)};
     if (!take(&rest, 0x03, &bits) || rest.len != 0 || bits.len < 2 ||
         bits.ptr[0] != 0) {
-        return PS_KEY_FORMAT;
+        return HR_KEY_FORMAT;
     }
-    if (!ps_span_equal(identifier, identifier_of(algorithm))) {
+    if (!hr_span_equal(identifier, identifier_of(algorithm))) {
         return why_not_fit(identifier, algorithm);
     }
-    bits = ps_span_from(bits, 1);
-    switch (ps_algorithm_family(algorithm)) {
-    case PS_FAMILY_RSA:
-    case PS_FAMILY_PSS:
+    bits = hr_span_from(bits, 1);
+    switch (hr_algorithm_family(algorithm)) {
+    case HR_FAMILY_RSA:
+    case HR_FAMILY_PSS:
         if (!take(&bits, 0x30, &content) || bits.len != 0 ||
             !take_number(&content, &modulus) ||
             !take_number(&content, &exponent) || content.len != 0) {
-            return PS_KEY_FORMAT;
+            return HR_KEY_FORMAT;
         }
         *size = modulus.len;
         return check_rsa(modulus, exponent);
-    case PS_FAMILY_EC:
+    case HR_FAMILY_EC:
         *size = coordinate_size(algorithm);
-        return is_point(bits, *size) ? PS_OK : PS_KEY_CURVE;
-    case PS_FAMILY_OKP:
+        return is_point(bits, *size) ? HR_OK : HR_KEY_CURVE;
+    case HR_FAMILY_OKP:
         *size = ED25519_SIZE;
         if (bits.len != ED25519_SIZE) {
-            return PS_KEY_FORMAT;
+            return HR_KEY_FORMAT;
         }
-        return has_small_order(bits) ? PS_KEY_WEAK : PS_OK;
-    case PS_FAMILY_HMAC:
+        return has_small_order(bits) ? HR_KEY_WEAK : HR_OK;
+    case HR_FAMILY_HMAC:
         break;
     }
-    return PS_KEY_ALGORITHM;
+    return HR_KEY_ALGORITHM;
 }
 
-ps_status
-ps_key_from_der(ps_span der, ps_algorithm algorithm, ps_span key_id,
-                ps_key **key)
+hr_status
+hr_key_from_der(hr_span der, hr_algorithm algorithm, hr_span key_id,
+                hr_key **key)
 {
-    if (ps_algorithm_family(algorithm) == PS_FAMILY_HMAC) {
-        return PS_KEY_ALGORITHM;
+    if (hr_algorithm_family(algorithm) == HR_FAMILY_HMAC) {
+        return HR_KEY_ALGORITHM;
     }
     size_t size = 0;
-    ps_status status = check_der(der, algorithm, &size);
-    if (status != PS_OK) {
+    hr_status status = check_der(der, algorithm, &size);
+    if (status != HR_OK) {
         return status;
     }
     const unsigned char *p = (const unsigned char *)der.ptr;
@@ -283,19 +283,19 @@ ps_key_from_der(ps_span der, ps_algorithm algorithm, ps_span key_id,
     ERR_clear_error();
     if (public_key == NULL || p != (const unsigned char *)der.ptr + der.len) {
         EVP_PKEY_free(public_key);
-        return ps_algorithm_family(algorithm) == PS_FAMILY_EC ? PS_KEY_CURVE
-                                                              : PS_KEY_FORMAT;
+        return hr_algorithm_family(algorithm) == HR_FAMILY_EC ? HR_KEY_CURVE
+                                                              : HR_KEY_FORMAT;
     }
-    ps_key *fresh;
-    status = ps_key_new(algorithm, key_id, PS_NO_SPAN, der, &fresh);
-    if (status != PS_OK) {
+    hr_key *fresh;
+    status = hr_key_new(algorithm, key_id, HR_NO_SPAN, der, &fresh);
+    if (status != HR_OK) {
         EVP_PKEY_free(public_key);
         return status;
     }
     fresh->public_key = public_key;
     fresh->size = size;
     *key = fresh;
-    return PS_OK;
+    return HR_OK;
 }
 
 /* Writes DER back to front, since a length stands before its content. */
@@ -306,7 +306,7 @@ typedef struct writer {
 } writer;
 
 static void
-put(writer *w, ps_span bytes)
+put(writer *w, hr_span bytes)
 {
     if ((size_t)(w->at - w->start) < bytes.len) {
         w->full = true;
@@ -322,7 +322,7 @@ static void
 put_byte(writer *w, unsigned byte)
 {
     char c = (char)byte;
-    put(w, (ps_span){&c, 1});
+    put(w, (hr_span){&c, 1});
 }
 
 /* The tag and length of all that was written since `end`. */
@@ -344,11 +344,11 @@ put_head(writer *w, unsigned tag, const uint8_t *end)
 }
 
 static void
-put_number(writer *w, ps_span number)
+put_number(writer *w, hr_span number)
 {
     const uint8_t *end = w->at;
     while (number.len > 0 && number.ptr[0] == 0) {
-        number = ps_span_from(number, 1);
+        number = hr_span_from(number, 1);
     }
     put(w, number);
     if (number.len == 0 || (number.ptr[0] & 0x80) != 0) {
@@ -358,20 +358,20 @@ put_number(writer *w, ps_span number)
 }
 
 size_t
-ps_key_parts_to_der(ps_algorithm algorithm, ps_span a, ps_span b,
-                    uint8_t der[PS_DER_MAX])
+hr_key_parts_to_der(hr_algorithm algorithm, hr_span a, hr_span b,
+                    uint8_t der[HR_DER_MAX])
 {
-    const uint8_t *end = der + PS_DER_MAX;
-    writer w = {.start = der, .at = der + PS_DER_MAX};
-    ps_family family = ps_algorithm_family(algorithm);
-    if (family == PS_FAMILY_RSA || family == PS_FAMILY_PSS) {
+    const uint8_t *end = der + HR_DER_MAX;
+    writer w = {.start = der, .at = der + HR_DER_MAX};
+    hr_family family = hr_algorithm_family(algorithm);
+    if (family == HR_FAMILY_RSA || family == HR_FAMILY_PSS) {
         put_number(&w, b);
         put_number(&w, a);
         put_head(&w, 0x30, end);
     } else {
         put(&w, b);
         put(&w, a);
-        if (family == PS_FAMILY_EC) {
+        if (family == HR_FAMILY_EC) {
             put_byte(&w, 0x04); /* an uncompressed point */
         }
     }
@@ -387,40 +387,40 @@ ps_key_parts_to_der(ps_algorithm algorithm, ps_span a, ps_span b,
     return size;
 }
 
-static ps_status
-from_pkcs1(ps_span der, ps_algorithm algorithm, ps_span key_id, ps_key **key)
+static hr_status
+from_pkcs1(hr_span der, hr_algorithm algorithm, hr_span key_id, hr_key **key)
 {
-    ps_span content, modulus, exponent;
-    uint8_t spki[PS_DER_MAX];
-    ps_family family = ps_algorithm_family(algorithm);
+    hr_span content, modulus, exponent;
+    uint8_t spki[HR_DER_MAX];
+    hr_family family = hr_algorithm_family(algorithm);
     if (!take(&der, 0x30, &content) || der.len != 0 ||
         !take_number(&content, &modulus) ||
         !take_number(&content, &exponent) || content.len != 0) {
-        return PS_KEY_FORMAT;
+        return HR_KEY_FORMAT;
     }
-    if (family != PS_FAMILY_RSA && family != PS_FAMILY_PSS) {
-        return PS_KEY_ALGORITHM;
+    if (family != HR_FAMILY_RSA && family != HR_FAMILY_PSS) {
+        return HR_KEY_ALGORITHM;
     }
-    size_t size = ps_key_parts_to_der(algorithm, modulus, exponent, spki);
+    size_t size = hr_key_parts_to_der(algorithm, modulus, exponent, spki);
     if (size == 0) {
-        return PS_KEY_TOO_LONG;
+        return HR_KEY_TOO_LONG;
     }
-    return ps_key_from_der((ps_span){(char *)spki, size}, algorithm, key_id,
+    return hr_key_from_der((hr_span){(char *)spki, size}, algorithm, key_id,
                            key);
 }
 
-static ps_status
-from_certificate(ps_span der, ps_algorithm algorithm, ps_span key_id,
-                 ps_key **key)
+static hr_status
+from_certificate(hr_span der, hr_algorithm algorithm, hr_span key_id,
+                 hr_key **key)
 {
     const unsigned char *p = (const unsigned char *)der.ptr;
     unsigned char *spki = NULL;
-    ps_status status = PS_KEY_FORMAT;
+    hr_status status = HR_KEY_FORMAT;
     X509 *certificate = d2i_X509(NULL, &p, (long)der.len);
     if (certificate != NULL && p == (const unsigned char *)der.ptr + der.len) {
         int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(certificate), &spki);
         if (size > 0) {
-            status = ps_key_from_der((ps_span){(char *)spki, (size_t)size},
+            status = hr_key_from_der((hr_span){(char *)spki, (size_t)size},
                                      algorithm, key_id, key);
         }
     }
@@ -429,12 +429,12 @@ from_certificate(ps_span der, ps_algorithm algorithm, ps_span key_id,
     return status;
 }
 
-static ps_status
-from_block(const char *label, ps_span der, ps_algorithm algorithm,
-           ps_span key_id, ps_key **key)
+static hr_status
+from_block(const char *label, hr_span der, hr_algorithm algorithm,
+           hr_span key_id, hr_key **key)
 {
     if (strcmp(label, "PUBLIC KEY") == 0) {
-        return ps_key_from_der(der, algorithm, key_id, key);
+        return hr_key_from_der(der, algorithm, key_id, key);
     }
     if (strcmp(label, "RSA PUBLIC KEY") == 0) {
         return from_pkcs1(der, algorithm, key_id, key);
@@ -442,28 +442,28 @@ from_block(const char *label, ps_span der, ps_algorithm algorithm,
     if (strcmp(label, "CERTIFICATE") == 0) {
         return from_certificate(der, algorithm, key_id, key);
     }
-    return strstr(label, "PRIVATE KEY") != NULL ? PS_KEY_PRIVATE
-                                                : PS_KEY_FORMAT;
+    return strstr(label, "PRIVATE KEY") != NULL ? HR_KEY_PRIVATE
+                                                : HR_KEY_FORMAT;
 }
 
-ps_status
-ps_key_from_pem(ps_span pem, ps_algorithm algorithm, ps_span key_id,
-                ps_key **key)
+hr_status
+hr_key_from_pem(hr_span pem, hr_algorithm algorithm, hr_span key_id,
+                hr_key **key)
 {
     if (pem.len == 0) {
-        return PS_KEY_EMPTY;
+        return HR_KEY_EMPTY;
     }
-    if (pem.len > PS_PEM_MAX) {
-        return PS_KEY_TOO_LONG;
+    if (pem.len > HR_PEM_MAX) {
+        return HR_KEY_TOO_LONG;
     }
-    if (ps_algorithm_family(algorithm) == PS_FAMILY_HMAC) {
-        return PS_KEY_ALGORITHM;
+    if (hr_algorithm_family(algorithm) == HR_FAMILY_HMAC) {
+        return HR_KEY_ALGORITHM;
     }
-    ps_key *found = NULL;
-    ps_status status = PS_KEY_FORMAT;
+    hr_key *found = NULL;
+    hr_status status = HR_KEY_FORMAT;
     BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
     if (bio == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     for (int blocks = 0;; blocks++) {
         char *label = NULL, *header = NULL;
@@ -472,24 +472,24 @@ ps_key_from_pem(ps_span pem, ps_algorithm algorithm, ps_span key_id,
         if (PEM_read_bio(bio, &label, &header, &der, &size) != 1) {
             break;
         }
-        ps_span block = {(char *)der, (size_t)size};
+        hr_span block = {(char *)der, (size_t)size};
         status = blocks == 0
                      ? from_block(label, block, algorithm, key_id, &found)
-                     : PS_KEY_FORMAT; /* two blocks: which one is meant? */
+                     : HR_KEY_FORMAT; /* two blocks: which one is meant? */
         OPENSSL_cleanse(der, (size_t)size); /* it may be a private key */
         OPENSSL_free(label);
         OPENSSL_free(header);
         OPENSSL_free(der);
-        if (status != PS_OK) {
+        if (status != HR_OK) {
             break;
         }
     }
     BIO_free(bio);
     ERR_clear_error();
-    if (status != PS_OK) {
-        ps_key_release(found);
+    if (status != HR_OK) {
+        hr_key_release(found);
         return status;
     }
     *key = found;
-    return PS_OK;
+    return HR_OK;
 }

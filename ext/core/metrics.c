@@ -7,14 +7,14 @@
 
 #include <string.h>
 
-_Static_assert(sizeof(ps_metrics_series) % 64 == 0,
+_Static_assert(sizeof(hr_metrics_series) % 64 == 0,
                "a series begins on a line of its own");
-_Static_assert((PS_METRIC_SLOTS & (PS_METRIC_SLOTS - 1)) == 0,
+_Static_assert((HR_METRIC_SLOTS & (HR_METRIC_SLOTS - 1)) == 0,
                "slots are found by a mask");
-_Static_assert(PS_METRIC_NAME_MAX <= UINT8_MAX, "its length is one byte");
+_Static_assert(HR_METRIC_NAME_MAX <= UINT8_MAX, "its length is one byte");
 
-static const uint64_t LIMITS[PS_METRIC_BUCKETS - 1] = {PS_METRIC_LIMITS};
-static const ps_span OTHER = {"other", 5};
+static const uint64_t LIMITS[HR_METRIC_BUCKETS - 1] = {HR_METRIC_LIMITS};
+static const hr_span OTHER = {"other", 5};
 
 static void
 count(_Atomic uint64_t *counter, uint64_t times)
@@ -24,7 +24,7 @@ count(_Atomic uint64_t *counter, uint64_t times)
 
 /* Of names that the site chose, never of a client's: no seed. Never 0. */
 static uint64_t
-hash(const ps_metrics_name *name)
+hash(const hr_metrics_name *name)
 {
     const uint64_t mix = UINT64_C(0x9E3779B97F4A7C15);
     uint64_t h = (uint64_t)name->kind << 16 | (uint64_t)name->method << 8 |
@@ -45,7 +45,7 @@ hash(const ps_metrics_name *name)
 }
 
 static bool
-is_named(const ps_metrics_series *series, const ps_metrics_name *name)
+is_named(const hr_metrics_series *series, const hr_metrics_name *name)
 {
     return series->length == name->text.len && series->kind == name->kind &&
            series->method == name->method &&
@@ -55,7 +55,7 @@ is_named(const ps_metrics_series *series, const ps_metrics_name *name)
 }
 
 static void
-set_name(ps_metrics_series *series, const ps_metrics_name *name)
+set_name(hr_metrics_series *series, const hr_metrics_name *name)
 {
     series->kind = (uint8_t)name->kind;
     series->method = (uint8_t)name->method;
@@ -68,13 +68,13 @@ set_name(ps_metrics_series *series, const ps_metrics_name *name)
 }
 
 /* The series of that name, made when there are fewer than `limit`. */
-static ps_metrics_series *
-find(ps_metrics *metrics, const ps_metrics_name *name, uint64_t limit)
+static hr_metrics_series *
+find(hr_metrics *metrics, const hr_metrics_name *name, uint64_t limit)
 {
     uint64_t key = hash(name);
-    for (uint64_t step = 0; step < PS_METRIC_SLOTS; step++) {
-        ps_metrics_series *series =
-            &metrics->slot[(key + step) & (PS_METRIC_SLOTS - 1)];
+    for (uint64_t step = 0; step < HR_METRIC_SLOTS; step++) {
+        hr_metrics_series *series =
+            &metrics->slot[(key + step) & (HR_METRIC_SLOTS - 1)];
         uint64_t found =
             atomic_load_explicit(&series->key, memory_order_acquire);
         if (found == 0) {
@@ -102,15 +102,15 @@ find(ps_metrics *metrics, const ps_metrics_name *name, uint64_t limit)
 }
 
 void
-ps_metrics_count(ps_metrics *metrics, const ps_metrics_name *name, uint64_t us)
+hr_metrics_count(hr_metrics *metrics, const hr_metrics_name *name, uint64_t us)
 {
-    ps_metrics_name cut = *name;
-    if (cut.text.len > PS_METRIC_NAME_MAX) {
-        cut.text.len = PS_METRIC_NAME_MAX;
+    hr_metrics_name cut = *name;
+    if (cut.text.len > HR_METRIC_NAME_MAX) {
+        cut.text.len = HR_METRIC_NAME_MAX;
     }
-    ps_metrics_series *series = find(metrics, &cut, PS_METRIC_SERIES_MAX);
+    hr_metrics_series *series = find(metrics, &cut, HR_METRIC_SERIES_MAX);
     size_t bucket = 0;
-    while (bucket < PS_METRIC_BUCKETS - 1 && us > LIMITS[bucket]) {
+    while (bucket < HR_METRIC_BUCKETS - 1 && us > LIMITS[bucket]) {
         bucket++;
     }
     count(&series->bucket[bucket], 1);
@@ -118,38 +118,38 @@ ps_metrics_count(ps_metrics *metrics, const ps_metrics_name *name, uint64_t us)
 }
 
 static void
-add_counters(ps_metrics_series *into, const ps_metrics_series *from)
+add_counters(hr_metrics_series *into, const hr_metrics_series *from)
 {
     count(&into->sum_us,
           atomic_load_explicit(&from->sum_us, memory_order_relaxed));
-    for (size_t i = 0; i < PS_METRIC_BUCKETS; i++) {
+    for (size_t i = 0; i < HR_METRIC_BUCKETS; i++) {
         count(&into->bucket[i],
               atomic_load_explicit(&from->bucket[i], memory_order_relaxed));
     }
 }
 
 static bool
-add_series(const ps_metrics_name *name, const ps_metrics_series *series,
+add_series(const hr_metrics_name *name, const hr_metrics_series *series,
            void *context)
 {
-    ps_metrics *into = context;
-    bool is_other = series->length == 0 && ps_span_equal(name->text, OTHER);
+    hr_metrics *into = context;
+    bool is_other = series->length == 0 && hr_span_equal(name->text, OTHER);
     add_counters(is_other ? &into->other[name->kind][name->outcome]
-                          : find(into, name, PS_METRIC_SLOTS - 64),
+                          : find(into, name, HR_METRIC_SLOTS - 64),
                  series);
     return true;
 }
 
 void
-ps_metrics_add(ps_metrics *into, const ps_metrics *from)
+hr_metrics_add(hr_metrics *into, const hr_metrics *from)
 {
-    ps_metrics_each(from, add_series, into);
+    hr_metrics_each(from, add_series, into);
 }
 
 static bool
-was_counted(const ps_metrics_series *series)
+was_counted(const hr_metrics_series *series)
 {
-    for (size_t i = 0; i < PS_METRIC_BUCKETS; i++) {
+    for (size_t i = 0; i < HR_METRIC_BUCKETS; i++) {
         if (atomic_load_explicit(&series->bucket[i], memory_order_relaxed) !=
             0) {
             return true;
@@ -159,45 +159,45 @@ was_counted(const ps_metrics_series *series)
 }
 
 static bool
-is_series(const ps_metrics_series *series)
+is_series(const hr_metrics_series *series)
 {
     return atomic_load_explicit(&series->key, memory_order_acquire) != 0 &&
            atomic_load_explicit(&series->ready, memory_order_acquire) == 1 &&
-           series->kind < PS_METRIC_KIND_COUNT &&
-           series->method < PS_METHOD_COUNT &&
-           series->outcome < PS_OUTCOME_COUNT &&
-           series->length <= PS_METRIC_NAME_MAX && was_counted(series);
+           series->kind < HR_METRIC_KIND_COUNT &&
+           series->method < HR_METHOD_COUNT &&
+           series->outcome < HR_OUTCOME_COUNT &&
+           series->length <= HR_METRIC_NAME_MAX && was_counted(series);
 }
 
 void
-ps_metrics_each(const ps_metrics *metrics,
-                bool (*see)(const ps_metrics_name *name,
-                            const ps_metrics_series *series, void *context),
+hr_metrics_each(const hr_metrics *metrics,
+                bool (*see)(const hr_metrics_name *name,
+                            const hr_metrics_series *series, void *context),
                 void *context)
 {
-    for (size_t i = 0; i < PS_METRIC_SLOTS; i++) {
-        const ps_metrics_series *series = &metrics->slot[i];
+    for (size_t i = 0; i < HR_METRIC_SLOTS; i++) {
+        const hr_metrics_series *series = &metrics->slot[i];
         if (!is_series(series)) {
             continue;
         }
-        ps_metrics_name name = {
-            .kind = (ps_metric_kind)series->kind,
-            .method = (ps_metric_method)series->method,
-            .outcome = (ps_metric_outcome)series->outcome,
+        hr_metrics_name name = {
+            .kind = (hr_metric_kind)series->kind,
+            .method = (hr_metric_method)series->method,
+            .outcome = (hr_metric_outcome)series->outcome,
             .text = {series->name, series->length},
         };
         if (!see(&name, series, context)) {
             return;
         }
     }
-    for (int kind = 0; kind < PS_METRIC_KIND_COUNT; kind++) {
-        for (int outcome = 0; outcome < PS_OUTCOME_COUNT; outcome++) {
-            const ps_metrics_series *series = &metrics->other[kind][outcome];
-            ps_metrics_name name = {
-                .kind = (ps_metric_kind)kind,
-                .method = kind == PS_METRIC_REQUEST ? PS_METHOD_OTHER
-                                                    : PS_METHOD_NONE,
-                .outcome = (ps_metric_outcome)outcome,
+    for (int kind = 0; kind < HR_METRIC_KIND_COUNT; kind++) {
+        for (int outcome = 0; outcome < HR_OUTCOME_COUNT; outcome++) {
+            const hr_metrics_series *series = &metrics->other[kind][outcome];
+            hr_metrics_name name = {
+                .kind = (hr_metric_kind)kind,
+                .method = kind == HR_METRIC_REQUEST ? HR_METHOD_OTHER
+                                                    : HR_METHOD_NONE,
+                .outcome = (hr_metric_outcome)outcome,
                 .text = OTHER,
             };
             if (was_counted(series) && !see(&name, series, context)) {
@@ -207,26 +207,26 @@ ps_metrics_each(const ps_metrics *metrics,
     }
 }
 
-ps_metric_method
-ps_metrics_method(ps_span method)
+hr_metric_method
+hr_metrics_method(hr_span method)
 {
-    static const ps_span WORDS[] = {
+    static const hr_span WORDS[] = {
 #define X(name, word) {word, sizeof(word) - 1},
-        PS_METRIC_METHODS(X)
+        HR_METRIC_METHODS(X)
 #undef X
     };
-    for (int i = PS_METHOD_GET; i < PS_METHOD_COUNT; i++) {
-        if (ps_span_equal(method, WORDS[i])) {
-            return (ps_metric_method)i;
+    for (int i = HR_METHOD_GET; i < HR_METHOD_COUNT; i++) {
+        if (hr_span_equal(method, WORDS[i])) {
+            return (hr_metric_method)i;
         }
     }
-    return PS_METHOD_OTHER;
+    return HR_METHOD_OTHER;
 }
 
-ps_metric_outcome
-ps_metrics_class(int status)
+hr_metric_outcome
+hr_metrics_class(int status)
 {
     return status >= 100 && status < 600
-               ? (ps_metric_outcome)(PS_OUTCOME_1XX + status / 100 - 1)
-               : PS_OUTCOME_NONE;
+               ? (hr_metric_outcome)(HR_OUTCOME_1XX + status / 100 - 1)
+               : HR_OUTCOME_NONE;
 }

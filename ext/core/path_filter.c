@@ -34,8 +34,8 @@ typedef struct wild_node {
     uint64_t rest;     /* answer when a slash follows, or 0 */
 } wild_node;
 
-struct ps_path_filter {
-    ps_path_trees trees;
+struct hr_path_filter {
+    hr_path_trees trees;
     uint32_t forward;  /* root, or NONE */
     uint32_t backward; /* root, or NONE */
     wild_node *wild;   /* node 0 is the root; NULL without such rules */
@@ -43,15 +43,15 @@ struct ps_path_filter {
     size_t rules;
     unsigned fallback;
     unsigned labels;
-    char *words[PS_LABELS_MAX];
+    char *words[HR_LABELS_MAX];
 };
 
 /* What construction works on, freed at its end. */
 typedef struct builder {
-    ps_path_filter *filter;
-    ps_path_pattern *patterns; /* sorted by compare_for_build */
+    hr_path_filter *filter;
+    hr_path_pattern *patterns; /* sorted by compare_for_build */
     size_t count;
-    ps_path_key *keys; /* room for `count` */
+    hr_path_key *keys; /* room for `count` */
     char *reversed;    /* the suffixes, turned round */
     size_t *runs;      /* of each wild node, first and end pattern */
 } builder;
@@ -59,9 +59,9 @@ typedef struct builder {
 /* --- labels ------------------------------------------------------------ */
 
 static bool
-is_label(ps_span label)
+is_label(hr_span label)
 {
-    if (label.len == 0 || label.len > PS_LABEL_MAX) {
+    if (label.len == 0 || label.len > HR_LABEL_MAX) {
         return false;
     }
     for (size_t i = 0; i < label.len; i++) {
@@ -74,54 +74,54 @@ is_label(ps_span label)
 }
 
 /* The label's number, added when it is new. SETTING, NO_MEMORY. */
-static ps_status
-intern_label(ps_path_filter *filter, ps_span label, unsigned *number,
+static hr_status
+intern_label(hr_path_filter *filter, hr_span label, unsigned *number,
              const char **why)
 {
     if (!is_label(label)) {
         *why = "a label is 1 to 64 bytes without control characters";
-        return PS_SETTING;
+        return HR_SETTING;
     }
     for (unsigned i = 0; i < filter->labels; i++) {
-        if (ps_span_equal(ps_path_filter_word(filter, i), label)) {
+        if (hr_span_equal(hr_path_filter_word(filter, i), label)) {
             *number = i;
-            return PS_OK;
+            return HR_OK;
         }
     }
-    if (filter->labels == PS_LABELS_MAX) {
+    if (filter->labels == HR_LABELS_MAX) {
         *why = "there are more than 64 labels";
-        return PS_SETTING;
+        return HR_SETTING;
     }
-    char *word = ps_dup(label);
+    char *word = hr_dup(label);
     if (word == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     filter->words[filter->labels] = word;
     *number = filter->labels++;
-    return PS_OK;
+    return HR_OK;
 }
 
 /* --- construction ------------------------------------------------------ */
 
 static uint64_t
-answer_of(const ps_path_pattern *pattern)
+answer_of(const hr_path_pattern *pattern)
 {
-    return (uint64_t)ps_path_pattern_rank(pattern) << LABEL_BITS |
+    return (uint64_t)hr_path_pattern_rank(pattern) << LABEL_BITS |
            pattern->label;
 }
 
 static bool
-is_wild(const ps_path_pattern *pattern)
+is_wild(const hr_path_pattern *pattern)
 {
-    return pattern->shape == PS_PATH_REST || pattern->shape == PS_PATH_FIXED;
+    return pattern->shape == HR_PATH_REST || pattern->shape == HR_PATH_FIXED;
 }
 
 /* Segment by segment, so that what shares segments lies together. */
 static int
-compare_segments(ps_span a, ps_span b)
+compare_segments(hr_span a, hr_span b)
 {
     while (a.ptr != NULL && b.ptr != NULL) {
-        int order = ps_path_compare(ps_path_segment(&a), ps_path_segment(&b));
+        int order = hr_path_compare(hr_path_segment(&a), hr_path_segment(&b));
         if (order != 0) {
             return order;
         }
@@ -133,32 +133,32 @@ compare_segments(ps_span a, ps_span b)
 static int
 compare_for_build(const void *left, const void *right)
 {
-    const ps_path_pattern *a = left;
-    const ps_path_pattern *b = right;
-    int part_a = is_wild(a) ? 2 : a->shape != PS_PATH_SUFFIX;
-    int part_b = is_wild(b) ? 2 : b->shape != PS_PATH_SUFFIX;
+    const hr_path_pattern *a = left;
+    const hr_path_pattern *b = right;
+    int part_a = is_wild(a) ? 2 : a->shape != HR_PATH_SUFFIX;
+    int part_b = is_wild(b) ? 2 : b->shape != HR_PATH_SUFFIX;
     if (part_a != part_b) {
         return part_a - part_b;
     }
     return part_a == 2 ? compare_segments(a->text, b->text)
-                       : ps_path_compare(a->text, b->text);
+                       : hr_path_compare(a->text, b->text);
 }
 
 static int
 compare_keys(const void *left, const void *right)
 {
-    const ps_path_key *a = left;
-    const ps_path_key *b = right;
-    return ps_path_compare(a->text, b->text);
+    const hr_path_key *a = left;
+    const hr_path_key *b = right;
+    return hr_path_compare(a->text, b->text);
 }
 
 /* Equal texts become one key; answers 0 where a key says nothing. */
 static size_t
-merge_keys(ps_path_key *keys, size_t count)
+merge_keys(hr_path_key *keys, size_t count)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (kept > 0 && ps_span_equal(keys[kept - 1].text, keys[i].text)) {
+        if (kept > 0 && hr_span_equal(keys[kept - 1].text, keys[i].text)) {
             keys[kept - 1].exact |= keys[i].exact;
             keys[kept - 1].beginning |= keys[i].beginning;
         } else {
@@ -168,47 +168,47 @@ merge_keys(ps_path_key *keys, size_t count)
     return kept;
 }
 
-static ps_status
+static hr_status
 build_forward(builder *b, size_t from, size_t to)
 {
     if (from == to) {
-        return PS_OK;
+        return HR_OK;
     }
     for (size_t i = from; i < to; i++) {
-        const ps_path_pattern *pattern = &b->patterns[i];
-        bool exact = pattern->shape == PS_PATH_EXACT;
-        b->keys[i - from] = (ps_path_key){
+        const hr_path_pattern *pattern = &b->patterns[i];
+        bool exact = pattern->shape == HR_PATH_EXACT;
+        b->keys[i - from] = (hr_path_key){
             .text = pattern->text,
             .exact = exact ? answer_of(pattern) : 0,
             .beginning = exact ? 0 : answer_of(pattern),
         };
     }
     size_t count = merge_keys(b->keys, to - from);
-    return ps_path_trees_add(&b->filter->trees, b->keys, count,
+    return hr_path_trees_add(&b->filter->trees, b->keys, count,
                              &b->filter->forward);
 }
 
-static ps_status
+static hr_status
 build_backward(builder *b, size_t to)
 {
     if (to == 0) {
-        return PS_OK;
+        return HR_OK;
     }
     size_t bytes = 0;
     for (size_t i = 0; i < to; i++) {
         bytes += b->patterns[i].text.len;
     }
-    b->reversed = ps_malloc(bytes);
+    b->reversed = hr_malloc(bytes);
     if (b->reversed == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     char *out = b->reversed;
     for (size_t i = 0; i < to; i++) {
-        ps_span text = b->patterns[i].text;
+        hr_span text = b->patterns[i].text;
         for (size_t k = 0; k < text.len; k++) {
             out[k] = text.ptr[text.len - 1 - k];
         }
-        b->keys[i] = (ps_path_key){
+        b->keys[i] = (hr_path_key){
             .text = {out, text.len},
             .beginning = answer_of(&b->patterns[i]),
         };
@@ -216,18 +216,18 @@ build_backward(builder *b, size_t to)
     }
     qsort(b->keys, to, sizeof(*b->keys), compare_keys);
     size_t count = merge_keys(b->keys, to);
-    return ps_path_trees_add(&b->filter->trees, b->keys, count,
+    return hr_path_trees_add(&b->filter->trees, b->keys, count,
                              &b->filter->backward);
 }
 
 /* Segment number `depth` of a pattern that has it. */
-static ps_span
-segment_at(const ps_path_pattern *pattern, size_t depth)
+static hr_span
+segment_at(const hr_path_pattern *pattern, size_t depth)
 {
-    ps_span rest = pattern->text;
-    ps_span segment = ps_path_segment(&rest);
+    hr_span rest = pattern->text;
+    hr_span segment = hr_path_segment(&rest);
     while (depth-- > 0) {
-        segment = ps_path_segment(&rest);
+        segment = hr_path_segment(&rest);
     }
     return segment;
 }
@@ -246,15 +246,15 @@ add_wild_node(builder *b, size_t from, size_t to)
 
 /* Fills the node, `depth` segments deep: takes its own patterns off the run,
  * then makes one child for each segment that comes next. */
-static ps_status
+static hr_status
 fill_wild_node(builder *b, size_t number, size_t depth)
 {
     wild_node node = b->filter->wild[number];
     size_t from = b->runs[2 * number];
     size_t to = b->runs[2 * number + 1];
     while (from < to && b->patterns[from].segments == depth) {
-        const ps_path_pattern *own = &b->patterns[from++];
-        if (own->shape == PS_PATH_FIXED) {
+        const hr_path_pattern *own = &b->patterns[from++];
+        if (own->shape == HR_PATH_FIXED) {
             node.fixed = answer_of(own);
         } else {
             node.rest = answer_of(own);
@@ -262,17 +262,17 @@ fill_wild_node(builder *b, size_t number, size_t depth)
     }
     size_t keys = 0;
     while (from < to) {
-        ps_span segment = segment_at(&b->patterns[from], depth);
+        hr_span segment = segment_at(&b->patterns[from], depth);
         size_t end = from + 1;
         while (end < to &&
-               ps_span_equal(segment, segment_at(&b->patterns[end], depth))) {
+               hr_span_equal(segment, segment_at(&b->patterns[end], depth))) {
             end++;
         }
         uint32_t child = add_wild_node(b, from, end);
-        if (ps_span_equal(segment, PS_SPAN("*"))) {
+        if (hr_span_equal(segment, HR_SPAN("*"))) {
             node.star = child;
         } else {
-            b->keys[keys++] = (ps_path_key){
+            b->keys[keys++] = (hr_path_key){
                 .text = segment,
                 .exact = (uint64_t)child + 1,
             };
@@ -281,27 +281,27 @@ fill_wild_node(builder *b, size_t number, size_t depth)
     }
     b->filter->wild[number] = node;
     if (keys == 0) {
-        return PS_OK;
+        return HR_OK;
     }
-    return ps_path_trees_add(&b->filter->trees, b->keys, keys,
+    return hr_path_trees_add(&b->filter->trees, b->keys, keys,
                              &b->filter->wild[number].literals);
 }
 
 /* Breadth first, so `depth` grows where the nodes of one level end. */
-static ps_status
+static hr_status
 build_wild(builder *b, size_t from)
 {
     if (from == b->count) {
-        return PS_OK;
+        return HR_OK;
     }
     size_t room = 1;
     for (size_t i = from; i < b->count; i++) {
         room += b->patterns[i].segments;
     }
-    b->filter->wild = ps_calloc(room, sizeof(wild_node));
-    b->runs = ps_calloc(room, 2 * sizeof(size_t));
+    b->filter->wild = hr_calloc(room, sizeof(wild_node));
+    b->runs = hr_calloc(room, 2 * sizeof(size_t));
     if (b->filter->wild == NULL || b->runs == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     (void)add_wild_node(b, from, b->count);
     size_t depth = 0;
@@ -311,143 +311,143 @@ build_wild(builder *b, size_t from)
             depth++;
             level_end = b->filter->wild_count;
         }
-        ps_status status = fill_wild_node(b, i, depth);
-        if (status != PS_OK) {
+        hr_status status = fill_wild_node(b, i, depth);
+        if (status != HR_OK) {
             return status;
         }
     }
     assert(b->filter->wild_count <= room);
-    return PS_OK;
+    return HR_OK;
 }
 
 /* Everything between the parsed rules and the finished filter. */
-static ps_status
+static hr_status
 build(builder *b)
 {
     qsort(b->patterns, b->count, sizeof(*b->patterns), compare_for_build);
     size_t forward = 0;
     while (forward < b->count &&
-           b->patterns[forward].shape == PS_PATH_SUFFIX) {
+           b->patterns[forward].shape == HR_PATH_SUFFIX) {
         forward++;
     }
     size_t wild = forward;
     while (wild < b->count && !is_wild(&b->patterns[wild])) {
         wild++;
     }
-    b->keys = ps_calloc(b->count, sizeof(*b->keys));
+    b->keys = hr_calloc(b->count, sizeof(*b->keys));
     if (b->keys == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
-    ps_status status = build_backward(b, forward);
-    if (status == PS_OK) {
+    hr_status status = build_backward(b, forward);
+    if (status == HR_OK) {
         status = build_forward(b, forward, wild);
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = build_wild(b, wild);
     }
     return status;
 }
 
-static ps_status
-parse_rules(builder *b, const ps_path_rule *rules, ps_path_error *error)
+static hr_status
+parse_rules(builder *b, const hr_path_rule *rules, hr_path_error *error)
 {
     size_t bytes = 0;
-    b->patterns = ps_calloc(b->count, sizeof(*b->patterns));
+    b->patterns = hr_calloc(b->count, sizeof(*b->patterns));
     if (b->patterns == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     for (size_t i = 0; i < b->count; i++) {
-        ps_path_pattern *pattern = &b->patterns[i];
+        hr_path_pattern *pattern = &b->patterns[i];
         error->rule = i;
-        ps_status status =
-            ps_path_pattern_parse(rules[i].text, pattern, &error->why);
-        if (status != PS_OK) {
+        hr_status status =
+            hr_path_pattern_parse(rules[i].text, pattern, &error->why);
+        if (status != HR_OK) {
             return status;
         }
         bytes += rules[i].text.len;
-        if (bytes > PS_PATH_BYTES_MAX) {
+        if (bytes > HR_PATH_BYTES_MAX) {
             error->why = "all rules together are over 256 MiB";
-            return PS_RULE;
+            return HR_RULE;
         }
         pattern->rule = i;
         status = intern_label(b->filter, rules[i].label, &pattern->label,
                               &error->why);
-        if (status != PS_OK) {
+        if (status != HR_OK) {
             return status;
         }
     }
-    if (ps_path_patterns_tie(b->patterns, b->count, &error->other,
+    if (hr_path_patterns_tie(b->patterns, b->count, &error->other,
                              &error->rule)) {
-        return PS_RULE_TIE;
+        return HR_RULE_TIE;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
-static ps_status
-add_labels(ps_path_filter *filter, ps_span fallback, const char **why)
+static hr_status
+add_labels(hr_path_filter *filter, hr_span fallback, const char **why)
 {
-    static const ps_span built_in[] = {
-        [PS_LABEL_SKIP] = {"skip", 4},
-        [PS_LABEL_API] = {"api", 3},
-        [PS_LABEL_TRACK] = {"track", 5},
+    static const hr_span built_in[] = {
+        [HR_LABEL_SKIP] = {"skip", 4},
+        [HR_LABEL_API] = {"api", 3},
+        [HR_LABEL_TRACK] = {"track", 5},
     };
     unsigned number;
     for (size_t i = 0; i < sizeof(built_in) / sizeof(built_in[0]); i++) {
-        ps_status status = intern_label(filter, built_in[i], &number, why);
-        if (status != PS_OK) {
+        hr_status status = intern_label(filter, built_in[i], &number, why);
+        if (status != HR_OK) {
             return status;
         }
     }
     return intern_label(filter, fallback, &filter->fallback, why);
 }
 
-ps_status
-ps_path_filter_new(const ps_path_rule *rules, size_t count, ps_span fallback,
-                   ps_path_filter **filter, ps_path_error *error)
+hr_status
+hr_path_filter_new(const hr_path_rule *rules, size_t count, hr_span fallback,
+                   hr_path_filter **filter, hr_path_error *error)
 {
-    *error = (ps_path_error){.rule = count, .other = count};
-    if (count > PS_PATH_RULES_MAX) {
+    *error = (hr_path_error){.rule = count, .other = count};
+    if (count > HR_PATH_RULES_MAX) {
         error->why = "there are more than 1,000,000 rules";
-        return PS_RULE;
+        return HR_RULE;
     }
-    builder b = {.filter = ps_calloc(1, sizeof(*b.filter)), .count = count};
+    builder b = {.filter = hr_calloc(1, sizeof(*b.filter)), .count = count};
     if (b.filter == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     b.filter->rules = count;
     b.filter->forward = NONE;
     b.filter->backward = NONE;
-    ps_status status = add_labels(b.filter, fallback, &error->why);
-    if (status == PS_OK) {
+    hr_status status = add_labels(b.filter, fallback, &error->why);
+    if (status == HR_OK) {
         status = parse_rules(&b, rules, error);
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = build(&b);
     }
-    ps_free(b.patterns);
-    ps_free(b.keys);
-    ps_free(b.reversed);
-    ps_free(b.runs);
-    if (status != PS_OK) {
-        ps_path_filter_free(b.filter);
+    hr_free(b.patterns);
+    hr_free(b.keys);
+    hr_free(b.reversed);
+    hr_free(b.runs);
+    if (status != HR_OK) {
+        hr_path_filter_free(b.filter);
         return status;
     }
     *filter = b.filter;
-    return PS_OK;
+    return HR_OK;
 }
 
 void
-ps_path_filter_free(ps_path_filter *filter)
+hr_path_filter_free(hr_path_filter *filter)
 {
     if (filter == NULL) {
         return;
     }
-    ps_path_trees_fini(&filter->trees);
-    ps_free(filter->wild);
+    hr_path_trees_fini(&filter->trees);
+    hr_free(filter->wild);
     for (unsigned i = 0; i < filter->labels; i++) {
-        ps_free(filter->words[i]);
+        hr_free(filter->words[i]);
     }
-    ps_free(filter);
+    hr_free(filter);
 }
 
 /* --- the request path -------------------------------------------------- */
@@ -460,27 +460,27 @@ higher(uint64_t a, uint64_t b)
 
 /* What follows a segment: the path behind the slash at rest[0], or absent
  * where the path ends. */
-static inline ps_span
-behind(ps_span rest)
+static inline hr_span
+behind(hr_span rest)
 {
-    return rest.len == 0 ? PS_NO_SPAN : ps_span_from(rest, 1);
+    return rest.len == 0 ? HR_NO_SPAN : hr_span_from(rest, 1);
 }
 
 /* The best wild rule for `path`, or 0. */
 static uint64_t
-find_wild(const ps_path_filter *filter, ps_span path)
+find_wild(const hr_path_filter *filter, hr_span path)
 {
     struct {
         uint32_t node;
-        ps_span rest;
-    } waiting[PS_PATH_SEGMENTS_MAX];
+        hr_span rest;
+    } waiting[HR_PATH_SEGMENTS_MAX];
     size_t depth = 0;
     uint64_t best = 0;
     if (path.len == 0 || path.ptr[0] != '/') {
         return 0;
     }
     uint32_t number = 0;
-    ps_span rest = ps_span_from(path, 1);
+    hr_span rest = hr_span_from(path, 1);
     for (;;) {
         const wild_node *node = &filter->wild[number];
         number = NONE;
@@ -489,13 +489,13 @@ find_wild(const ps_path_filter *filter, ps_span path)
         } else {
             best = higher(best, node->rest);
             if (node->star != NONE && rest.len != 0 && rest.ptr[0] != '/') {
-                assert(depth < PS_PATH_SEGMENTS_MAX);
+                assert(depth < HR_PATH_SEGMENTS_MAX);
                 waiting[depth].node = node->star;
                 waiting[depth++].rest = rest; /* with the segment */
             }
             uint64_t child = node->literals == NONE
                                  ? 0
-                                 : ps_path_tree_find_segment(
+                                 : hr_path_tree_find_segment(
                                        &filter->trees, node->literals, &rest);
             if (child != 0) {
                 number = (uint32_t)(child - 1);
@@ -510,23 +510,23 @@ find_wild(const ps_path_filter *filter, ps_span path)
         }
         number = waiting[--depth].node;
         rest = waiting[depth].rest;
-        (void)ps_path_segment(&rest);
+        (void)hr_path_segment(&rest);
     }
 }
 
 unsigned
-ps_path_filter_label(const ps_path_filter *filter, ps_span path)
+hr_path_filter_label(const hr_path_filter *filter, hr_span path)
 {
     uint64_t best = 0;
     if (filter->forward != NONE) {
-        best = ps_path_tree_find(&filter->trees, filter->forward, path);
-        if (((best >> LABEL_BITS) & (PS_PATH_RANK_SHAPES - 1)) ==
-            PS_PATH_RANK_EXACT) {
+        best = hr_path_tree_find(&filter->trees, filter->forward, path);
+        if (((best >> LABEL_BITS) & (HR_PATH_RANK_SHAPES - 1)) ==
+            HR_PATH_RANK_EXACT) {
             return (unsigned)(best & ((1U << LABEL_BITS) - 1));
         }
     }
     if (filter->backward != NONE) {
-        best = higher(best, ps_path_tree_find_backward(
+        best = higher(best, hr_path_tree_find_backward(
                                 &filter->trees, filter->backward, path));
     }
     if (filter->wild != NULL) {
@@ -537,20 +537,20 @@ ps_path_filter_label(const ps_path_filter *filter, ps_span path)
 }
 
 size_t
-ps_path_filter_count(const ps_path_filter *filter)
+hr_path_filter_count(const hr_path_filter *filter)
 {
     return filter->rules;
 }
 
 unsigned
-ps_path_filter_labels(const ps_path_filter *filter)
+hr_path_filter_labels(const hr_path_filter *filter)
 {
     return filter->labels;
 }
 
-ps_span
-ps_path_filter_word(const ps_path_filter *filter, unsigned number)
+hr_span
+hr_path_filter_word(const hr_path_filter *filter, unsigned number)
 {
     const char *word = filter->words[number];
-    return (ps_span){word, strlen(word)};
+    return (hr_span){word, strlen(word)};
 }

@@ -16,34 +16,34 @@
 #include <stdlib.h>
 
 static bool
-is_star(ps_span segment)
+is_star(hr_span segment)
 {
     return segment.len == 1 && segment.ptr[0] == '*';
 }
 
 static bool
-has_star(ps_span text)
+has_star(hr_span text)
 {
     return text.len != 0 && memchr(text.ptr, '*', text.len) != NULL;
 }
 
-ps_span
-ps_path_segment(ps_span *rest)
+hr_span
+hr_path_segment(hr_span *rest)
 {
-    ps_span segment = *rest;
+    hr_span segment = *rest;
     const char *slash =
         rest->len == 0 ? NULL : memchr(rest->ptr, '/', rest->len);
     if (slash == NULL) {
-        *rest = PS_NO_SPAN;
+        *rest = HR_NO_SPAN;
         return segment;
     }
     segment.len = (size_t)(slash - rest->ptr);
-    *rest = ps_span_from(*rest, segment.len + 1);
+    *rest = hr_span_from(*rest, segment.len + 1);
     return segment;
 }
 
 int
-ps_path_compare(ps_span a, ps_span b)
+hr_path_compare(hr_span a, hr_span b)
 {
     size_t common = a.len < b.len ? a.len : b.len;
     int order = common == 0 ? 0 : memcmp(a.ptr, b.ptr, common);
@@ -55,7 +55,7 @@ ps_path_compare(ps_span a, ps_span b)
 
 /* Code points, not bytes, so that the count is the one a user sees. */
 static uint32_t
-count_characters(ps_span text)
+count_characters(hr_span text)
 {
     uint32_t count = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -65,24 +65,24 @@ count_characters(ps_span text)
 }
 
 /* "/a/<star>/b" and the like: splits, counts and checks the segments. */
-static ps_status
-parse_segments(ps_span rule, ps_path_pattern *pattern, const char **why)
+static hr_status
+parse_segments(hr_span rule, hr_path_pattern *pattern, const char **why)
 {
-    ps_span rest = pattern->text;
+    hr_span rest = pattern->text;
     uint32_t count = 0;
     uint64_t stars = 0;
     while (rest.ptr != NULL) {
-        if (count == PS_PATH_SEGMENTS_MAX) {
+        if (count == HR_PATH_SEGMENTS_MAX) {
             *why = "it has more than 64 segments";
-            return PS_RULE;
+            return HR_RULE;
         }
-        ps_span segment = ps_path_segment(&rest);
+        hr_span segment = hr_path_segment(&rest);
         if (is_star(segment)) {
             stars |= (uint64_t)1 << count;
         } else if (has_star(segment)) {
             *why = "'*' is a whole segment, the first character, or a final "
                    "'/**'";
-            return PS_RULE;
+            return HR_RULE;
         }
         count++;
     }
@@ -93,41 +93,41 @@ parse_segments(ps_span rule, ps_path_pattern *pattern, const char **why)
         wild += rule.ptr[i] == '*';
     }
     pattern->literals = count_characters(rule) - wild;
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_path_pattern_parse(ps_span rule, ps_path_pattern *pattern, const char **why)
+hr_status
+hr_path_pattern_parse(hr_span rule, hr_path_pattern *pattern, const char **why)
 {
-    *pattern = (ps_path_pattern){.text = rule};
+    *pattern = (hr_path_pattern){.text = rule};
     if (rule.len == 0) {
         *why = "it is empty";
-        return PS_RULE;
+        return HR_RULE;
     }
-    if (rule.len > PS_PATH_RULE_MAX) {
+    if (rule.len > HR_PATH_RULE_MAX) {
         *why = "it is longer than 4,096 bytes";
-        return PS_RULE;
+        return HR_RULE;
     }
     if (rule.ptr[0] == '*') {
-        pattern->shape = PS_PATH_SUFFIX;
-        pattern->text = ps_span_from(rule, 1);
+        pattern->shape = HR_PATH_SUFFIX;
+        pattern->text = hr_span_from(rule, 1);
     } else if (rule.ptr[0] == '=') {
-        pattern->shape = PS_PATH_EXACT;
-        pattern->text = ps_span_from(rule, 1);
+        pattern->shape = HR_PATH_EXACT;
+        pattern->text = hr_span_from(rule, 1);
     } else {
-        pattern->shape = PS_PATH_PREFIX;
+        pattern->shape = HR_PATH_PREFIX;
     }
-    if (pattern->shape != PS_PATH_SUFFIX &&
-        !ps_span_starts_with(pattern->text, PS_SPAN("/"))) {
+    if (pattern->shape != HR_PATH_SUFFIX &&
+        !hr_span_starts_with(pattern->text, HR_SPAN("/"))) {
         *why = "a path begins with '/'";
-        return PS_RULE;
+        return HR_RULE;
     }
-    if (pattern->shape == PS_PATH_PREFIX && has_star(rule)) {
-        bool open = ps_span_ends_with(rule, PS_SPAN("/**"));
-        ps_span fixed = {rule.ptr, rule.len - (open ? 2 : 0)};
+    if (pattern->shape == HR_PATH_PREFIX && has_star(rule)) {
+        bool open = hr_span_ends_with(rule, HR_SPAN("/**"));
+        hr_span fixed = {rule.ptr, rule.len - (open ? 2 : 0)};
         if (has_star(fixed)) {
-            pattern->shape = open ? PS_PATH_REST : PS_PATH_FIXED;
-            pattern->text = ps_span_from(fixed, 1);
+            pattern->shape = open ? HR_PATH_REST : HR_PATH_FIXED;
+            pattern->text = hr_span_from(fixed, 1);
             pattern->text.len -= open ? 1 : 0;
             return parse_segments(rule, pattern, why);
         }
@@ -135,71 +135,71 @@ ps_path_pattern_parse(ps_span rule, ps_path_pattern *pattern, const char **why)
     }
     if (has_star(pattern->text)) {
         *why = "'*' is a whole segment, the first character, or a final '/**'";
-        return PS_RULE;
+        return HR_RULE;
     }
     pattern->literals = count_characters(pattern->text);
-    return PS_OK;
+    return HR_OK;
 }
 
 uint32_t
-ps_path_pattern_rank(const ps_path_pattern *pattern)
+hr_path_pattern_rank(const hr_path_pattern *pattern)
 {
-    uint32_t shape = pattern->shape == PS_PATH_EXACT   ? PS_PATH_RANK_EXACT
-                     : pattern->shape == PS_PATH_FIXED ? 2
+    uint32_t shape = pattern->shape == HR_PATH_EXACT   ? HR_PATH_RANK_EXACT
+                     : pattern->shape == HR_PATH_FIXED ? 2
                                                        : 1;
-    return pattern->literals * PS_PATH_RANK_SHAPES + shape;
+    return pattern->literals * HR_PATH_RANK_SHAPES + shape;
 }
 
 /* Is there a path that begins with `prefix` and matches `wild`? */
 static bool
-meets_prefix(const ps_path_pattern *wild, ps_span prefix)
+meets_prefix(const hr_path_pattern *wild, hr_span prefix)
 {
-    ps_span left = ps_span_from(prefix, 1); /* both begin with a slash */
-    ps_span rest = wild->text;
+    hr_span left = hr_span_from(prefix, 1); /* both begin with a slash */
+    hr_span rest = wild->text;
     while (rest.ptr != NULL) {
-        ps_span segment = ps_path_segment(&rest);
+        hr_span segment = hr_path_segment(&rest);
         const char *slash =
             left.len == 0 ? NULL : memchr(left.ptr, '/', left.len);
-        ps_span piece = left;
+        hr_span piece = left;
         if (slash != NULL) {
             piece.len = (size_t)(slash - left.ptr);
         }
         if (slash == NULL) { /* the prefix ends inside this segment */
-            return is_star(segment) || ps_span_starts_with(segment, piece);
+            return is_star(segment) || hr_span_starts_with(segment, piece);
         }
         if (is_star(segment) ? piece.len == 0
-                             : !ps_span_equal(segment, piece)) {
+                             : !hr_span_equal(segment, piece)) {
             return false;
         }
-        left = ps_span_from(left, piece.len + 1);
+        left = hr_span_from(left, piece.len + 1);
     }
-    return wild->shape == PS_PATH_REST;
+    return wild->shape == HR_PATH_REST;
 }
 
 /* Is there a path that ends with `suffix` and matches `wild`? */
 static bool
-meets_suffix(const ps_path_pattern *wild, ps_span suffix)
+meets_suffix(const hr_path_pattern *wild, hr_span suffix)
 {
-    if (wild->shape == PS_PATH_REST) {
+    if (wild->shape == HR_PATH_REST) {
         return true;
     }
-    ps_span text = wild->text;
+    hr_span text = wild->text;
     for (;;) { /* segments from the last to the first */
         size_t start = text.len;
         while (start > 0 && text.ptr[start - 1] != '/') {
             start--;
         }
-        ps_span segment = ps_span_from(text, start);
+        hr_span segment = hr_span_from(text, start);
         size_t cut = suffix.len;
         while (cut > 0 && suffix.ptr[cut - 1] != '/') {
             cut--;
         }
-        ps_span piece = ps_span_from(suffix, cut);
+        hr_span piece = hr_span_from(suffix, cut);
         if (cut == 0) { /* the suffix begins inside this segment */
-            return is_star(segment) || ps_span_ends_with(segment, piece);
+            return is_star(segment) || hr_span_ends_with(segment, piece);
         }
         if (is_star(segment) ? piece.len == 0
-                             : !ps_span_equal(segment, piece)) {
+                             : !hr_span_equal(segment, piece)) {
             return false;
         }
         suffix.len = cut - 1;
@@ -214,26 +214,26 @@ meets_suffix(const ps_path_pattern *wild, ps_span suffix)
  * that matches `a` matches `b`. A REST rule asks for one segment more than it
  * lists, the rest after its last slash. */
 static bool
-meets_wild(const ps_path_pattern *a, const ps_path_pattern *b, bool *inside)
+meets_wild(const hr_path_pattern *a, const hr_path_pattern *b, bool *inside)
 {
-    bool open_a = a->shape == PS_PATH_REST;
-    bool open_b = b->shape == PS_PATH_REST;
+    bool open_a = a->shape == HR_PATH_REST;
+    bool open_b = b->shape == HR_PATH_REST;
     uint32_t least_a = a->segments + open_a;
     uint32_t least_b = b->segments + open_b;
     if ((!open_a && least_a < least_b) || (!open_b && least_b < least_a)) {
         return false;
     }
     *inside = open_b ? least_a >= least_b : !open_a;
-    ps_span rest_a = a->text;
-    ps_span rest_b = b->text;
+    hr_span rest_a = a->text;
+    hr_span rest_b = b->text;
     while (rest_a.ptr != NULL && rest_b.ptr != NULL) {
-        ps_span in_a = ps_path_segment(&rest_a);
-        ps_span in_b = ps_path_segment(&rest_b);
+        hr_span in_a = hr_path_segment(&rest_a);
+        hr_span in_b = hr_path_segment(&rest_b);
         bool star_a = is_star(in_a);
         bool star_b = is_star(in_b);
         if (star_a   ? !star_b && in_b.len == 0
             : star_b ? in_a.len == 0
-                     : !ps_span_equal(in_a, in_b)) {
+                     : !hr_span_equal(in_a, in_b)) {
             return false;
         }
         *inside = *inside && (star_b || !star_a);
@@ -244,25 +244,25 @@ meets_wild(const ps_path_pattern *a, const ps_path_pattern *b, bool *inside)
 /* Of two patterns with equally many literal characters, `a` REST or FIXED:
  * do they tie? */
 static bool
-ties(const ps_path_pattern *a, const ps_path_pattern *b)
+ties(const hr_path_pattern *a, const hr_path_pattern *b)
 {
     bool inside;
     switch (b->shape) {
-    case PS_PATH_SUFFIX:
+    case HR_PATH_SUFFIX:
         return meets_suffix(a, b->text);
-    case PS_PATH_PREFIX:
+    case HR_PATH_PREFIX:
         /* inside: all its literals are the prefix, a last `*` follows */
         return meets_prefix(a, b->text) &&
-               !(a->shape == PS_PATH_FIXED && b->text.len == a->text.len &&
+               !(a->shape == HR_PATH_FIXED && b->text.len == a->text.len &&
                  memcmp(a->text.ptr, b->text.ptr + 1, a->text.len - 1) == 0);
-    case PS_PATH_REST:
-    case PS_PATH_FIXED:
+    case HR_PATH_REST:
+    case HR_PATH_FIXED:
         if (!meets_wild(a, b, &inside) || inside) {
             return false;
         }
         (void)meets_wild(b, a, &inside);
         return !inside;
-    case PS_PATH_EXACT:
+    case HR_PATH_EXACT:
         break;
     }
     return false;
@@ -271,8 +271,8 @@ ties(const ps_path_pattern *a, const ps_path_pattern *b)
 static int
 compare_patterns(const void *left, const void *right)
 {
-    const ps_path_pattern *a = left;
-    const ps_path_pattern *b = right;
+    const hr_path_pattern *a = left;
+    const hr_path_pattern *b = right;
     if (a->literals != b->literals) {
         return a->literals < b->literals ? -1 : 1;
     }
@@ -285,7 +285,7 @@ compare_patterns(const void *left, const void *right)
     if (a->stars != b->stars) {
         return a->stars < b->stars ? -1 : 1;
     }
-    int order = ps_path_compare(a->text, b->text);
+    int order = hr_path_compare(a->text, b->text);
     if (order != 0) {
         return order;
     }
@@ -294,16 +294,16 @@ compare_patterns(const void *left, const void *right)
 
 /* The two ends of one kind of tie, both in `patterns`. */
 typedef struct tie {
-    const ps_path_pattern *a;
-    const ps_path_pattern *b;
+    const hr_path_pattern *a;
+    const hr_path_pattern *b;
 } tie;
 
 /* Every prefix meets every suffix, and neither lies inside the other. */
 static bool
-find_prefix_suffix(const ps_path_pattern *group, size_t suffixes,
+find_prefix_suffix(const hr_path_pattern *group, size_t suffixes,
                    size_t prefixes, tie *found)
 {
-    const ps_path_pattern *prefix = group + suffixes;
+    const hr_path_pattern *prefix = group + suffixes;
     if (suffixes == 0 || prefixes == 0) {
         return false;
     }
@@ -326,16 +326,16 @@ find_prefix_suffix(const ps_path_pattern *group, size_t suffixes,
  * Two wild rules with the stars in the same places are equal or never meet,
  * so only rules of different places are compared pair by pair. */
 static bool
-find_in_group(const ps_path_pattern *group, size_t count, tie *found)
+find_in_group(const hr_path_pattern *group, size_t count, tie *found)
 {
     size_t suffixes = 0;
     size_t simple = 0; /* suffixes and prefixes */
     for (size_t i = 0; i < count; i++) {
-        suffixes += group[i].shape == PS_PATH_SUFFIX;
-        simple += group[i].shape <= PS_PATH_PREFIX;
+        suffixes += group[i].shape == HR_PATH_SUFFIX;
+        simple += group[i].shape <= HR_PATH_PREFIX;
         if (i > 0 && group[i].shape == group[i - 1].shape &&
             group[i].label != group[i - 1].label &&
-            ps_span_equal(group[i].text, group[i - 1].text)) {
+            hr_span_equal(group[i].text, group[i - 1].text)) {
             *found = (tie){&group[i - 1], &group[i]};
             return true;
         }
@@ -344,7 +344,7 @@ find_in_group(const ps_path_pattern *group, size_t count, tie *found)
         return true;
     }
     size_t run = simple; /* where the rules of the same places begin */
-    for (size_t i = simple; i < count && group[i].shape != PS_PATH_EXACT;
+    for (size_t i = simple; i < count && group[i].shape != HR_PATH_EXACT;
          i++) {
         if (i > simple && (group[i].shape != group[i - 1].shape ||
                            group[i].segments != group[i - 1].segments ||
@@ -363,7 +363,7 @@ find_in_group(const ps_path_pattern *group, size_t count, tie *found)
 }
 
 bool
-ps_path_patterns_tie(ps_path_pattern *patterns, size_t count, size_t *a,
+hr_path_patterns_tie(hr_path_pattern *patterns, size_t count, size_t *a,
                      size_t *b)
 {
     if (count == 0) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* One path rule: its shape, how specific it is, and whether it ties with
  * another. Nothing here is on the request path. */
-#ifndef PS_PATH_RULE_H
-#define PS_PATH_RULE_H
+#ifndef HR_PATH_RULE_H
+#define HR_PATH_RULE_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,53 +13,53 @@
 #include "status.h"
 
 /* The shapes, in the order of the sort that finds ties. */
-typedef enum ps_path_shape {
-    PS_PATH_SUFFIX, /* "*.map": `text` is ".map" */
-    PS_PATH_PREFIX, /* "/static/" and "/docs/<star><star>": the literal text */
-    PS_PATH_REST,   /* with a `*` segment and a final "<star><star>" */
-    PS_PATH_FIXED,  /* with a `*` segment, as long as it is written */
-    PS_PATH_EXACT,  /* "=/favicon.ico": `text` is "/favicon.ico" */
-} ps_path_shape;
+typedef enum hr_path_shape {
+    HR_PATH_SUFFIX, /* "*.map": `text` is ".map" */
+    HR_PATH_PREFIX, /* "/static/" and "/docs/<star><star>": the literal text */
+    HR_PATH_REST,   /* with a `*` segment and a final "<star><star>" */
+    HR_PATH_FIXED,  /* with a `*` segment, as long as it is written */
+    HR_PATH_EXACT,  /* "=/favicon.ico": `text` is "/favicon.ico" */
+} hr_path_shape;
 
 /* A rule taken apart. REST and FIXED hold the segments: the text after the
  * first slash, for REST without the final slash and stars. */
-typedef struct ps_path_pattern {
-    ps_span text; /* borrowed from the rule */
-    ps_path_shape shape;
+typedef struct hr_path_pattern {
+    hr_span text; /* borrowed from the rule */
+    hr_path_shape shape;
     uint32_t literals; /* characters that are not wildcards (code points) */
     uint32_t segments; /* REST and FIXED: how many in `text`; else 0 */
     uint64_t stars;    /* bit i: segment i is `*` */
     size_t rule;       /* its index in what the caller gave */
     unsigned label;
-} ps_path_pattern;
+} hr_path_pattern;
 
 /* OK, or RULE and a static phrase in `*why`. `rule` and `label` are left to
  * the caller. */
-PS_CHECKED ps_status ps_path_pattern_parse(ps_span rule,
-                                           ps_path_pattern *pattern,
+HR_CHECKED hr_status hr_path_pattern_parse(hr_span rule,
+                                           hr_path_pattern *pattern,
                                            const char **why);
 
 /* Takes the first segment off `*rest`, which becomes absent (NULL) after the
  * last one. `*rest` is not absent. */
-ps_span ps_path_segment(ps_span *rest);
+hr_span hr_path_segment(hr_span *rest);
 
 /* Orders spans by bytes, the shorter first among equals. */
-int ps_path_compare(ps_span a, ps_span b);
+int hr_path_compare(hr_span a, hr_span b);
 
 /* How specific the rule is: of two rules that match a path, the higher rank
  * wins. A rule inside another one has at least as many literal characters, so
  * that counting them first and ordering the shapes second is the whole order;
  * rules of one rank either never meet, tie, or mean the same. */
-uint32_t ps_path_pattern_rank(const ps_path_pattern *pattern);
+uint32_t hr_path_pattern_rank(const hr_path_pattern *pattern);
 
 /* The shape part of a rank: 3 for an exact rule. */
-#define PS_PATH_RANK_EXACT 3U
-#define PS_PATH_RANK_SHAPES 4U
+#define HR_PATH_RANK_EXACT 3U
+#define HR_PATH_RANK_SHAPES 4U
 
 /* Finds two patterns of different labels that some path meets and neither of
  * which is more specific. Sorts `patterns`. True: `*a` and `*b` are their
  * indices in what the caller gave, the smaller first. */
-bool ps_path_patterns_tie(ps_path_pattern *patterns, size_t count, size_t *a,
+bool hr_path_patterns_tie(hr_path_pattern *patterns, size_t count, size_t *a,
                           size_t *b);
 
 #endif

@@ -25,53 +25,53 @@ typedef struct work_list {
     size_t room;
 } work_list;
 
-static ps_status
-grow_nodes(ps_path_trees *trees)
+static hr_status
+grow_nodes(hr_path_trees *trees)
 {
     size_t room = trees->room == 0 ? 16 : trees->room * 2;
     if (room > UINT32_MAX) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
-    ps_path_node *nodes =
-        ps_realloc(trees->nodes, room * sizeof(*trees->nodes));
+    hr_path_node *nodes =
+        hr_realloc(trees->nodes, room * sizeof(*trees->nodes));
     if (nodes == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     trees->nodes = nodes;
-    uint8_t *heads = ps_realloc(trees->heads, room + HEADS_SPARE);
+    uint8_t *heads = hr_realloc(trees->heads, room + HEADS_SPARE);
     if (heads == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     memset(heads + trees->count, 0, room + HEADS_SPARE - trees->count);
     trees->heads = heads;
     trees->room = room;
-    return PS_OK;
+    return HR_OK;
 }
 
-static ps_status
-add_node(ps_path_trees *trees, work_list *work, work_item item, uint8_t head)
+static hr_status
+add_node(hr_path_trees *trees, work_list *work, work_item item, uint8_t head)
 {
-    if (trees->count == trees->room && grow_nodes(trees) != PS_OK) {
-        return PS_NO_MEMORY;
+    if (trees->count == trees->room && grow_nodes(trees) != HR_OK) {
+        return HR_NO_MEMORY;
     }
     if (work->count == work->room) {
         size_t room = work->room == 0 ? 16 : work->room * 2;
-        work_item *items = ps_realloc(work->items, room * sizeof(*items));
+        work_item *items = hr_realloc(work->items, room * sizeof(*items));
         if (items == NULL) {
-            return PS_NO_MEMORY;
+            return HR_NO_MEMORY;
         }
         work->items = items;
         work->room = room;
     }
-    trees->nodes[trees->count] = (ps_path_node){.text = 0};
+    trees->nodes[trees->count] = (hr_path_node){.text = 0};
     trees->heads[trees->count] = head;
     trees->count++;
     work->items[work->count++] = item;
-    return PS_OK;
+    return HR_OK;
 }
 
-static ps_status
-add_text(ps_path_trees *trees, ps_span text, uint32_t *offset)
+static hr_status
+add_text(hr_path_trees *trees, hr_span text, uint32_t *offset)
 {
     if (trees->texts == NULL ||
         text.len > trees->text_room - trees->text_count) {
@@ -80,11 +80,11 @@ add_text(ps_path_trees *trees, ps_span text, uint32_t *offset)
             room *= 2;
         }
         if (room > UINT32_MAX) {
-            return PS_NO_MEMORY;
+            return HR_NO_MEMORY;
         }
-        char *texts = ps_realloc(trees->texts, room);
+        char *texts = hr_realloc(trees->texts, room);
         if (texts == NULL) {
-            return PS_NO_MEMORY;
+            return HR_NO_MEMORY;
         }
         trees->texts = texts;
         trees->text_room = room;
@@ -94,12 +94,12 @@ add_text(ps_path_trees *trees, ps_span text, uint32_t *offset)
         memcpy(trees->texts + trees->text_count, text.ptr, text.len);
     }
     trees->text_count += text.len;
-    return PS_OK;
+    return HR_OK;
 }
 
 /* How many bytes sorted keys share: those of the first and the last one. */
 static size_t
-common_length(ps_span first, ps_span last)
+common_length(hr_span first, hr_span last)
 {
     size_t least = first.len < last.len ? first.len : last.len;
     size_t shared = 0;
@@ -109,17 +109,17 @@ common_length(ps_span first, ps_span last)
     return shared;
 }
 
-static ps_status
-fill_node(ps_path_trees *trees, size_t node, const ps_path_key *keys,
+static hr_status
+fill_node(hr_path_trees *trees, size_t node, const hr_path_key *keys,
           work_item item, work_list *work)
 {
-    ps_span first = keys[item.from].text;
+    hr_span first = keys[item.from].text;
     size_t end = common_length(first, keys[item.to - 1].text);
-    ps_span edge = {first.ptr + item.depth, end - item.depth};
+    hr_span edge = {first.ptr + item.depth, end - item.depth};
     assert(edge.len <= UINT16_MAX);
-    ps_path_node filled = {.text_len = (uint16_t)edge.len};
-    if (add_text(trees, edge, &filled.text) != PS_OK) {
-        return PS_NO_MEMORY;
+    hr_path_node filled = {.text_len = (uint16_t)edge.len};
+    if (add_text(trees, edge, &filled.text) != HR_OK) {
+        return HR_NO_MEMORY;
     }
     if (first.len == end) {
         filled.exact = keys[item.from].exact;
@@ -134,41 +134,41 @@ fill_node(ps_path_trees *trees, size_t node, const ps_path_key *keys,
             to++;
         }
         work_item child = {item.from, to, end};
-        if (add_node(trees, work, child, (uint8_t)head) != PS_OK) {
-            return PS_NO_MEMORY;
+        if (add_node(trees, work, child, (uint8_t)head) != HR_OK) {
+            return HR_NO_MEMORY;
         }
         filled.count++;
         item.from = to;
     }
     trees->nodes[node] = filled;
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_path_trees_add(ps_path_trees *trees, const ps_path_key *keys, size_t count,
+hr_status
+hr_path_trees_add(hr_path_trees *trees, const hr_path_key *keys, size_t count,
                   uint32_t *root)
 {
     assert(count > 0);
     work_list work = {.items = NULL};
     size_t start = trees->count;
-    ps_status status = add_node(trees, &work, (work_item){0, count, 0}, 0);
-    for (size_t i = 0; status == PS_OK && i < work.count; i++) {
+    hr_status status = add_node(trees, &work, (work_item){0, count, 0}, 0);
+    for (size_t i = 0; status == HR_OK && i < work.count; i++) {
         status = fill_node(trees, start + i, keys, work.items[i], &work);
     }
-    ps_free(work.items);
-    if (status == PS_OK) {
+    hr_free(work.items);
+    if (status == HR_OK) {
         *root = (uint32_t)start;
     }
     return status;
 }
 
 void
-ps_path_trees_fini(ps_path_trees *trees)
+hr_path_trees_fini(hr_path_trees *trees)
 {
-    ps_free(trees->nodes);
-    ps_free(trees->heads);
-    ps_free(trees->texts);
-    *trees = (ps_path_trees){.nodes = NULL};
+    hr_free(trees->nodes);
+    hr_free(trees->heads);
+    hr_free(trees->texts);
+    *trees = (hr_path_trees){.nodes = NULL};
 }
 
 /* --- walking ----------------------------------------------------------- */
@@ -181,7 +181,7 @@ ps_path_trees_fini(ps_path_trees *trees)
  * bytes to come? The first byte of all but a root's edge was compared in
  * `heads` already. */
 static inline bool
-on_edge(const ps_path_trees *trees, const ps_path_node *node, size_t from,
+on_edge(const hr_path_trees *trees, const hr_path_node *node, size_t from,
         const char *at, size_t left)
 {
     const char *edge = trees->texts + node->text;
@@ -228,8 +228,8 @@ find_head(const uint8_t *heads, size_t count, unsigned char head)
 }
 
 /* The child whose edge begins with `head`, or NULL. */
-static inline const ps_path_node *
-find_child(const ps_path_trees *trees, const ps_path_node *node, char head)
+static inline const hr_path_node *
+find_child(const hr_path_trees *trees, const hr_path_node *node, char head)
 {
     const uint8_t *heads = trees->heads + node->children;
     size_t at = node->count == 1
@@ -239,10 +239,10 @@ find_child(const ps_path_trees *trees, const ps_path_node *node, char head)
 }
 
 uint64_t
-ps_path_tree_find(const ps_path_trees *trees, uint32_t root, ps_span text)
+hr_path_tree_find(const hr_path_trees *trees, uint32_t root, hr_span text)
 {
     uint64_t best = 0;
-    const ps_path_node *node = &trees->nodes[root];
+    const hr_path_node *node = &trees->nodes[root];
     const char *at = text.ptr;
     const char *end = at + text.len;
     if (!on_edge(trees, node, 0, at, text.len)) {
@@ -263,7 +263,7 @@ ps_path_tree_find(const ps_path_trees *trees, uint32_t root, ps_span text)
 
 /* The same with the text read backward from `end`. */
 static inline bool
-on_edge_backward(const ps_path_trees *trees, const ps_path_node *node,
+on_edge_backward(const hr_path_trees *trees, const hr_path_node *node,
                  const char *end, size_t left)
 {
     const char *edge = trees->texts + node->text;
@@ -279,11 +279,11 @@ on_edge_backward(const ps_path_trees *trees, const ps_path_node *node,
 }
 
 uint64_t
-ps_path_tree_find_backward(const ps_path_trees *trees, uint32_t root,
-                           ps_span text)
+hr_path_tree_find_backward(const hr_path_trees *trees, uint32_t root,
+                           hr_span text)
 {
     uint64_t best = 0;
-    const ps_path_node *node = &trees->nodes[root];
+    const hr_path_node *node = &trees->nodes[root];
     const char *end = text.ptr + text.len;
     while (node != NULL &&
            on_edge_backward(trees, node, end, (size_t)(end - text.ptr))) {
@@ -300,10 +300,10 @@ ps_path_tree_find_backward(const ps_path_trees *trees, uint32_t root,
 }
 
 uint64_t
-ps_path_tree_find_segment(const ps_path_trees *trees, uint32_t root,
-                          ps_span *text)
+hr_path_tree_find_segment(const hr_path_trees *trees, uint32_t root,
+                          hr_span *text)
 {
-    const ps_path_node *node = &trees->nodes[root];
+    const hr_path_node *node = &trees->nodes[root];
     const char *at = text->ptr;
     const char *end = at + text->len;
     if (!on_edge(trees, node, 0, at, text->len)) {
@@ -312,7 +312,7 @@ ps_path_tree_find_segment(const ps_path_trees *trees, uint32_t root,
     do {
         at += node->text_len;
         if (at == end || *at == '/') {
-            *text = (ps_span){at, (size_t)(end - at)};
+            *text = (hr_span){at, (size_t)(end - at)};
             return node->exact;
         }
         node = find_child(trees, node, *at);

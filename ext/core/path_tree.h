@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Radix trees over bytes: what the path filter is made of. Many trees lie in
  * three flat arrays, so that a walk touches little memory. */
-#ifndef PS_PATH_TREE_H
-#define PS_PATH_TREE_H
+#ifndef HR_PATH_TREE_H
+#define HR_PATH_TREE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -15,7 +15,7 @@
  *      "sta" -+- "tic/"      edges carry runs of bytes; the children of a
  *             +- "ndard/"    node lie side by side, and so do the first bytes
  *                            of their edges, in `heads`, for one memchr */
-typedef struct ps_path_node {
+typedef struct hr_path_node {
     uint32_t text;      /* the edge into this node: offset in the texts */
     uint32_t children;  /* index of the first child */
     uint16_t text_len;  /* length of that edge */
@@ -23,47 +23,47 @@ typedef struct ps_path_node {
     uint32_t unused;    /* keeps the values aligned, and their bytes known */
     uint64_t exact;     /* value of the key that ends here, or 0 */
     uint64_t beginning; /* value of what begins with the key, or 0 */
-} ps_path_node;
+} hr_path_node;
 
 /* Zeroed is empty. Read-only once the last tree was added. */
-typedef struct ps_path_trees {
-    ps_path_node *nodes;
+typedef struct hr_path_trees {
+    hr_path_node *nodes;
     uint8_t *heads; /* of each node, the first byte of its edge */
     char *texts;
     size_t count; /* nodes in use */
     size_t room;
     size_t text_count; /* bytes in use */
     size_t text_room;
-} ps_path_trees;
+} hr_path_trees;
 
-typedef struct ps_path_key {
-    ps_span text;
+typedef struct hr_path_key {
+    hr_span text;
     uint64_t exact;     /* answered for the text itself; 0: nothing */
     uint64_t beginning; /* answered for what begins with it; 0: nothing */
-} ps_path_key;
+} hr_path_key;
 
-/* Adds a tree of `count` > 0 keys, sorted by ps_path_compare, no two equal;
+/* Adds a tree of `count` > 0 keys, sorted by hr_path_compare, no two equal;
  * the texts are copied. NO_MEMORY leaves `trees` fit to be freed. */
-PS_CHECKED ps_status ps_path_trees_add(ps_path_trees *trees,
-                                       const ps_path_key *keys, size_t count,
+HR_CHECKED hr_status hr_path_trees_add(hr_path_trees *trees,
+                                       const hr_path_key *keys, size_t count,
                                        uint32_t *root);
 
 /* Frees the arrays, not the struct. */
-void ps_path_trees_fini(ps_path_trees *trees);
+void hr_path_trees_fini(hr_path_trees *trees);
 
 /* The value of the whole of `text`: the exact one, else that of the longest
  * key it begins with, else 0. */
-uint64_t ps_path_tree_find(const ps_path_trees *trees, uint32_t root,
-                           ps_span text);
+uint64_t hr_path_tree_find(const hr_path_trees *trees, uint32_t root,
+                           hr_span text);
 
 /* The same with `text` read from its end, and only the keys' `beginning`. */
-uint64_t ps_path_tree_find_backward(const ps_path_trees *trees, uint32_t root,
-                                    ps_span text);
+uint64_t hr_path_tree_find_backward(const hr_path_trees *trees, uint32_t root,
+                                    hr_span text);
 
 /* The exact value of the first segment of `*text`, which is moved to the
  * segment's end: to a slash, or empty. 0, and `*text` stays, when no key is
  * that segment. The keys hold no slash. */
-uint64_t ps_path_tree_find_segment(const ps_path_trees *trees, uint32_t root,
-                                   ps_span *text);
+uint64_t hr_path_tree_find_segment(const hr_path_trees *trees, uint32_t root,
+                                   hr_span *text);
 
 #endif

@@ -19,14 +19,14 @@
 
 #define STORE_BYTES 2048
 
-struct ps_random {
+struct hr_random {
     atomic_bool busy;
     uint32_t left; /* guarded by busy: bytes[0 .. left) are fresh */
     uint8_t bytes[STORE_BYTES];
 };
 
-ps_status
-ps_random_fill(void *out, size_t size)
+hr_status
+hr_random_fill(void *out, size_t size)
 {
     uint8_t *at = out;
     while (size != 0) {
@@ -35,16 +35,16 @@ ps_random_fill(void *out, size_t size)
             if (errno == EINTR) {
                 continue;
             }
-            return PS_SYSTEM;
+            return HR_SYSTEM;
         }
         at += got;
         size -= (size_t)got;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 void *
-ps_forgotten_new(size_t size)
+hr_forgotten_new(size_t size)
 {
     void *block = mmap(NULL, size, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -60,43 +60,43 @@ ps_forgotten_new(size_t size)
 }
 
 void
-ps_forgotten_free(void *block, size_t size)
+hr_forgotten_free(void *block, size_t size)
 {
     if (block != NULL) {
-        ps_wipe(block, size);
+        hr_wipe(block, size);
         (void)munmap(block, size);
     }
 }
 
-ps_random *
-ps_random_new(void)
+hr_random *
+hr_random_new(void)
 {
-    return ps_forgotten_new(sizeof(ps_random));
+    return hr_forgotten_new(sizeof(hr_random));
 }
 
 void
-ps_random_free(ps_random *random)
+hr_random_free(hr_random *random)
 {
-    ps_forgotten_free(random, sizeof(*random));
+    hr_forgotten_free(random, sizeof(*random));
 }
 
-ps_status
-ps_random_take(ps_random *random, void *out, size_t size)
+hr_status
+hr_random_take(hr_random *random, void *out, size_t size)
 {
     if (random == NULL || size > STORE_BYTES ||
         atomic_exchange_explicit(&random->busy, true, memory_order_acquire)) {
-        return ps_random_fill(out, size);
+        return hr_random_fill(out, size);
     }
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     if (random->left < size) {
         random->left = 0;
-        status = ps_random_fill(random->bytes, STORE_BYTES);
-        random->left = status == PS_OK ? STORE_BYTES : 0;
+        status = hr_random_fill(random->bytes, STORE_BYTES);
+        random->left = status == HR_OK ? STORE_BYTES : 0;
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         random->left -= (uint32_t)size;
         memcpy(out, random->bytes + random->left, size);
-        ps_wipe(random->bytes + random->left, size);
+        hr_wipe(random->bytes + random->left, size);
     }
     atomic_store_explicit(&random->busy, false, memory_order_release);
     return status;

@@ -6,7 +6,7 @@
 #include "config.h"
 #include "redis_command.h"
 
-#define MARKER_PREFIX "penstock:marker:"
+#define MARKER_PREFIX "headrace:marker:"
 #define SCRIPT_MAX 4096
 
 /* KEYS: stream, marker, sessions. ARGV: last sequence, marker's lifetime,
@@ -15,7 +15,7 @@
  * answered as such while nothing has been written. */
 static const char SCRIPT[] =
     "local marker=redis.call('GET',KEYS[2]) or '0' "
-    "if not string.match(marker,'^%d+$') then return {err='" PS_MARKER_UNKNOWN
+    "if not string.match(marker,'^%d+$') then return {err='" HR_MARKER_UNKNOWN
     "'} end "
     "marker=tonumber(marker) "
     "local out,at,fresh={},4,true "
@@ -32,63 +32,63 @@ static const char SCRIPT[] =
     "out[#out+1]=fresh and #KEYS>2 and touch(KEYS,3,ARGV,at+1) or 0 "
     "return out";
 
-ps_status
-ps_redis_batch_marker(const ps_ring *ring, ps_buf *out)
+hr_status
+hr_redis_batch_marker(const hr_ring *ring, hr_buf *out)
 {
-    char key[sizeof(MARKER_PREFIX) - 1 + PS_PRODUCER_SIZE];
+    char key[sizeof(MARKER_PREFIX) - 1 + HR_PRODUCER_SIZE];
     memcpy(key, MARKER_PREFIX, sizeof(MARKER_PREFIX) - 1);
     memcpy(key + sizeof(MARKER_PREFIX) - 1, ring->header->label.producer,
-           PS_PRODUCER_SIZE);
-    return ps_redis_command_text(out, (ps_span){key, sizeof(key)});
+           HR_PRODUCER_SIZE);
+    return hr_redis_command_text(out, (hr_span){key, sizeof(key)});
 }
 
 /* XADD's arguments behind the stream. */
 static size_t
-count_arguments(const ps_redis_form *form, const ps_event *event)
+count_arguments(const hr_redis_form *form, const hr_event *event)
 {
     return 7 + 2 * (size_t)event->field_count +
            (form->max_length != 0 ? 3 : 0);
 }
 
-static ps_status
-write_id(const ps_ring *ring, uint64_t sequence, ps_buf *out)
+static hr_status
+write_id(const hr_ring *ring, uint64_t sequence, hr_buf *out)
 {
-    char id[PS_PRODUCER_SIZE + 1 + 20];
-    memcpy(id, ring->header->label.producer, PS_PRODUCER_SIZE);
-    id[PS_PRODUCER_SIZE] = '-';
-    size_t digits = ps_buf_format_number(id + PS_PRODUCER_SIZE + 1, sequence);
-    return ps_redis_command_text(out,
-                                 (ps_span){id, PS_PRODUCER_SIZE + 1 + digits});
+    char id[HR_PRODUCER_SIZE + 1 + 20];
+    memcpy(id, ring->header->label.producer, HR_PRODUCER_SIZE);
+    id[HR_PRODUCER_SIZE] = '-';
+    size_t digits = hr_buf_format_number(id + HR_PRODUCER_SIZE + 1, sequence);
+    return hr_redis_command_text(out,
+                                 (hr_span){id, HR_PRODUCER_SIZE + 1 + digits});
 }
 
-static ps_status
-write_arguments(const ps_redis_form *form, const ps_ring *ring,
-                const ps_batch_event *taken, ps_buf *out)
+static hr_status
+write_arguments(const hr_redis_form *form, const hr_ring *ring,
+                const hr_batch_event *taken, hr_buf *out)
 {
-    const ps_event *event = &taken->event;
-    ps_status status = PS_OK;
+    const hr_event *event = &taken->event;
+    hr_status status = HR_OK;
     if (form->max_length != 0) {
-        ps_buf_put(out, "$6\r\nMAXLEN\r\n$1\r\n~\r\n", 19);
-        status = ps_redis_command_number(out, form->max_length);
+        hr_buf_put(out, "$6\r\nMAXLEN\r\n$1\r\n~\r\n", 19);
+        status = hr_redis_command_number(out, form->max_length);
     }
-    if (status == PS_OK) {
-        ps_buf_put(out, "$1\r\n*\r\n$2\r\nid\r\n", 15);
+    if (status == HR_OK) {
+        hr_buf_put(out, "$1\r\n*\r\n$2\r\nid\r\n", 15);
         status = write_id(ring, taken->sequence, out);
     }
-    if (status == PS_OK) {
-        ps_buf_put(out, "$4\r\nkind\r\n", 10);
-        status = ps_redis_command_text(out, event->kind);
+    if (status == HR_OK) {
+        hr_buf_put(out, "$4\r\nkind\r\n", 10);
+        status = hr_redis_command_text(out, event->kind);
     }
-    if (status == PS_OK) {
-        ps_buf_put(out, "$4\r\ntime\r\n", 10);
-        status = ps_redis_command_number(out, (uint64_t)event->time_ms);
+    if (status == HR_OK) {
+        hr_buf_put(out, "$4\r\ntime\r\n", 10);
+        status = hr_redis_command_number(out, (uint64_t)event->time_ms);
     }
-    ps_span rest = event->body;
-    ps_field field;
-    while (status == PS_OK && ps_event_next_field(&rest, &field)) {
-        status = ps_redis_command_text(out, field.name);
-        if (status == PS_OK) {
-            status = ps_redis_command_text(out, field.value);
+    hr_span rest = event->body;
+    hr_field field;
+    while (status == HR_OK && hr_event_next_field(&rest, &field)) {
+        status = hr_redis_command_text(out, field.name);
+        if (status == HR_OK) {
+            status = hr_redis_command_text(out, field.value);
         }
     }
     return status;
@@ -96,34 +96,34 @@ write_arguments(const ps_redis_form *form, const ps_ring *ring,
 
 /* Room for all that is put without asking: names and values are inside the
  * body, each with less than 32 bytes of framing. */
-static ps_status
-reserve_event(const ps_redis_form *form, const ps_event *event, ps_buf *out)
+static hr_status
+reserve_event(const hr_redis_form *form, const hr_event *event, hr_buf *out)
 {
-    return ps_buf_reserve(out, event->body.len + event->kind.len +
+    return hr_buf_reserve(out, event->body.len + event->kind.len +
                                    form->stream.len + 256 +
                                    32 * (count_arguments(form, event) + 2));
 }
 
-static ps_status
-write_events(const ps_redis_form *form, const ps_batch *batch, ps_buf *out,
-             ps_redis_written *written, uint64_t *last)
+static hr_status
+write_events(const hr_redis_form *form, const hr_batch *batch, hr_buf *out,
+             hr_redis_written *written, uint64_t *last)
 {
-    ps_status status = PS_OK;
-    for (size_t i = 0; i < batch->count && status == PS_OK; i++) {
-        const ps_batch_event *taken = &batch->events[i];
-        if (taken->state != PS_EVENT_WAITING) {
+    hr_status status = HR_OK;
+    for (size_t i = 0; i < batch->count && status == HR_OK; i++) {
+        const hr_batch_event *taken = &batch->events[i];
+        if (taken->state != HR_EVENT_WAITING) {
             continue;
         }
         status = reserve_event(form, &taken->event, out);
-        if (status == PS_OK) {
-            status = ps_redis_command_begin(
+        if (status == HR_OK) {
+            status = hr_redis_command_begin(
                 out, 2 + count_arguments(form, &taken->event));
         }
-        if (status == PS_OK) {
-            ps_buf_put(out, "$4\r\nXADD\r\n", 10);
-            status = ps_redis_command_text(out, form->stream);
+        if (status == HR_OK) {
+            hr_buf_put(out, "$4\r\nXADD\r\n", 10);
+            status = hr_redis_command_text(out, form->stream);
         }
-        if (status == PS_OK) {
+        if (status == HR_OK) {
             status = write_arguments(form, batch->ring, taken, out);
         }
         *last = taken->sequence;
@@ -132,90 +132,90 @@ write_events(const ps_redis_form *form, const ps_batch *batch, ps_buf *out,
     return status;
 }
 
-static ps_status
-write_sessions(const ps_redis_form *form, const ps_session_touches *touches,
-               ps_buf *out, ps_redis_written *written)
+static hr_status
+write_sessions(const hr_redis_form *form, const hr_session_touches *touches,
+               hr_buf *out, hr_redis_written *written)
 {
-    if (touches->count == 0 || form->sessions == PS_SESSION_OFF) {
-        return PS_OK;
+    if (touches->count == 0 || form->sessions == HR_SESSION_OFF) {
+        return HR_OK;
     }
-    if (form->sessions == PS_SESSION_PLAIN) {
-        written->sessions = PS_SESSION_COMMANDS * touches->count;
-        return ps_session_touch_write_plain(touches, out);
+    if (form->sessions == HR_SESSION_PLAIN) {
+        written->sessions = HR_SESSION_COMMANDS * touches->count;
+        return hr_session_touch_write_plain(touches, out);
     }
     written->sessions = 1;
-    return ps_session_touch_write_script(touches, out);
+    return hr_session_touch_write_script(touches, out);
 }
 
-static ps_status
-write_set_marker(const ps_ring *ring, uint64_t sequence, ps_buf *out)
+static hr_status
+write_set_marker(const hr_ring *ring, uint64_t sequence, hr_buf *out)
 {
-    ps_status status = ps_redis_command_begin(out, 5);
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, PS_SPAN("SET"));
+    hr_status status = hr_redis_command_begin(out, 5);
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, HR_SPAN("SET"));
     }
-    if (status == PS_OK) {
-        status = ps_redis_batch_marker(ring, out);
+    if (status == HR_OK) {
+        status = hr_redis_batch_marker(ring, out);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(out, sequence);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, sequence);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, PS_SPAN("EX"));
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, HR_SPAN("EX"));
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(out, PS_MARKER_TTL_S);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, HR_MARKER_TTL_S);
     }
     return status;
 }
 
-ps_status
-ps_redis_batch_plain(const ps_redis_form *form, const ps_batch *batch,
-                     const ps_session_touches *touches, ps_buf *out,
-                     ps_redis_written *written)
+hr_status
+hr_redis_batch_plain(const hr_redis_form *form, const hr_batch *batch,
+                     const hr_session_touches *touches, hr_buf *out,
+                     hr_redis_written *written)
 {
     uint64_t last = 0;
-    *written = (ps_redis_written){0, 0};
-    ps_status status = write_events(form, batch, out, written, &last);
-    if (status == PS_OK) {
+    *written = (hr_redis_written){0, 0};
+    hr_status status = write_events(form, batch, out, written, &last);
+    if (status == HR_OK) {
         status = write_sessions(form, touches, out, written);
     }
     return status;
 }
 
-ps_status
-ps_redis_batch_transaction(const ps_redis_form *form, const ps_batch *batch,
-                           const ps_session_touches *touches, ps_buf *out,
-                           ps_redis_written *written)
+hr_status
+hr_redis_batch_transaction(const hr_redis_form *form, const hr_batch *batch,
+                           const hr_session_touches *touches, hr_buf *out,
+                           hr_redis_written *written)
 {
     uint64_t last = 0;
-    *written = (ps_redis_written){0, 0};
-    ps_status status = ps_redis_command_words(out, PS_SPAN("MULTI"));
-    if (status == PS_OK) {
+    *written = (hr_redis_written){0, 0};
+    hr_status status = hr_redis_command_words(out, HR_SPAN("MULTI"));
+    if (status == HR_OK) {
         status = write_events(form, batch, out, written, &last);
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = write_sessions(form, touches, out, written);
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = write_set_marker(batch->ring, last, out);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_words(out, PS_SPAN("EXEC"));
+    if (status == HR_OK) {
+        status = hr_redis_command_words(out, HR_SPAN("EXEC"));
     }
     return status;
 }
 
 /* How many arguments the script has, and the last event's sequence. */
 static size_t
-count_script(const ps_redis_form *form, const ps_batch *batch, size_t sessions,
-             ps_redis_written *written, uint64_t *last)
+count_script(const hr_redis_form *form, const hr_batch *batch, size_t sessions,
+             hr_redis_written *written, uint64_t *last)
 {
     /* EVAL, script, number of keys, two keys, three numbers, a lifetime */
-    size_t arguments = 9 + (1 + PS_SESSION_ARGUMENTS) * sessions;
+    size_t arguments = 9 + (1 + HR_SESSION_ARGUMENTS) * sessions;
     for (size_t i = 0; i < batch->count; i++) {
-        const ps_batch_event *taken = &batch->events[i];
-        if (taken->state == PS_EVENT_WAITING) {
+        const hr_batch_event *taken = &batch->events[i];
+        if (taken->state == HR_EVENT_WAITING) {
             arguments += 2 + count_arguments(form, &taken->event);
             *last = taken->sequence;
             written->events++;
@@ -224,80 +224,80 @@ count_script(const ps_redis_form *form, const ps_batch *batch, size_t sessions,
     return arguments;
 }
 
-static ps_status
-write_script_head(const ps_redis_form *form, const ps_batch *batch,
-                  const ps_session_touches *touches, size_t sessions,
-                  ps_buf *out, ps_redis_written *written)
+static hr_status
+write_script_head(const hr_redis_form *form, const hr_batch *batch,
+                  const hr_session_touches *touches, size_t sessions,
+                  hr_buf *out, hr_redis_written *written)
 {
     char script[SCRIPT_MAX];
     uint64_t last = 0;
-    size_t touch = strlen(ps_session_touch_lua);
-    memcpy(script, ps_session_touch_lua, touch);
+    size_t touch = strlen(hr_session_touch_lua);
+    memcpy(script, hr_session_touch_lua, touch);
     memcpy(script + touch, SCRIPT, sizeof(SCRIPT) - 1);
-    ps_status status = ps_redis_command_begin(
+    hr_status status = hr_redis_command_begin(
         out, count_script(form, batch, sessions, written, &last));
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, PS_SPAN("EVAL"));
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, HR_SPAN("EVAL"));
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_text(
-            out, (ps_span){script, touch + sizeof(SCRIPT) - 1});
+    if (status == HR_OK) {
+        status = hr_redis_command_text(
+            out, (hr_span){script, touch + sizeof(SCRIPT) - 1});
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(out, 2 + sessions);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, 2 + sessions);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, form->stream);
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, form->stream);
     }
-    if (status == PS_OK) {
-        status = ps_redis_batch_marker(batch->ring, out);
+    if (status == HR_OK) {
+        status = hr_redis_batch_marker(batch->ring, out);
     }
-    for (size_t i = 0; i < sessions && status == PS_OK; i++) {
-        status = ps_session_touch_write_key(&touches->touches[i], out);
+    for (size_t i = 0; i < sessions && status == HR_OK; i++) {
+        status = hr_session_touch_write_key(&touches->touches[i], out);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(out, last);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, last);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(out, PS_MARKER_TTL_S);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, HR_MARKER_TTL_S);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(out, written->events);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, written->events);
     }
     return status;
 }
 
-ps_status
-ps_redis_batch_script(const ps_redis_form *form, const ps_batch *batch,
-                      const ps_session_touches *touches, ps_buf *out,
-                      ps_redis_written *written)
+hr_status
+hr_redis_batch_script(const hr_redis_form *form, const hr_batch *batch,
+                      const hr_session_touches *touches, hr_buf *out,
+                      hr_redis_written *written)
 {
-    size_t sessions = form->sessions != PS_SESSION_OFF ? touches->count : 0;
-    *written = (ps_redis_written){0, 0};
-    ps_status status =
+    size_t sessions = form->sessions != HR_SESSION_OFF ? touches->count : 0;
+    *written = (hr_redis_written){0, 0};
+    hr_status status =
         write_script_head(form, batch, touches, sessions, out, written);
-    for (size_t i = 0; i < batch->count && status == PS_OK; i++) {
-        const ps_batch_event *taken = &batch->events[i];
-        if (taken->state != PS_EVENT_WAITING) {
+    for (size_t i = 0; i < batch->count && status == HR_OK; i++) {
+        const hr_batch_event *taken = &batch->events[i];
+        if (taken->state != HR_EVENT_WAITING) {
             continue;
         }
         status = reserve_event(form, &taken->event, out);
-        if (status == PS_OK) {
-            status = ps_redis_command_number(out, taken->sequence);
+        if (status == HR_OK) {
+            status = hr_redis_command_number(out, taken->sequence);
         }
-        if (status == PS_OK) {
-            status = ps_redis_command_number(
+        if (status == HR_OK) {
+            status = hr_redis_command_number(
                 out, count_arguments(form, &taken->event));
         }
-        if (status == PS_OK) {
+        if (status == HR_OK) {
             status = write_arguments(form, batch->ring, taken, out);
         }
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(out, PS_SESSION_TTL_S);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, HR_SESSION_TTL_S);
     }
-    for (size_t i = 0; i < sessions && status == PS_OK; i++) {
-        status = ps_session_touch_write_arguments(&touches->touches[i], out);
+    for (size_t i = 0; i < sessions && status == HR_OK; i++) {
+        status = hr_session_touch_write_arguments(&touches->touches[i], out);
     }
     return status;
 }

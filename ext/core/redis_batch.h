@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A batch as commands. What the replies to them mean is delivery.c's. */
-#ifndef PS_REDIS_BATCH_H
-#define PS_REDIS_BATCH_H
+#ifndef HR_REDIS_BATCH_H
+#define HR_REDIS_BATCH_H
 
 #include <stdint.h>
 
@@ -11,51 +11,51 @@
 #include "span.h"
 #include "status.h"
 
-typedef enum ps_session_mode {
-    PS_SESSION_SCRIPT, /* one EVAL */
-    PS_SESSION_PLAIN,  /* plain commands in order, where EVAL is refused */
-    PS_SESSION_OFF     /* these are refused too */
-} ps_session_mode;
+typedef enum hr_session_mode {
+    HR_SESSION_SCRIPT, /* one EVAL */
+    HR_SESSION_PLAIN,  /* plain commands in order, where EVAL is refused */
+    HR_SESSION_OFF     /* these are refused too */
+} hr_session_mode;
 
-typedef struct ps_redis_form {
-    ps_span stream;
+typedef struct hr_redis_form {
+    hr_span stream;
     uint64_t max_length; /* 0: not trimmed */
-    ps_session_mode sessions;
-} ps_redis_form;
+    hr_session_mode sessions;
+} hr_redis_form;
 
 /* What was written: the order of the replies. */
-typedef struct ps_redis_written {
+typedef struct hr_redis_written {
     size_t events;   /* an XADD for each waiting event, in order */
     size_t sessions; /* commands for the sessions, behind them */
-} ps_redis_written;
+} hr_redis_written;
 
 /* What is told of a marker that is no bare number. */
-#define PS_MARKER_UNKNOWN \
+#define HR_MARKER_UNKNOWN \
     "MARKER of another format than 1: the version that wrote it must deliver"
 
 /* The key of a ring's marker as one argument. */
-PS_CHECKED ps_status ps_redis_batch_marker(const ps_ring *ring, ps_buf *out);
+HR_CHECKED hr_status hr_redis_batch_marker(const hr_ring *ring, hr_buf *out);
 
 /* The waiting events and the sessions as plain commands. TOO_BIG, NO_MEMORY;
  * so do the others. */
-PS_CHECKED ps_status ps_redis_batch_plain(const ps_redis_form *form,
-                                          const ps_batch *batch,
-                                          const ps_session_touches *touches,
-                                          ps_buf *out,
-                                          ps_redis_written *written);
+HR_CHECKED hr_status hr_redis_batch_plain(const hr_redis_form *form,
+                                          const hr_batch *batch,
+                                          const hr_session_touches *touches,
+                                          hr_buf *out,
+                                          hr_redis_written *written);
 
 /* The same between MULTI and EXEC, with the marker as the last command. */
-PS_CHECKED ps_status ps_redis_batch_transaction(
-    const ps_redis_form *form, const ps_batch *batch,
-    const ps_session_touches *touches, ps_buf *out, ps_redis_written *written);
+HR_CHECKED hr_status hr_redis_batch_transaction(
+    const hr_redis_form *form, const hr_batch *batch,
+    const hr_session_touches *touches, hr_buf *out, hr_redis_written *written);
 
 /* One EVAL that skips what the marker says is there. Its answer is an array
  * with an element for each waiting event: the id, "dup", or an error; and the
  * number of sessions that failed as the last one. */
-PS_CHECKED ps_status ps_redis_batch_script(const ps_redis_form *form,
-                                           const ps_batch *batch,
-                                           const ps_session_touches *touches,
-                                           ps_buf *out,
-                                           ps_redis_written *written);
+HR_CHECKED hr_status hr_redis_batch_script(const hr_redis_form *form,
+                                           const hr_batch *batch,
+                                           const hr_session_touches *touches,
+                                           hr_buf *out,
+                                           hr_redis_written *written);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes commands as Redis reads them: every argument with its length, so
  * that no byte of an argument can be taken for anything else. */
-#ifndef PS_REDIS_COMMAND_H
-#define PS_REDIS_COMMAND_H
+#ifndef HR_REDIS_COMMAND_H
+#define HR_REDIS_COMMAND_H
 
 #include "buf.h"
 #include "span.h"
@@ -10,12 +10,12 @@
 
 /* Begins a command of `arguments` arguments, the command's name included.
  * TOO_BIG, NO_MEMORY; so do the others. */
-PS_CHECKED ps_status ps_redis_command_begin(ps_buf *out, size_t arguments);
-PS_CHECKED ps_status ps_redis_command_text(ps_buf *out, ps_span argument);
-PS_CHECKED ps_status ps_redis_command_number(ps_buf *out, uint64_t argument);
+HR_CHECKED hr_status hr_redis_command_begin(hr_buf *out, size_t arguments);
+HR_CHECKED hr_status hr_redis_command_text(hr_buf *out, hr_span argument);
+HR_CHECKED hr_status hr_redis_command_number(hr_buf *out, uint64_t argument);
 
 /* A whole command of words, which a space separates; for commands of our own
  * text only. */
-PS_CHECKED ps_status ps_redis_command_words(ps_buf *out, ps_span words);
+HR_CHECKED hr_status hr_redis_command_words(hr_buf *out, hr_span words);
 
 #endif

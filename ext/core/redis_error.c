@@ -6,45 +6,45 @@
 #include <stddef.h>
 
 static const struct {
-    ps_span prefix;
-    ps_redis_error meaning;
+    hr_span prefix;
+    hr_redis_error meaning;
 } TABLE[] = {
-    {PS_SPAN("LOADING"), PS_REDIS_WAIT},
-    {PS_SPAN("BUSY"), PS_REDIS_WAIT},
-    {PS_SPAN("MASTERDOWN"), PS_REDIS_WAIT},
-    {PS_SPAN("TRYAGAIN"), PS_REDIS_WAIT},
-    {PS_SPAN("CLUSTERDOWN"), PS_REDIS_WAIT},
-    {PS_SPAN("OOM"), PS_REDIS_WAIT},
-    {PS_SPAN("MISCONF"), PS_REDIS_WAIT},
-    {PS_SPAN("NOREPLICAS"), PS_REDIS_WAIT},
-    {PS_SPAN("NOSCRIPT"), PS_REDIS_WAIT},
-    {PS_SPAN("READONLY"), PS_REDIS_RECONNECT},
-    {PS_SPAN("ERR max number of clients"), PS_REDIS_RECONNECT},
-    {PS_SPAN("NOAUTH"), PS_REDIS_AUTH},
-    {PS_SPAN("WRONGPASS"), PS_REDIS_AUTH},
-    {PS_SPAN("ERR invalid password"), PS_REDIS_AUTH},
-    {PS_SPAN("ERR AUTH"), PS_REDIS_AUTH},
-    {PS_SPAN("ERR Client sent AUTH"), PS_REDIS_AUTH},
-    {PS_SPAN("NOPERM"), PS_REDIS_PERMISSION},
-    {PS_SPAN("MOVED"), PS_REDIS_CLUSTER},
-    {PS_SPAN("ASK"), PS_REDIS_CLUSTER},
-    {PS_SPAN("CROSSSLOT"), PS_REDIS_CLUSTER},
-    {PS_SPAN("EXECABORT"), PS_REDIS_ABORTED},
-    {PS_SPAN("WRONGTYPE"), PS_REDIS_REJECT},
-    {PS_SPAN("ERR Elements are too large"), PS_REDIS_REJECT},
-    {PS_SPAN("ERR wrong number of arguments"), PS_REDIS_REJECT},
-    {PS_SPAN("ERR unknown command"), PS_REDIS_REJECT},
-    {PS_SPAN("ERR The ID specified in XADD"), PS_REDIS_REJECT},
-    {PS_SPAN("ERR The stream has exhausted"), PS_REDIS_REJECT},
+    {HR_SPAN("LOADING"), HR_REDIS_WAIT},
+    {HR_SPAN("BUSY"), HR_REDIS_WAIT},
+    {HR_SPAN("MASTERDOWN"), HR_REDIS_WAIT},
+    {HR_SPAN("TRYAGAIN"), HR_REDIS_WAIT},
+    {HR_SPAN("CLUSTERDOWN"), HR_REDIS_WAIT},
+    {HR_SPAN("OOM"), HR_REDIS_WAIT},
+    {HR_SPAN("MISCONF"), HR_REDIS_WAIT},
+    {HR_SPAN("NOREPLICAS"), HR_REDIS_WAIT},
+    {HR_SPAN("NOSCRIPT"), HR_REDIS_WAIT},
+    {HR_SPAN("READONLY"), HR_REDIS_RECONNECT},
+    {HR_SPAN("ERR max number of clients"), HR_REDIS_RECONNECT},
+    {HR_SPAN("NOAUTH"), HR_REDIS_AUTH},
+    {HR_SPAN("WRONGPASS"), HR_REDIS_AUTH},
+    {HR_SPAN("ERR invalid password"), HR_REDIS_AUTH},
+    {HR_SPAN("ERR AUTH"), HR_REDIS_AUTH},
+    {HR_SPAN("ERR Client sent AUTH"), HR_REDIS_AUTH},
+    {HR_SPAN("NOPERM"), HR_REDIS_PERMISSION},
+    {HR_SPAN("MOVED"), HR_REDIS_CLUSTER},
+    {HR_SPAN("ASK"), HR_REDIS_CLUSTER},
+    {HR_SPAN("CROSSSLOT"), HR_REDIS_CLUSTER},
+    {HR_SPAN("EXECABORT"), HR_REDIS_ABORTED},
+    {HR_SPAN("WRONGTYPE"), HR_REDIS_REJECT},
+    {HR_SPAN("ERR Elements are too large"), HR_REDIS_REJECT},
+    {HR_SPAN("ERR wrong number of arguments"), HR_REDIS_REJECT},
+    {HR_SPAN("ERR unknown command"), HR_REDIS_REJECT},
+    {HR_SPAN("ERR The ID specified in XADD"), HR_REDIS_REJECT},
+    {HR_SPAN("ERR The stream has exhausted"), HR_REDIS_REJECT},
 };
 
-ps_redis_error
-ps_redis_error_class(ps_span text)
+hr_redis_error
+hr_redis_error_class(hr_span text)
 {
     for (size_t i = 0; i < sizeof(TABLE) / sizeof(TABLE[0]); i++) {
-        if (ps_span_starts_with(text, TABLE[i].prefix)) {
+        if (hr_span_starts_with(text, TABLE[i].prefix)) {
             return TABLE[i].meaning;
         }
     }
-    return PS_REDIS_SUSPECT;
+    return HR_REDIS_SUSPECT;
 }

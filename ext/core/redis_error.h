@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /* What an error reply of Redis means for the events that it answers. */
-#ifndef PS_REDIS_ERROR_H
-#define PS_REDIS_ERROR_H
+#ifndef HR_REDIS_ERROR_H
+#define HR_REDIS_ERROR_H
 
 #include "span.h"
 
-typedef enum ps_redis_error {
-    PS_REDIS_WAIT,       /* a state of the server: keep all, try later */
-    PS_REDIS_RECONNECT,  /* this server is not the one to talk to */
-    PS_REDIS_AUTH,       /* who we are is refused: reconnect, try later */
-    PS_REDIS_PERMISSION, /* this command is refused: do without or wait */
-    PS_REDIS_CLUSTER,    /* the keys are elsewhere: people must act */
-    PS_REDIS_ABORTED,    /* EXECABORT: an earlier reply says why */
-    PS_REDIS_REJECT,     /* this event will never be taken */
-    PS_REDIS_SUSPECT     /* not in the table: tried again a few times */
-} ps_redis_error;
+typedef enum hr_redis_error {
+    HR_REDIS_WAIT,       /* a state of the server: keep all, try later */
+    HR_REDIS_RECONNECT,  /* this server is not the one to talk to */
+    HR_REDIS_AUTH,       /* who we are is refused: reconnect, try later */
+    HR_REDIS_PERMISSION, /* this command is refused: do without or wait */
+    HR_REDIS_CLUSTER,    /* the keys are elsewhere: people must act */
+    HR_REDIS_ABORTED,    /* EXECABORT: an earlier reply says why */
+    HR_REDIS_REJECT,     /* this event will never be taken */
+    HR_REDIS_SUSPECT     /* not in the table: tried again a few times */
+} hr_redis_error;
 
 /* The row of the error table for the text behind the minus sign. */
-ps_redis_error ps_redis_error_class(ps_span text);
+hr_redis_error hr_redis_error_class(hr_span text);
 
 #endif

@@ -14,88 +14,88 @@
 /* No connection has this id; killing it shows whether killing is allowed. */
 #define NO_CLIENT "9223372036854775807"
 
-ps_span
-ps_redis_info_field(ps_span info, ps_span name)
+hr_span
+hr_redis_info_field(hr_span info, hr_span name)
 {
     while (info.len != 0) {
         const char *end = memchr(info.ptr, '\n', info.len);
         size_t len = end != NULL ? (size_t)(end - info.ptr) : info.len;
-        ps_span line = {info.ptr, len};
-        info = ps_span_from(info, end != NULL ? len + 1 : len);
+        hr_span line = {info.ptr, len};
+        info = hr_span_from(info, end != NULL ? len + 1 : len);
         if (line.len > name.len && line.ptr[name.len] == ':' &&
-            ps_span_starts_with(line, name)) {
-            line = ps_span_from(line, name.len + 1);
+            hr_span_starts_with(line, name)) {
+            line = hr_span_from(line, name.len + 1);
             if (line.len != 0 && line.ptr[line.len - 1] == '\r') {
                 line.len--;
             }
             return line;
         }
     }
-    return PS_NO_SPAN;
+    return HR_NO_SPAN;
 }
 
 /* Commands whose refusal ends the connection come first; `*must` of them. */
-static ps_status
-write_login(ps_buf *out, const ps_redis_url *url, size_t *must)
+static hr_status
+write_login(hr_buf *out, const hr_redis_url *url, size_t *must)
 {
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     *must = 0;
     if (url->password != NULL) {
-        status = ps_redis_command_begin(out, url->user != NULL ? 3 : 2);
-        if (status == PS_OK) {
-            status = ps_redis_command_text(out, PS_SPAN("AUTH"));
+        status = hr_redis_command_begin(out, url->user != NULL ? 3 : 2);
+        if (status == HR_OK) {
+            status = hr_redis_command_text(out, HR_SPAN("AUTH"));
         }
-        if (status == PS_OK && url->user != NULL) {
-            status = ps_redis_command_text(
-                out, (ps_span){url->user, strlen(url->user)});
+        if (status == HR_OK && url->user != NULL) {
+            status = hr_redis_command_text(
+                out, (hr_span){url->user, strlen(url->user)});
         }
-        if (status == PS_OK) {
-            status = ps_redis_command_text(
-                out, (ps_span){url->password, url->password_len});
+        if (status == HR_OK) {
+            status = hr_redis_command_text(
+                out, (hr_span){url->password, url->password_len});
         }
         ++*must;
     }
-    if (status == PS_OK && url->database != 0) {
-        status = ps_redis_command_begin(out, 2);
-        if (status == PS_OK) {
-            status = ps_redis_command_text(out, PS_SPAN("SELECT"));
+    if (status == HR_OK && url->database != 0) {
+        status = hr_redis_command_begin(out, 2);
+        if (status == HR_OK) {
+            status = hr_redis_command_text(out, HR_SPAN("SELECT"));
         }
-        if (status == PS_OK) {
-            status = ps_redis_command_number(out, url->database);
+        if (status == HR_OK) {
+            status = hr_redis_command_number(out, url->database);
         }
         ++*must;
     }
     return status;
 }
 
-static ps_status
-write_questions(ps_buf *out, ps_span client_name)
+static hr_status
+write_questions(hr_buf *out, hr_span client_name)
 {
-    ps_status status = ps_redis_command_begin(out, 3);
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, PS_SPAN("CLIENT"));
+    hr_status status = hr_redis_command_begin(out, 3);
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, HR_SPAN("CLIENT"));
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, PS_SPAN("SETNAME"));
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, HR_SPAN("SETNAME"));
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, client_name);
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, client_name);
     }
     static const char *const QUESTIONS[] = {
         "CLIENT ID",
         "INFO server",
         "INFO memory",
         ("CLIENT KILL ID " NO_CLIENT),
-        "GET penstock:marker:-",
+        "GET headrace:marker:-",
         "MULTI",
         "EXEC",
         "EVAL return(1) 0",
     };
     for (size_t i = 0;
-         status == PS_OK && i < sizeof(QUESTIONS) / sizeof(QUESTIONS[0]);
+         status == HR_OK && i < sizeof(QUESTIONS) / sizeof(QUESTIONS[0]);
          i++) {
-        status = ps_redis_command_words(
-            out, (ps_span){QUESTIONS[i], strlen(QUESTIONS[i])});
+        status = hr_redis_command_words(
+            out, (hr_span){QUESTIONS[i], strlen(QUESTIONS[i])});
     }
     return status;
 }
@@ -114,45 +114,45 @@ enum {
 };
 
 static bool
-may_evict(ps_span memory)
+may_evict(hr_span memory)
 {
-    ps_span limit = ps_redis_info_field(memory, PS_SPAN("maxmemory"));
-    ps_span policy = ps_redis_info_field(memory, PS_SPAN("maxmemory_policy"));
-    return limit.ptr != NULL && !ps_span_equal(limit, PS_SPAN("0")) &&
-           policy.ptr != NULL && !ps_span_equal(policy, PS_SPAN("noeviction"));
+    hr_span limit = hr_redis_info_field(memory, HR_SPAN("maxmemory"));
+    hr_span policy = hr_redis_info_field(memory, HR_SPAN("maxmemory_policy"));
+    return limit.ptr != NULL && !hr_span_equal(limit, HR_SPAN("0")) &&
+           policy.ptr != NULL && !hr_span_equal(policy, HR_SPAN("noeviction"));
 }
 
 /* For good, that is: a server that is loading refuses nothing. */
 static bool
-is_refused(const ps_redis_link *link, const ps_reply *answer)
+is_refused(const hr_redis_link *link, const hr_reply *answer)
 {
-    return answer->type == PS_REPLY_ERROR &&
-           ps_redis_error_class(ps_redis_link_text(link, answer)) !=
-               PS_REDIS_WAIT;
+    return answer->type == HR_REPLY_ERROR &&
+           hr_redis_error_class(hr_redis_link_text(link, answer)) !=
+               HR_REDIS_WAIT;
 }
 
 static void
-read_answers(const ps_redis_link *link, const ps_reply *const answers[],
-             ps_redis_peer *peer)
+read_answers(const hr_redis_link *link, const hr_reply *const answers[],
+             hr_redis_peer *peer)
 {
-    if (answers[Q_ID]->type == PS_REPLY_INTEGER &&
+    if (answers[Q_ID]->type == HR_REPLY_INTEGER &&
         answers[Q_ID]->integer > 0) {
         peer->client_id = (uint64_t)answers[Q_ID]->integer;
     }
-    if (answers[Q_SERVER]->type == PS_REPLY_STRING) {
-        ps_span info = ps_redis_link_text(link, answers[Q_SERVER]);
-        ps_span run_id = ps_redis_info_field(info, PS_SPAN("run_id"));
-        ps_span version = ps_redis_info_field(info, PS_SPAN("redis_version"));
-        if (run_id.len == PS_RUN_ID_SIZE) {
-            memcpy(peer->run_id, run_id.ptr, PS_RUN_ID_SIZE);
+    if (answers[Q_SERVER]->type == HR_REPLY_STRING) {
+        hr_span info = hr_redis_link_text(link, answers[Q_SERVER]);
+        hr_span run_id = hr_redis_info_field(info, HR_SPAN("run_id"));
+        hr_span version = hr_redis_info_field(info, HR_SPAN("redis_version"));
+        if (run_id.len == HR_RUN_ID_SIZE) {
+            memcpy(peer->run_id, run_id.ptr, HR_RUN_ID_SIZE);
         }
         if (version.len < sizeof(peer->version) && version.len != 0) {
             memcpy(peer->version, version.ptr, version.len);
         }
     }
-    if (answers[Q_MEMORY]->type == PS_REPLY_STRING) {
+    if (answers[Q_MEMORY]->type == HR_REPLY_STRING) {
         peer->may_evict =
-            may_evict(ps_redis_link_text(link, answers[Q_MEMORY]));
+            may_evict(hr_redis_link_text(link, answers[Q_MEMORY]));
     }
     peer->may_kill = !is_refused(link, answers[Q_KILL]);
     peer->may_read = !is_refused(link, answers[Q_GET]);
@@ -162,83 +162,83 @@ read_answers(const ps_redis_link *link, const ps_reply *const answers[],
 }
 
 /* Splits the nodes into `count` answers. */
-static ps_status
-split(const ps_redis_link *link, size_t count, const ps_reply *answers[])
+static hr_status
+split(const hr_redis_link *link, size_t count, const hr_reply *answers[])
 {
     size_t nodes;
-    const ps_reply *reply = ps_redis_link_replies(link, &nodes);
+    const hr_reply *reply = hr_redis_link_replies(link, &nodes);
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
         if (at >= nodes) {
-            return PS_PROTOCOL;
+            return HR_PROTOCOL;
         }
         answers[i] = &reply[at];
         at += 1 + (size_t)reply[at].elements;
     }
-    return at == nodes ? PS_OK : PS_PROTOCOL;
+    return at == nodes ? HR_OK : HR_PROTOCOL;
 }
 
-static ps_status
-judge_login(const ps_redis_link *link, const ps_reply *const answers[],
-            size_t must, ps_span *error)
+static hr_status
+judge_login(const hr_redis_link *link, const hr_reply *const answers[],
+            size_t must, hr_span *error)
 {
     for (size_t i = 0; i < must; i++) {
-        if (answers[i]->type == PS_REPLY_ERROR) {
-            *error = ps_redis_link_text(link, answers[i]);
-            ps_redis_error meaning = ps_redis_error_class(*error);
-            return meaning == PS_REDIS_AUTH || meaning == PS_REDIS_PERMISSION
-                       ? PS_AUTH
-                       : PS_SERVER;
+        if (answers[i]->type == HR_REPLY_ERROR) {
+            *error = hr_redis_link_text(link, answers[i]);
+            hr_redis_error meaning = hr_redis_error_class(*error);
+            return meaning == HR_REDIS_AUTH || meaning == HR_REDIS_PERMISSION
+                       ? HR_AUTH
+                       : HR_SERVER;
         }
-        if (answers[i]->type != PS_REPLY_STATUS) {
-            return PS_PROTOCOL;
+        if (answers[i]->type != HR_REPLY_STATUS) {
+            return HR_PROTOCOL;
         }
     }
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_redis_hello(ps_redis_link *link, ps_wake *wake, const ps_redis_url *url,
-               ps_span client_name, ps_redis_peer *peer, ps_span *error)
+hr_status
+hr_redis_hello(hr_redis_link *link, hr_wake *wake, const hr_redis_url *url,
+               hr_span client_name, hr_redis_peer *peer, hr_span *error)
 {
-    const ps_reply *answers[QUESTION_COUNT];
+    const hr_reply *answers[QUESTION_COUNT];
     size_t must;
-    ps_buf out;
-    *peer = (ps_redis_peer){0};
-    *error = PS_NO_SPAN;
-    ps_buf_init(&out, PS_COMMAND_BYTES_MAX);
-    ps_status status = write_login(&out, url, &must);
-    if (status == PS_OK && must != 0) {
-        status = ps_redis_link_exchange(
-            link, wake, (ps_span){out.ptr, out.len}, must, NULL);
-        if (status == PS_OK) {
+    hr_buf out;
+    *peer = (hr_redis_peer){0};
+    *error = HR_NO_SPAN;
+    hr_buf_init(&out, HR_COMMAND_BYTES_MAX);
+    hr_status status = write_login(&out, url, &must);
+    if (status == HR_OK && must != 0) {
+        status = hr_redis_link_exchange(
+            link, wake, (hr_span){out.ptr, out.len}, must, NULL);
+        if (status == HR_OK) {
             status = split(link, must, answers);
         }
-        if (status == PS_OK) {
+        if (status == HR_OK) {
             status = judge_login(link, answers, must, error);
         }
     }
     if (out.ptr != NULL) {
-        ps_wipe(out.ptr, out.len);
+        hr_wipe(out.ptr, out.len);
     }
     out.len = 0;
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = write_questions(&out, client_name);
     }
-    if (status == PS_OK) {
-        status = ps_redis_link_exchange(
-            link, wake, (ps_span){out.ptr, out.len}, QUESTION_COUNT, NULL);
+    if (status == HR_OK) {
+        status = hr_redis_link_exchange(
+            link, wake, (hr_span){out.ptr, out.len}, QUESTION_COUNT, NULL);
     }
-    ps_buf_fini(&out);
-    if (status == PS_OK) {
+    hr_buf_fini(&out);
+    if (status == HR_OK) {
         status = split(link, QUESTION_COUNT, answers);
     }
-    if (status == PS_OK) {
-        if (answers[Q_ID]->type == PS_REPLY_ERROR) {
-            ps_span text = ps_redis_link_text(link, answers[Q_ID]);
-            if (ps_redis_error_class(text) == PS_REDIS_AUTH) {
+    if (status == HR_OK) {
+        if (answers[Q_ID]->type == HR_REPLY_ERROR) {
+            hr_span text = hr_redis_link_text(link, answers[Q_ID]);
+            if (hr_redis_error_class(text) == HR_REDIS_AUTH) {
                 *error = text;
-                return PS_AUTH;
+                return HR_AUTH;
             }
         }
         read_answers(link, answers, peer);

@@ -32,27 +32,27 @@
 #define KEEPALIVE_EVERY_S 5
 #define KEEPALIVE_TIMES 3
 
-struct ps_redis_link {
-    ps_redis_link_settings settings;
+struct hr_redis_link {
+    hr_redis_link_settings settings;
     int fd;
     redisReader *reader; /* owned; lives as long as the connection */
-    ps_redis_tls *tls;   /* owned; NULL without TLS */
-    ps_resolve *resolve; /* a look-up that was left behind by its deadline */
-    ps_buf nodes;        /* of ps_reply */
-    ps_buf text;
+    hr_redis_tls *tls;   /* owned; NULL without TLS */
+    hr_resolve *resolve; /* a look-up that was left behind by its deadline */
+    hr_buf nodes;        /* of hr_reply */
+    hr_buf text;
     size_t expected; /* replies still to come in this exchange */
     size_t received; /* bytes read in this exchange */
     char detail[160];
 };
 
 static void
-explain(ps_redis_link *link, const char *what, const char *why)
+explain(hr_redis_link *link, const char *what, const char *why)
 {
     snprintf(link->detail, sizeof(link->detail), "%s: %s", what, why);
 }
 
 static void
-explain_errno(ps_redis_link *link, const char *what, int error)
+explain_errno(hr_redis_link *link, const char *what, int error)
 {
     char text[96];
     explain(link, what, strerror_r(error, text, sizeof(text)));
@@ -61,34 +61,34 @@ explain_errno(ps_redis_link *link, const char *what, int error)
 /* ---- replies ---------------------------------------------------------- */
 
 /* One more node; NULL refuses the reply, which hiredis takes for an error. */
-static ps_reply *
-add_node(const redisReadTask *task, ps_reply_type type)
+static hr_reply *
+add_node(const redisReadTask *task, hr_reply_type type)
 {
-    ps_redis_link *link = task->privdata;
+    hr_redis_link *link = task->privdata;
     /* Arrays of arrays are no answer to anything we send. */
     if (task->parent != NULL && task->parent->parent != NULL) {
         return NULL;
     }
-    if (ps_buf_reserve(&link->nodes, sizeof(ps_reply)) != PS_OK) {
+    if (hr_buf_reserve(&link->nodes, sizeof(hr_reply)) != HR_OK) {
         return NULL;
     }
-    ps_reply *node = (ps_reply *)(void *)(link->nodes.ptr + link->nodes.len);
-    *node = (ps_reply){.type = type};
-    link->nodes.len += sizeof(ps_reply);
+    hr_reply *node = (hr_reply *)(void *)(link->nodes.ptr + link->nodes.len);
+    *node = (hr_reply){.type = type};
+    link->nodes.len += sizeof(hr_reply);
     return node;
 }
 
 static void *
 on_string(const redisReadTask *task, char *text, size_t len)
 {
-    ps_redis_link *link = task->privdata;
-    ps_reply_type type = task->type == REDIS_REPLY_STATUS  ? PS_REPLY_STATUS
-                         : task->type == REDIS_REPLY_ERROR ? PS_REPLY_ERROR
-                                                           : PS_REPLY_STRING;
-    ps_reply *node = add_node(task, type);
+    hr_redis_link *link = task->privdata;
+    hr_reply_type type = task->type == REDIS_REPLY_STATUS  ? HR_REPLY_STATUS
+                         : task->type == REDIS_REPLY_ERROR ? HR_REPLY_ERROR
+                                                           : HR_REPLY_STRING;
+    hr_reply *node = add_node(task, type);
     size_t offset = link->text.len;
     if (node == NULL ||
-        ps_buf_add(&link->text, (ps_span){text, len}) != PS_OK) {
+        hr_buf_add(&link->text, (hr_span){text, len}) != HR_OK) {
         return NULL;
     }
     node->text = (uint32_t)offset;
@@ -105,12 +105,12 @@ typedef int element_count;
 static void *
 on_array(const redisReadTask *task, element_count elements)
 {
-    ps_redis_link *link = task->privdata;
+    hr_redis_link *link = task->privdata;
     if (task->type != REDIS_REPLY_ARRAY || task->parent != NULL ||
-        elements < 0 || (size_t)elements > PS_REPLY_NODES_MAX) {
+        elements < 0 || (size_t)elements > HR_REPLY_NODES_MAX) {
         return NULL;
     }
-    ps_reply *node = add_node(task, PS_REPLY_ARRAY);
+    hr_reply *node = add_node(task, HR_REPLY_ARRAY);
     if (node == NULL) {
         return NULL;
     }
@@ -121,7 +121,7 @@ on_array(const redisReadTask *task, element_count elements)
 static void *
 on_integer(const redisReadTask *task, long long value)
 {
-    ps_reply *node = add_node(task, PS_REPLY_INTEGER);
+    hr_reply *node = add_node(task, HR_REPLY_INTEGER);
     if (node == NULL) {
         return NULL;
     }
@@ -132,7 +132,7 @@ on_integer(const redisReadTask *task, long long value)
 static void *
 on_nil(const redisReadTask *task)
 {
-    return add_node(task, PS_REPLY_NIL) != NULL ? task->privdata : NULL;
+    return add_node(task, HR_REPLY_NIL) != NULL ? task->privdata : NULL;
 }
 
 static void
@@ -149,8 +149,8 @@ static const redisReplyObjectFunctions FUNCTIONS = {
     .freeObject = on_free,
 };
 
-static ps_status
-start_reader(ps_redis_link *link)
+static hr_status
+start_reader(hr_redis_link *link)
 {
     if (link->reader != NULL) {
         redisReaderFree(link->reader);
@@ -159,52 +159,52 @@ start_reader(ps_redis_link *link)
     link->reader = redisReaderCreateWithFunctions(
         (redisReplyObjectFunctions *)(uintptr_t)&FUNCTIONS);
     if (link->reader == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     link->reader->privdata = link;
-    return PS_OK;
+    return HR_OK;
 }
 
 /* Feeds what was read; counts down `expected`. */
-static ps_status
-take_replies(ps_redis_link *link, const char *bytes, size_t len)
+static hr_status
+take_replies(hr_redis_link *link, const char *bytes, size_t len)
 {
     link->received += len;
-    if (link->received > PS_REPLY_BYTES_MAX) {
+    if (link->received > HR_REPLY_BYTES_MAX) {
         explain(link, "reply", "larger than any answer to what was asked");
-        return PS_PROTOCOL;
+        return HR_PROTOCOL;
     }
     if (redisReaderFeed(link->reader, bytes, len) != REDIS_OK) {
         explain(link, "reply", link->reader->errstr);
-        return PS_PROTOCOL;
+        return HR_PROTOCOL;
     }
     while (link->expected != 0) {
         void *reply = NULL;
         if (redisReaderGetReply(link->reader, &reply) != REDIS_OK) {
             explain(link, "reply", link->reader->errstr);
-            return PS_PROTOCOL;
+            return HR_PROTOCOL;
         }
         if (reply == NULL) {
-            return PS_OK;
+            return HR_OK;
         }
         link->expected--;
     }
     if (link->reader->pos < link->reader->len) {
         explain(link, "reply", "more replies than commands");
-        return PS_PROTOCOL;
+        return HR_PROTOCOL;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 /* ---- bytes ------------------------------------------------------------ */
 
 /* Bytes moved; 0: none now, wait for `*events`; -1: an error or the end. */
 static ssize_t
-transport_write(ps_redis_link *link, const char *bytes, size_t len,
+transport_write(hr_redis_link *link, const char *bytes, size_t len,
                 short *events)
 {
     if (link->tls != NULL) {
-        return ps_redis_tls_write(link->tls, bytes, len, events);
+        return hr_redis_tls_write(link->tls, bytes, len, events);
     }
     ssize_t sent;
     do {
@@ -218,10 +218,10 @@ transport_write(ps_redis_link *link, const char *bytes, size_t len,
 }
 
 static ssize_t
-transport_read(ps_redis_link *link, char *bytes, size_t len, short *events)
+transport_read(hr_redis_link *link, char *bytes, size_t len, short *events)
 {
     if (link->tls != NULL) {
-        return ps_redis_tls_read(link->tls, bytes, len, events);
+        return hr_redis_tls_read(link->tls, bytes, len, events);
     }
     ssize_t got;
     do {
@@ -238,22 +238,22 @@ transport_read(ps_redis_link *link, char *bytes, size_t len, short *events)
     return got;
 }
 
-static ps_status
-broken(ps_redis_link *link, const char *what)
+static hr_status
+broken(hr_redis_link *link, const char *what)
 {
     if (link->tls != NULL) {
-        explain(link, what, ps_redis_tls_error(link->tls));
+        explain(link, what, hr_redis_tls_error(link->tls));
     } else if (errno == 0) {
         explain(link, what, "closed by the server");
     } else {
         explain_errno(link, what, errno);
     }
-    return PS_DISCONNECTED;
+    return HR_DISCONNECTED;
 }
 
 /* Sends what fits now. */
-static ps_status
-push(ps_redis_link *link, ps_span *unsent, ps_redis_times *times,
+static hr_status
+push(hr_redis_link *link, hr_span *unsent, hr_redis_times *times,
      short *events)
 {
     while (unsent->len != 0) {
@@ -262,22 +262,22 @@ push(ps_redis_link *link, ps_span *unsent, ps_redis_times *times,
             return broken(link, "send");
         }
         if (sent == 0) {
-            return PS_OK;
+            return HR_OK;
         }
         if (times->first_sent_ns == 0) {
-            times->first_sent_ns = ps_clock_steady_ns();
+            times->first_sent_ns = hr_clock_steady_ns();
         }
-        *unsent = ps_span_from(*unsent, (size_t)sent);
+        *unsent = hr_span_from(*unsent, (size_t)sent);
         if (unsent->len == 0) {
-            times->last_sent_ns = ps_clock_steady_ns();
+            times->last_sent_ns = hr_clock_steady_ns();
         }
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 /* Reads what is there now. */
-static ps_status
-pull(ps_redis_link *link, ps_redis_times *times, short *events)
+static hr_status
+pull(hr_redis_link *link, hr_redis_times *times, short *events)
 {
     char bytes[READ_BYTES];
     while (link->expected != 0) {
@@ -286,72 +286,72 @@ pull(ps_redis_link *link, ps_redis_times *times, short *events)
             return broken(link, "receive");
         }
         if (got == 0) {
-            return PS_OK;
+            return HR_OK;
         }
-        times->last_read_ns = ps_clock_steady_ns();
+        times->last_read_ns = hr_clock_steady_ns();
         if (times->first_read_ns == 0) {
             times->first_read_ns = times->last_read_ns;
         }
-        ps_status status = take_replies(link, bytes, (size_t)got);
-        if (status != PS_OK) {
+        hr_status status = take_replies(link, bytes, (size_t)got);
+        if (status != HR_OK) {
             return status;
         }
     }
-    return PS_OK;
+    return HR_OK;
 }
 
-static ps_status
-exchange(ps_redis_link *link, ps_wake *wake, ps_span unsent,
-         ps_redis_times *times)
+static hr_status
+exchange(hr_redis_link *link, hr_wake *wake, hr_span unsent,
+         hr_redis_times *times)
 {
     int64_t deadline =
-        ps_clock_steady_ns() + link->settings.command_timeout_ns;
+        hr_clock_steady_ns() + link->settings.command_timeout_ns;
     for (;;) {
         short events = 0;
-        ps_status status = push(link, &unsent, times, &events);
-        if (status == PS_OK) {
+        hr_status status = push(link, &unsent, times, &events);
+        if (status == HR_OK) {
             status = pull(link, times, &events);
         }
-        if (status != PS_OK) {
+        if (status != HR_OK) {
             return status;
         }
         if (link->expected == 0) {
             if (unsent.len != 0) {
                 explain(link, "reply", "more replies than commands");
-                return PS_PROTOCOL;
+                return HR_PROTOCOL;
             }
-            return PS_OK;
+            return HR_OK;
         }
-        status = ps_wake_wait(wake, link->fd, events, deadline);
-        if (status == PS_TIMEOUT) {
+        status = hr_wake_wait(wake, link->fd, events, deadline);
+        if (status == HR_TIMEOUT) {
             explain(link, "reply", "none within command_timeout");
         }
-        if (status != PS_OK && status != PS_ABSENT) {
+        if (status != HR_OK && status != HR_ABSENT) {
             return status;
         }
     }
 }
 
-ps_status
-ps_redis_link_exchange(ps_redis_link *link, ps_wake *wake, ps_span commands,
-                       size_t count, ps_redis_times *times)
+hr_status
+hr_redis_link_exchange(hr_redis_link *link, hr_wake *wake, hr_span commands,
+                       size_t count, hr_redis_times *times)
 {
-    ps_redis_times ignored;
+    hr_redis_times ignored;
     if (times == NULL) {
         times = &ignored;
     }
-    *times = (ps_redis_times){0, 0, 0, 0};
+    *times = (hr_redis_times){0, 0, 0, 0};
     if (link->fd < 0) {
-        return PS_DISCONNECTED;
+        return HR_DISCONNECTED;
     }
     link->nodes.len = 0;
     link->text.len = 0;
     link->expected = count;
     link->received = 0;
     link->detail[0] = '\0';
-    ps_status status = exchange(link, wake, commands, times);
-    if (status != PS_OK) {
-        ps_redis_link_close(link);
+    hr_status status = exchange(link, wake, commands, times);
+    if (status != HR_OK) {
+        hr_redis_link_close(link);
     }
     return status;
 }
@@ -359,21 +359,21 @@ ps_redis_link_exchange(ps_redis_link *link, ps_wake *wake, ps_span commands,
 /* ---- connecting ------------------------------------------------------- */
 
 /* A new socket, recorded where a forked child finds it. */
-static ps_status
-open_socket(ps_redis_link *link, int family)
+static hr_status
+open_socket(hr_redis_link *link, int family)
 {
-    ps_fork_hold();
+    hr_fork_hold();
     link->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    ps_fork_let_go();
+    hr_fork_let_go();
     if (link->fd < 0) {
         explain_errno(link, "socket", errno);
-        return PS_CONNECT;
+        return HR_CONNECT;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 static void
-tune_tcp(const ps_redis_link *link)
+tune_tcp(const hr_redis_link *link)
 {
     int on = 1;
     int idle = KEEPALIVE_IDLE_S;
@@ -392,12 +392,12 @@ tune_tcp(const ps_redis_link *link)
                      sizeof(timeout_ms));
 }
 
-static ps_status
-connect_to(ps_redis_link *link, ps_wake *wake, const struct sockaddr *address,
+static hr_status
+connect_to(hr_redis_link *link, hr_wake *wake, const struct sockaddr *address,
            socklen_t len, int64_t deadline)
 {
-    ps_status status = open_socket(link, address->sa_family);
-    if (status != PS_OK) {
+    hr_status status = open_socket(link, address->sa_family);
+    if (status != HR_OK) {
         return status;
     }
     int error = 0;
@@ -406,10 +406,10 @@ connect_to(ps_redis_link *link, ps_wake *wake, const struct sockaddr *address,
     }
     if (error == EINPROGRESS) {
         do {
-            status = ps_wake_wait(wake, link->fd, POLLOUT, deadline);
-        } while (status == PS_ABSENT);
-        if (status != PS_OK) {
-            if (status == PS_TIMEOUT) {
+            status = hr_wake_wait(wake, link->fd, POLLOUT, deadline);
+        } while (status == HR_ABSENT);
+        if (status != HR_OK) {
+            if (status == HR_TIMEOUT) {
                 explain(link, "connect", "no answer within connect_timeout");
             }
             return status;
@@ -421,16 +421,16 @@ connect_to(ps_redis_link *link, ps_wake *wake, const struct sockaddr *address,
     }
     if (error != 0) {
         explain_errno(link, "connect", error);
-        return PS_CONNECT;
+        return HR_CONNECT;
     }
     if (address->sa_family != AF_UNIX) {
         tune_tcp(link);
     }
-    return PS_OK;
+    return HR_OK;
 }
 
-static ps_status
-connect_unix(ps_redis_link *link, ps_wake *wake, int64_t deadline)
+static hr_status
+connect_unix(hr_redis_link *link, hr_wake *wake, int64_t deadline)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     /* The URL's parser has checked the length. */
@@ -440,57 +440,57 @@ connect_unix(ps_redis_link *link, ps_wake *wake, int64_t deadline)
                       sizeof(address), deadline);
 }
 
-static ps_status
-connect_tcp(ps_redis_link *link, ps_wake *wake, int64_t deadline)
+static hr_status
+connect_tcp(hr_redis_link *link, hr_wake *wake, int64_t deadline)
 {
     const struct addrinfo *addresses = NULL;
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     if (link->resolve == NULL) {
-        status = ps_resolve_new(link->settings.url->host,
+        status = hr_resolve_new(link->settings.url->host,
                                 link->settings.url->port, &link->resolve);
     }
-    if (status == PS_OK) {
-        status = ps_resolve_wait(link->resolve, wake, deadline, &addresses);
+    if (status == HR_OK) {
+        status = hr_resolve_wait(link->resolve, wake, deadline, &addresses);
     }
-    if (status == PS_TIMEOUT) {
+    if (status == HR_TIMEOUT) {
         /* The look-up goes on; the next attempt asks for its answer. */
         explain(link, "resolve", "no answer within connect_timeout");
-        return PS_RESOLVE;
+        return HR_RESOLVE;
     }
-    if (status == PS_OK) {
-        status = PS_RESOLVE;
+    if (status == HR_OK) {
+        status = HR_RESOLVE;
         for (; addresses != NULL; addresses = addresses->ai_next) {
             status = connect_to(link, wake, addresses->ai_addr,
                                 addresses->ai_addrlen, deadline);
-            if (status == PS_OK || status == PS_CLOSED) {
+            if (status == HR_OK || status == HR_CLOSED) {
                 break;
             }
-            ps_redis_link_close(link);
+            hr_redis_link_close(link);
         }
-    } else if (status == PS_RESOLVE) {
+    } else if (status == HR_RESOLVE) {
         explain(link, "resolve", "the name has no address");
     }
-    ps_resolve_free(link->resolve);
+    hr_resolve_free(link->resolve);
     link->resolve = NULL;
     return status;
 }
 
-ps_status
-ps_redis_link_open(ps_redis_link *link, ps_wake *wake)
+hr_status
+hr_redis_link_open(hr_redis_link *link, hr_wake *wake)
 {
-    ps_redis_link_close(link);
+    hr_redis_link_close(link);
     link->detail[0] = '\0';
     int64_t deadline =
-        ps_clock_steady_ns() + link->settings.connect_timeout_ns;
-    ps_status status = start_reader(link);
-    if (status == PS_OK) {
+        hr_clock_steady_ns() + link->settings.connect_timeout_ns;
+    hr_status status = start_reader(link);
+    if (status == HR_OK) {
         status = link->settings.url->path != NULL
                      ? connect_unix(link, wake, deadline)
                      : connect_tcp(link, wake, deadline);
     }
-    if (status == PS_OK && link->settings.url->tls) {
-        status = ps_redis_tls_open(
-            &(ps_redis_tls_settings){
+    if (status == HR_OK && link->settings.url->tls) {
+        status = hr_redis_tls_open(
+            &(hr_redis_tls_settings){
                 .fd = link->fd,
                 .host = link->settings.url->host,
                 .ca_file = link->settings.ca_file,
@@ -499,86 +499,86 @@ ps_redis_link_open(ps_redis_link *link, ps_wake *wake)
             },
             wake, deadline, &link->tls, link->detail, sizeof(link->detail));
     }
-    if (status != PS_OK) {
-        ps_redis_link_close(link);
+    if (status != HR_OK) {
+        hr_redis_link_close(link);
     }
     return status;
 }
 
 void
-ps_redis_link_close(ps_redis_link *link)
+hr_redis_link_close(hr_redis_link *link)
 {
-    ps_redis_tls_free(link->tls);
+    hr_redis_tls_free(link->tls);
     link->tls = NULL;
-    ps_fork_hold();
+    hr_fork_hold();
     if (link->fd >= 0) {
         close(link->fd);
         link->fd = -1;
     }
-    ps_fork_let_go();
+    hr_fork_let_go();
 }
 
-ps_status
-ps_redis_link_new(const ps_redis_link_settings *settings, ps_redis_link **link)
+hr_status
+hr_redis_link_new(const hr_redis_link_settings *settings, hr_redis_link **link)
 {
-    ps_redis_link *made = ps_calloc(1, sizeof(*made));
+    hr_redis_link *made = hr_calloc(1, sizeof(*made));
     if (made == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     made->settings = *settings;
     made->fd = -1;
-    ps_buf_init(&made->nodes, PS_REPLY_NODES_MAX * sizeof(ps_reply));
-    ps_buf_init(&made->text, PS_REPLY_TEXT_MAX);
+    hr_buf_init(&made->nodes, HR_REPLY_NODES_MAX * sizeof(hr_reply));
+    hr_buf_init(&made->text, HR_REPLY_TEXT_MAX);
     *link = made;
-    return PS_OK;
+    return HR_OK;
 }
 
 void
-ps_redis_link_free(ps_redis_link *link)
+hr_redis_link_free(hr_redis_link *link)
 {
     if (link == NULL) {
         return;
     }
-    ps_redis_link_close(link);
+    hr_redis_link_close(link);
     if (link->reader != NULL) {
         redisReaderFree(link->reader);
     }
-    ps_resolve_free(link->resolve);
-    ps_buf_fini(&link->nodes);
-    ps_buf_fini(&link->text);
-    ps_free(link);
+    hr_resolve_free(link->resolve);
+    hr_buf_fini(&link->nodes);
+    hr_buf_fini(&link->text);
+    hr_free(link);
 }
 
 int
-ps_redis_link_fd(const ps_redis_link *link)
+hr_redis_link_fd(const hr_redis_link *link)
 {
     return link->fd;
 }
 
-const ps_reply *
-ps_redis_link_replies(const ps_redis_link *link, size_t *nodes)
+const hr_reply *
+hr_redis_link_replies(const hr_redis_link *link, size_t *nodes)
 {
-    *nodes = link->nodes.len / sizeof(ps_reply);
-    return (const ps_reply *)(const void *)link->nodes.ptr;
+    *nodes = link->nodes.len / sizeof(hr_reply);
+    return (const hr_reply *)(const void *)link->nodes.ptr;
 }
 
-ps_span
-ps_redis_link_text(const ps_redis_link *link, const ps_reply *reply)
+hr_span
+hr_redis_link_text(const hr_redis_link *link, const hr_reply *reply)
 {
     if (reply->text_len == 0) {
-        return PS_SPAN("");
+        return HR_SPAN("");
     }
-    return (ps_span){link->text.ptr + reply->text, reply->text_len};
+    return (hr_span){link->text.ptr + reply->text, reply->text_len};
 }
 
 const char *
-ps_redis_link_detail(const ps_redis_link *link)
+hr_redis_link_detail(const hr_redis_link *link)
 {
     return link->detail;
 }
 
 void
-ps_redis_link_forget(ps_redis_link *link)
+hr_redis_link_forget(hr_redis_link *link)
 {
     if (link->fd >= 0) {
         close(link->fd);
@@ -586,8 +586,8 @@ ps_redis_link_forget(ps_redis_link *link)
     }
     /* Objects that the parent's thread may have been changing at that moment
      * are left alone: some kilobytes for each fork of a connected process. */
-    ps_buf_init(&link->nodes, link->nodes.max);
-    ps_buf_init(&link->text, link->text.max);
+    hr_buf_init(&link->nodes, link->nodes.max);
+    hr_buf_init(&link->text, link->text.max);
     link->tls = NULL;
     link->reader = NULL;
     link->resolve = NULL;

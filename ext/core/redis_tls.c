@@ -32,7 +32,7 @@
 static atomic_bool exiting;
 static atomic_int inside; /* calls into OpenSSL that are going on */
 
-struct ps_redis_tls {
+struct hr_redis_tls {
     SSL_CTX *context;
     SSL *session;
     char error[120];
@@ -43,7 +43,7 @@ on_exit_park(void)
 {
     const struct timespec pause = {0, 1000000};
     atomic_store(&exiting, true);
-    for (int ms = 0; ms < PS_SINK_PARK_MS && atomic_load(&inside) != 0; ms++) {
+    for (int ms = 0; ms < HR_SINK_PARK_MS && atomic_load(&inside) != 0; ms++) {
         nanosleep(&pause, NULL);
     }
 }
@@ -77,7 +77,7 @@ leave(void)
 
 /* What went wrong, in OpenSSL's words. */
 static void
-explain(ps_redis_tls *tls, const char *otherwise)
+explain(hr_redis_tls *tls, const char *otherwise)
 {
     unsigned long code = ERR_peek_last_error();
     const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
@@ -91,7 +91,7 @@ explain(ps_redis_tls *tls, const char *otherwise)
 }
 
 static bool
-set_trust(SSL_CTX *context, const ps_redis_tls_settings *settings)
+set_trust(SSL_CTX *context, const hr_redis_tls_settings *settings)
 {
     if (settings->ca_file != NULL) {
         struct stat about;
@@ -105,7 +105,7 @@ set_trust(SSL_CTX *context, const ps_redis_tls_settings *settings)
 }
 
 static bool
-set_client(SSL_CTX *context, const ps_redis_tls_settings *settings)
+set_client(SSL_CTX *context, const hr_redis_tls_settings *settings)
 {
     if (settings->certificate == NULL) {
         return true;
@@ -135,7 +135,7 @@ set_name(SSL *session, const char *host)
 
 /* Everything before the first byte; the phrase that failed, or NULL. */
 static const char *
-prepare(ps_redis_tls *tls, const ps_redis_tls_settings *settings)
+prepare(hr_redis_tls *tls, const hr_redis_tls_settings *settings)
 {
     tls->context = SSL_CTX_new(TLS_client_method());
     if (tls->context == NULL ||
@@ -162,7 +162,7 @@ prepare(ps_redis_tls *tls, const ps_redis_tls_settings *settings)
 
 /* What an SSL call that did not succeed asks to wait for; 0: an error. */
 static short
-wanted(ps_redis_tls *tls, int result)
+wanted(hr_redis_tls *tls, int result)
 {
     int error = SSL_get_error(tls->session, result);
     if (error == SSL_ERROR_WANT_READ) {
@@ -176,28 +176,28 @@ wanted(ps_redis_tls *tls, int result)
     return 0;
 }
 
-static ps_status
-shake_hands(ps_redis_tls *tls, int fd, ps_wake *wake, int64_t deadline_ns)
+static hr_status
+shake_hands(hr_redis_tls *tls, int fd, hr_wake *wake, int64_t deadline_ns)
 {
     for (;;) {
         if (!enter()) {
-            return PS_CLOSED;
+            return HR_CLOSED;
         }
         ERR_clear_error();
         int result = SSL_connect(tls->session);
         short events = result == 1 ? 0 : wanted(tls, result);
         leave();
         if (result == 1) {
-            return PS_OK;
+            return HR_OK;
         }
         if (events == 0) {
-            return PS_TLS;
+            return HR_TLS;
         }
-        ps_status status;
+        hr_status status;
         do {
-            status = ps_wake_wait(wake, fd, events, deadline_ns);
-        } while (status == PS_ABSENT);
-        if (status != PS_OK) {
+            status = hr_wake_wait(wake, fd, events, deadline_ns);
+        } while (status == HR_ABSENT);
+        if (status != HR_OK) {
             snprintf(tls->error, sizeof(tls->error),
                      "no answer within connect_timeout");
             return status;
@@ -205,23 +205,23 @@ shake_hands(ps_redis_tls *tls, int fd, ps_wake *wake, int64_t deadline_ns)
     }
 }
 
-ps_status
-ps_redis_tls_open(const ps_redis_tls_settings *settings, ps_wake *wake,
-                  int64_t deadline_ns, ps_redis_tls **tls, char *detail,
+hr_status
+hr_redis_tls_open(const hr_redis_tls_settings *settings, hr_wake *wake,
+                  int64_t deadline_ns, hr_redis_tls **tls, char *detail,
                   size_t detail_size)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    ps_redis_tls *made = ps_calloc(1, sizeof(*made));
+    hr_redis_tls *made = hr_calloc(1, sizeof(*made));
     if (made == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     pthread_once(&once, prepare_exit);
     if (!enter()) {
-        ps_free(made);
-        return PS_CLOSED;
+        hr_free(made);
+        return HR_CLOSED;
     }
     ERR_clear_error();
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     const char *failed = prepare(made, settings);
     if (failed != NULL) {
         unsigned long code = ERR_peek_last_error();
@@ -229,23 +229,23 @@ ps_redis_tls_open(const ps_redis_tls_settings *settings, ps_wake *wake,
         snprintf(made->error, sizeof(made->error), "%s (%s)", failed,
                  reason != NULL ? reason : "no reason given");
         ERR_clear_error();
-        status = PS_TLS;
+        status = HR_TLS;
     }
     leave();
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = shake_hands(made, settings->fd, wake, deadline_ns);
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         snprintf(detail, detail_size, "TLS: %s", made->error);
-        ps_redis_tls_free(made);
+        hr_redis_tls_free(made);
         return status;
     }
     *tls = made;
-    return PS_OK;
+    return HR_OK;
 }
 
 void
-ps_redis_tls_free(ps_redis_tls *tls)
+hr_redis_tls_free(hr_redis_tls *tls)
 {
     if (tls == NULL) {
         return;
@@ -255,11 +255,11 @@ ps_redis_tls_free(ps_redis_tls *tls)
         SSL_CTX_free(tls->context);
         leave();
     }
-    ps_free(tls);
+    hr_free(tls);
 }
 
 ssize_t
-ps_redis_tls_write(ps_redis_tls *tls, const char *bytes, size_t len,
+hr_redis_tls_write(hr_redis_tls *tls, const char *bytes, size_t len,
                    short *events)
 {
     if (!enter()) {
@@ -278,7 +278,7 @@ ps_redis_tls_write(ps_redis_tls *tls, const char *bytes, size_t len,
 }
 
 ssize_t
-ps_redis_tls_read(ps_redis_tls *tls, char *bytes, size_t len, short *events)
+hr_redis_tls_read(hr_redis_tls *tls, char *bytes, size_t len, short *events)
 {
     if (!enter()) {
         return -1;
@@ -296,7 +296,7 @@ ps_redis_tls_read(ps_redis_tls *tls, char *bytes, size_t len, short *events)
 }
 
 const char *
-ps_redis_tls_error(const ps_redis_tls *tls)
+hr_redis_tls_error(const hr_redis_tls *tls)
 {
     return tls->error;
 }

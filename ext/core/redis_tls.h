@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* TLS over a connected socket of redis_link: the server's certificate and
  * name are always verified, there is no way to turn that off. */
-#ifndef PS_REDIS_TLS_H
-#define PS_REDIS_TLS_H
+#ifndef HR_REDIS_TLS_H
+#define HR_REDIS_TLS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -11,34 +11,34 @@
 #include "status.h"
 #include "wake.h"
 
-typedef struct ps_redis_tls ps_redis_tls;
+typedef struct hr_redis_tls hr_redis_tls;
 
-typedef struct ps_redis_tls_settings {
+typedef struct hr_redis_tls_settings {
     int fd;                  /* connected, non-blocking; stays the caller's */
     const char *host;        /* name or literal address to verify; SNI */
     const char *ca_file;     /* PEM, or a folder as `openssl rehash` makes it;
                               * NULL: what OpenSSL was built with */
     const char *certificate; /* PEM chain of the client; NULL: none */
     const char *private_key; /* PEM; NULL: it is in `certificate` */
-} ps_redis_tls_settings;
+} hr_redis_tls_settings;
 
 /* Shakes hands. TLS, TIMEOUT, NO_MEMORY, CLOSED; `detail` says why. */
-PS_CHECKED ps_status ps_redis_tls_open(const ps_redis_tls_settings *settings,
-                                       ps_wake *wake, int64_t deadline_ns,
-                                       ps_redis_tls **tls, char *detail,
+HR_CHECKED hr_status hr_redis_tls_open(const hr_redis_tls_settings *settings,
+                                       hr_wake *wake, int64_t deadline_ns,
+                                       hr_redis_tls **tls, char *detail,
                                        size_t detail_size);
 
 /* Frees; sends nothing. NULL is fine. */
-void ps_redis_tls_free(ps_redis_tls *tls);
+void hr_redis_tls_free(hr_redis_tls *tls);
 
 /* Bytes moved; 0: none now, and what to wait for is added to `*events`
  * (POLLIN, POLLOUT); -1: broken. */
-ssize_t ps_redis_tls_write(ps_redis_tls *tls, const char *bytes, size_t len,
+ssize_t hr_redis_tls_write(hr_redis_tls *tls, const char *bytes, size_t len,
                            short *events);
-ssize_t ps_redis_tls_read(ps_redis_tls *tls, char *bytes, size_t len,
+ssize_t hr_redis_tls_read(hr_redis_tls *tls, char *bytes, size_t len,
                           short *events);
 
 /* Why the last call answered -1. */
-const char *ps_redis_tls_error(const ps_redis_tls *tls);
+const char *hr_redis_tls_error(const hr_redis_tls *tls);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* One request as the gate sees it, whichever front it came through. */
-#ifndef PS_REQUEST_H
-#define PS_REQUEST_H
+#ifndef HR_REQUEST_H
+#define HR_REQUEST_H
 
 #include <stddef.h>
 
@@ -9,49 +9,49 @@
 #include "span.h"
 
 /* The request headers that the gate may ask for. */
-typedef enum ps_header {
-    PS_HEADER_AUTHORIZATION,
-    PS_HEADER_USER_AGENT,
-    PS_HEADER_ACCEPT,
-    PS_HEADER_ACCEPT_LANGUAGE,
-    PS_HEADER_ACCEPT_ENCODING,
-    PS_HEADER_SEC_FETCH_MODE,
-    PS_HEADER_SEC_PURPOSE,
-    PS_HEADER_PURPOSE,
-    PS_HEADER_X_MOZ,
-    PS_HEADER_SEC_GPC,
-    PS_HEADER_HOST,
-    PS_HEADER_REFERER,
-    PS_HEADER_TRACEPARENT,
-    PS_HEADER_COUNT
-} ps_header;
+typedef enum hr_header {
+    HR_HEADER_AUTHORIZATION,
+    HR_HEADER_USER_AGENT,
+    HR_HEADER_ACCEPT,
+    HR_HEADER_ACCEPT_LANGUAGE,
+    HR_HEADER_ACCEPT_ENCODING,
+    HR_HEADER_SEC_FETCH_MODE,
+    HR_HEADER_SEC_PURPOSE,
+    HR_HEADER_PURPOSE,
+    HR_HEADER_X_MOZ,
+    HR_HEADER_SEC_GPC,
+    HR_HEADER_HOST,
+    HR_HEADER_REFERER,
+    HR_HEADER_TRACEPARENT,
+    HR_HEADER_COUNT
+} hr_header;
 
 /* What a server says about a request beside its headers. */
-typedef enum ps_detail {
-    PS_DETAIL_PEER,  /* the peer's address; absent for a Unix socket */
-    PS_DETAIL_QUERY, /* without the "?" */
-    PS_DETAIL_SCHEME
-} ps_detail;
+typedef enum hr_detail {
+    HR_DETAIL_PEER,  /* the peer's address; absent for a Unix socket */
+    HR_DETAIL_QUERY, /* without the "?" */
+    HR_DETAIL_SCHEME
+} hr_detail;
 
 /* One request, seen through its front. The functions answer borrowed spans
  * that live as long as `source`; an absent header is an absent span. */
-typedef struct ps_request {
+typedef struct hr_request {
     void *source;
     /* The first header of that name, and how many there are. */
-    ps_span (*header)(void *source, ps_header which, size_t *count);
+    hr_span (*header)(void *source, hr_header which, size_t *count);
     /* All Cookie headers. */
-    size_t (*cookies)(void *source, const ps_span **headers);
+    size_t (*cookies)(void *source, const hr_span **headers);
     /* The last X-Forwarded-For headers, in order. */
-    size_t (*forwarded)(void *source, const ps_span **headers);
-    ps_cookie_text cookie_text; /* as what the framework decodes them */
+    size_t (*forwarded)(void *source, const hr_span **headers);
+    hr_cookie_text cookie_text; /* as what the framework decodes them */
     /* What is no header: looked up when it is asked for. */
-    ps_span (*detail)(void *source, ps_detail which);
-    ps_span request_id; /* given by the front */
-} ps_request;
+    hr_span (*detail)(void *source, hr_detail which);
+    hr_span request_id; /* given by the front */
+} hr_request;
 
 /* The first header of that name; absent when there is none. */
-static inline ps_span
-ps_request_header(const ps_request *request, ps_header which)
+static inline hr_span
+hr_request_header(const hr_request *request, hr_header which)
 {
     size_t count;
     return request->header(request->source, which, &count);

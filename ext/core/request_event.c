@@ -13,23 +13,23 @@
 
 /* The fields of one event, and room for the texts that are made for it. */
 typedef struct writer {
-    ps_field fields[11 + PS_EXTRA_COUNT + PS_EVENT_FIELDS_MAX];
+    hr_field fields[11 + HR_EXTRA_COUNT + HR_EVENT_FIELDS_MAX];
     size_t count;
     char status[DECIMAL_MAX];
     char duration[DECIMAL_MAX];
-    char prefix[PS_ADDRESS_MAX + 4];
+    char prefix[HR_ADDRESS_MAX + 4];
 } writer;
 
 static void
-put(writer *out, ps_span name, ps_span value)
+put(writer *out, hr_span name, hr_span value)
 {
     if (value.ptr != NULL && value.len != 0) {
-        out->fields[out->count++] = (ps_field){name, value, false};
+        out->fields[out->count++] = (hr_field){name, value, false};
     }
 }
 
 /* Decimal digits of `value`, at the end of `buffer`. */
-static ps_span
+static hr_span
 decimal(uint64_t value, char *buffer, size_t size)
 {
     char *end = buffer + size;
@@ -38,11 +38,11 @@ decimal(uint64_t value, char *buffer, size_t size)
         *--at = (char)('0' + value % 10);
         value /= 10;
     } while (value != 0);
-    return (ps_span){at, (size_t)(end - at)};
+    return (hr_span){at, (size_t)(end - at)};
 }
 
-static ps_span
-until(ps_span text, const char *stops)
+static hr_span
+until(hr_span text, const char *stops)
 {
     size_t i = 0;
     while (i < text.len && strchr(stops, text.ptr[i]) == NULL) {
@@ -54,69 +54,69 @@ until(ps_span text, const char *stops)
 
 /* The trace id of a traceparent header (W3C Trace Context, version 00 and
  * later ones that begin like it). */
-static ps_span
-trace_id(ps_span traceparent)
+static hr_span
+trace_id(hr_span traceparent)
 {
-    ps_span text = ps_span_trim(traceparent);
+    hr_span text = hr_span_trim(traceparent);
     if (text.len < 55 || text.ptr[2] != '-' || text.ptr[35] != '-' ||
         text.ptr[52] != '-' ||
-        ps_span_equal((ps_span){text.ptr, 2}, PS_SPAN("ff"))) {
-        return PS_NO_SPAN;
+        hr_span_equal((hr_span){text.ptr, 2}, HR_SPAN("ff"))) {
+        return HR_NO_SPAN;
     }
     bool zero = true;
     for (size_t i = 3; i < 35; i++) {
         char c = text.ptr[i];
         if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) {
-            return PS_NO_SPAN;
+            return HR_NO_SPAN;
         }
         zero = zero && c == '0';
     }
-    return zero ? PS_NO_SPAN : (ps_span){text.ptr + 3, 32};
+    return zero ? HR_NO_SPAN : (hr_span){text.ptr + 3, 32};
 }
 
-static ps_span
-extra_value(const ps_request_event *event, const ps_request *request,
+static hr_span
+extra_value(const hr_request_event *event, const hr_request *request,
             int which, writer *out)
 {
-    switch ((ps_extra_field)which) {
-    case PS_EXTRA_SCHEME:
-        return request->detail(request->source, PS_DETAIL_SCHEME);
-    case PS_EXTRA_HOST:
-        return ps_request_header(request, PS_HEADER_HOST);
-    case PS_EXTRA_REFERRER:
+    switch ((hr_extra_field)which) {
+    case HR_EXTRA_SCHEME:
+        return request->detail(request->source, HR_DETAIL_SCHEME);
+    case HR_EXTRA_HOST:
+        return hr_request_header(request, HR_HEADER_HOST);
+    case HR_EXTRA_REFERRER:
         /* without its query: what a form carried is nobody's business */
-        return until(ps_request_header(request, PS_HEADER_REFERER), "?#");
-    case PS_EXTRA_USER_AGENT:
-        return ps_request_header(request, PS_HEADER_USER_AGENT);
-    case PS_EXTRA_LANGUAGE:
-        return ps_span_trim(until(
-            ps_request_header(request, PS_HEADER_ACCEPT_LANGUAGE), ",;"));
-    case PS_EXTRA_IP_PREFIX:
-        return ps_address_prefix(event->address, out->prefix);
-    case PS_EXTRA_IP:
+        return until(hr_request_header(request, HR_HEADER_REFERER), "?#");
+    case HR_EXTRA_USER_AGENT:
+        return hr_request_header(request, HR_HEADER_USER_AGENT);
+    case HR_EXTRA_LANGUAGE:
+        return hr_span_trim(until(
+            hr_request_header(request, HR_HEADER_ACCEPT_LANGUAGE), ",;"));
+    case HR_EXTRA_IP_PREFIX:
+        return hr_address_prefix(event->address, out->prefix);
+    case HR_EXTRA_IP:
         return event->address;
-    case PS_EXTRA_QUERY:
-        return request->detail(request->source, PS_DETAIL_QUERY);
-    case PS_EXTRA_TRACE_ID:
-        return trace_id(ps_request_header(request, PS_HEADER_TRACEPARENT));
-    case PS_EXTRA_REQUEST_ID:
+    case HR_EXTRA_QUERY:
+        return request->detail(request->source, HR_DETAIL_QUERY);
+    case HR_EXTRA_TRACE_ID:
+        return trace_id(hr_request_header(request, HR_HEADER_TRACEPARENT));
+    case HR_EXTRA_REQUEST_ID:
         return request->request_id;
-    case PS_EXTRA_COUNT:
+    case HR_EXTRA_COUNT:
         break;
     }
-    return PS_NO_SPAN;
+    return HR_NO_SPAN;
 }
 
 static void
-put_extra_fields(const ps_request_event *event, const ps_request *request,
+put_extra_fields(const hr_request_event *event, const hr_request *request,
                  writer *out)
 {
-    static const ps_span NAMES[] = {
+    static const hr_span NAMES[] = {
 #define X(name, word) {word, sizeof(word) - 1},
-        PS_EXTRA_FIELDS(X)
+        HR_EXTRA_FIELDS(X)
 #undef X
     };
-    for (int i = 0; i < PS_EXTRA_COUNT; i++) {
+    for (int i = 0; i < HR_EXTRA_COUNT; i++) {
         if (event->extra_fields & (1U << i)) {
             put(out, NAMES[i], extra_value(event, request, i, out));
         }
@@ -124,46 +124,46 @@ put_extra_fields(const ps_request_event *event, const ps_request *request,
 }
 
 /* Absent for a token that was not refused; else at most WORD_MAX bytes. */
-static ps_span
-reason_word(ps_status reason)
+static hr_span
+reason_word(hr_status reason)
 {
-    if (reason == PS_OK || reason == PS_ABSENT) {
-        return PS_NO_SPAN;
+    if (reason == HR_OK || reason == HR_ABSENT) {
+        return HR_NO_SPAN;
     }
-    const char *word = ps_status_word(reason);
-    return (ps_span){word, strlen(word)};
+    const char *word = hr_status_word(reason);
+    return (hr_span){word, strlen(word)};
 }
 
-static ps_status
-emit_fields(ps_sink *sink, const ps_request_event *event,
-            const ps_request *request)
+static hr_status
+emit_fields(hr_sink *sink, const hr_request_event *event,
+            const hr_request *request)
 {
     writer out;
     out.count = 0;
-    put(&out, PS_SPAN("label"), event->label);
-    put(&out, PS_SPAN("method"), event->method);
-    put(&out, PS_SPAN("path"), event->path);
+    put(&out, HR_SPAN("label"), event->label);
+    put(&out, HR_SPAN("method"), event->method);
+    put(&out, HR_SPAN("path"), event->path);
     if (event->path_is_altered && event->path.len != 0) {
         out.fields[out.count - 1].altered = true;
     }
-    put(&out, PS_SPAN("route"), event->route);
-    put(&out, PS_SPAN("status"),
+    put(&out, HR_SPAN("route"), event->route);
+    put(&out, HR_SPAN("status"),
         decimal((uint64_t)(event->status > 0 ? event->status : 0), out.status,
                 sizeof(out.status)));
-    put(&out, PS_SPAN("duration_us"),
+    put(&out, HR_SPAN("duration_us"),
         decimal(event->duration_us, out.duration, sizeof(out.duration)));
-    put(&out, PS_SPAN("user"), event->user);
-    put(&out, PS_SPAN("fingerprint"), event->fingerprint);
-    put(&out, PS_SPAN("new"), event->is_new ? PS_SPAN("1") : PS_NO_SPAN);
-    put(&out, PS_SPAN("reason"), reason_word(event->reason));
-    put(&out, PS_SPAN("agent"), ps_agent_word(event->agent));
+    put(&out, HR_SPAN("user"), event->user);
+    put(&out, HR_SPAN("fingerprint"), event->fingerprint);
+    put(&out, HR_SPAN("new"), event->is_new ? HR_SPAN("1") : HR_NO_SPAN);
+    put(&out, HR_SPAN("reason"), reason_word(event->reason));
+    put(&out, HR_SPAN("agent"), hr_agent_word(event->agent));
     put_extra_fields(event, request, &out);
-    for (size_t i = 0; i < event->field_count && i < PS_EVENT_FIELDS_MAX;
+    for (size_t i = 0; i < event->field_count && i < HR_EVENT_FIELDS_MAX;
          i++) {
         out.fields[out.count++] = event->fields[i];
     }
-    return ps_sink_emit(sink, PS_SPAN("request"), out.fields, out.count,
-                        event->fingerprint.len != 0 ? PS_EVENT_SESSION : 0);
+    return hr_sink_emit(sink, HR_SPAN("request"), out.fields, out.count,
+                        event->fingerprint.len != 0 ? HR_EVENT_SESSION : 0);
 }
 
 /* --- the usual event --------------------------------------------------- */
@@ -192,10 +192,10 @@ _Static_assert(sizeof("label"
 /* No field is cut, repaired or asked for by a setting or the view; and the
  * event is short. */
 static bool
-is_usual(const ps_sink *sink, const ps_request_event *event)
+is_usual(const hr_sink *sink, const hr_request_event *event)
 {
     return event->extra_fields == 0 && event->field_count == 0 &&
-           !event->path_is_altered && !ps_sink_is_sampling(sink) &&
+           !event->path_is_altered && !hr_sink_is_sampling(sink) &&
            event->label.len + event->method.len + event->path.len +
                    event->route.len + event->user.len +
                    event->fingerprint.len <=
@@ -209,50 +209,50 @@ typedef struct written {
 } written;
 
 static inline __attribute__((always_inline)) void
-write(written *out, ps_span name, ps_span value)
+write(written *out, hr_span name, hr_span value)
 {
     if (value.ptr != NULL && value.len != 0) {
-        out->at = ps_event_put_field(out->at, name, value);
+        out->at = hr_event_put_field(out->at, name, value);
         out->count++;
     }
 }
 
 /* The same fields as emit_fields(), each written once where its name is
  * known. */
-static ps_status
-emit_usual(ps_sink *sink, const ps_request_event *event)
+static hr_status
+emit_usual(hr_sink *sink, const hr_request_event *event)
 {
     char bytes[USUAL_MAX + USUAL_REST];
     char digits[DECIMAL_MAX];
     written out = {bytes, 0};
-    write(&out, PS_SPAN("label"), event->label);
-    write(&out, PS_SPAN("method"), event->method);
-    write(&out, PS_SPAN("path"), event->path);
-    write(&out, PS_SPAN("route"), event->route);
-    write(&out, PS_SPAN("status"),
+    write(&out, HR_SPAN("label"), event->label);
+    write(&out, HR_SPAN("method"), event->method);
+    write(&out, HR_SPAN("path"), event->path);
+    write(&out, HR_SPAN("route"), event->route);
+    write(&out, HR_SPAN("status"),
           decimal((uint64_t)(event->status > 0 ? event->status : 0), digits,
                   sizeof(digits)));
-    write(&out, PS_SPAN("duration_us"),
+    write(&out, HR_SPAN("duration_us"),
           decimal(event->duration_us, digits, sizeof(digits)));
-    write(&out, PS_SPAN("user"), event->user);
-    write(&out, PS_SPAN("fingerprint"), event->fingerprint);
+    write(&out, HR_SPAN("user"), event->user);
+    write(&out, HR_SPAN("fingerprint"), event->fingerprint);
     if (event->is_new) {
-        write(&out, PS_SPAN("new"), PS_SPAN("1"));
+        write(&out, HR_SPAN("new"), HR_SPAN("1"));
     }
-    write(&out, PS_SPAN("reason"), reason_word(event->reason));
-    write(&out, PS_SPAN("agent"), ps_agent_word(event->agent));
-    ps_span body = {bytes, (size_t)(out.at - bytes)};
-    return ps_sink_emit_written(sink, PS_SPAN("request"), body, out.count,
-                                event->fingerprint.len != 0 ? PS_EVENT_SESSION
+    write(&out, HR_SPAN("reason"), reason_word(event->reason));
+    write(&out, HR_SPAN("agent"), hr_agent_word(event->agent));
+    hr_span body = {bytes, (size_t)(out.at - bytes)};
+    return hr_sink_emit_written(sink, HR_SPAN("request"), body, out.count,
+                                event->fingerprint.len != 0 ? HR_EVENT_SESSION
                                                             : 0);
 }
 
 void
-ps_request_event_emit(ps_sink *sink, const ps_request_event *event,
-                      const ps_request *request)
+hr_request_event_emit(hr_sink *sink, const hr_request_event *event,
+                      const hr_request *request)
 {
     /* a refused event is counted by the sink; the request goes on */
-    ps_status status = is_usual(sink, event)
+    hr_status status = is_usual(sink, event)
                            ? emit_usual(sink, event)
                            : emit_fields(sink, event, request);
     (void)status;

@@ -17,18 +17,18 @@
 
 #define RESOLVER_STACK_BYTES 524288 /* nss modules are not modest */
 
-struct ps_resolve {
+struct hr_resolve {
     _Atomic unsigned parties;
     atomic_bool done;           /* release by the thread, acquire by us */
     int error;                  /* getaddrinfo's; before `done` */
     struct addrinfo *addresses; /* owned; before `done` */
     int fd;                     /* eventfd: readable once done */
     char port[8];
-    char host[PS_HOST_MAX + 1];
+    char host[HR_HOST_MAX + 1];
 };
 
 static void
-drop(ps_resolve *job)
+drop(hr_resolve *job)
 {
     if (atomic_fetch_sub(&job->parties, 1) != 1) {
         return;
@@ -39,11 +39,11 @@ drop(ps_resolve *job)
     if (job->fd >= 0) {
         close(job->fd);
     }
-    ps_free(job);
+    hr_free(job);
 }
 
 static int
-look_up(ps_resolve *job, int flags)
+look_up(hr_resolve *job, int flags)
 {
     struct addrinfo hints = {
         .ai_socktype = SOCK_STREAM,
@@ -55,8 +55,8 @@ look_up(ps_resolve *job, int flags)
 static void *
 run(void *context)
 {
-    ps_resolve *job = context;
-    pthread_setname_np(pthread_self(), "penstock-dns");
+    hr_resolve *job = context;
+    pthread_setname_np(pthread_self(), "headrace-dns");
     job->error = look_up(job, AI_ADDRCONFIG);
     if (job->error != 0) {
         job->error = look_up(job, 0);
@@ -70,13 +70,13 @@ run(void *context)
     return NULL;
 }
 
-static ps_status
-start(ps_resolve *job)
+static hr_status
+start(hr_resolve *job)
 {
     pthread_attr_t attributes;
     pthread_t thread;
     if (pthread_attr_init(&attributes) != 0) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, RESOLVER_STACK_BYTES);
@@ -85,24 +85,24 @@ start(ps_resolve *job)
     pthread_attr_destroy(&attributes);
     if (error != 0) {
         atomic_store(&job->parties, 1);
-        return PS_SYSTEM;
+        return HR_SYSTEM;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_resolve_new(const char *host, uint16_t port, ps_resolve **resolve)
+hr_status
+hr_resolve_new(const char *host, uint16_t port, hr_resolve **resolve)
 {
-    ps_resolve *job = ps_calloc(1, sizeof(*job));
+    hr_resolve *job = hr_calloc(1, sizeof(*job));
     if (job == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     atomic_store(&job->parties, 1);
     snprintf(job->host, sizeof(job->host), "%s", host);
     snprintf(job->port, sizeof(job->port), "%u", (unsigned)port);
     job->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    ps_status status = job->fd >= 0 ? PS_OK : PS_SYSTEM;
-    if (status == PS_OK) {
+    hr_status status = job->fd >= 0 ? HR_OK : HR_SYSTEM;
+    if (status == HR_OK) {
         job->error = look_up(job, AI_NUMERICHOST);
         if (job->error == 0) {
             atomic_store(&job->done, true);
@@ -110,34 +110,34 @@ ps_resolve_new(const char *host, uint16_t port, ps_resolve **resolve)
             status = start(job);
         }
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         drop(job);
         return status;
     }
     *resolve = job;
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_resolve_wait(ps_resolve *resolve, ps_wake *wake, int64_t deadline_ns,
+hr_status
+hr_resolve_wait(hr_resolve *resolve, hr_wake *wake, int64_t deadline_ns,
                 const struct addrinfo **addresses)
 {
     while (!atomic_load_explicit(&resolve->done, memory_order_acquire)) {
-        ps_status status =
-            ps_wake_wait(wake, resolve->fd, POLLIN, deadline_ns);
-        if (status != PS_OK && status != PS_ABSENT) {
+        hr_status status =
+            hr_wake_wait(wake, resolve->fd, POLLIN, deadline_ns);
+        if (status != HR_OK && status != HR_ABSENT) {
             return status;
         }
     }
     if (resolve->error != 0 || resolve->addresses == NULL) {
-        return PS_RESOLVE;
+        return HR_RESOLVE;
     }
     *addresses = resolve->addresses;
-    return PS_OK;
+    return HR_OK;
 }
 
 void
-ps_resolve_free(ps_resolve *resolve)
+hr_resolve_free(hr_resolve *resolve)
 {
     if (resolve != NULL) {
         drop(resolve);

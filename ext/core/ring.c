@@ -19,9 +19,9 @@
 
 #include "crc32c.h"
 
-_Static_assert(sizeof(ps_ring_header) <= PS_RING_HEADER_BYTES,
+_Static_assert(sizeof(hr_ring_header) <= HR_RING_HEADER_BYTES,
                "the header fits its pages");
-_Static_assert(PS_RING_MIRROR >= PS_RECORD_MAX, "no record is split");
+_Static_assert(HR_RING_MIRROR >= HR_RECORD_MAX, "no record is split");
 _Static_assert(sizeof(_Atomic uint64_t) == 8, "a counter is eight bytes");
 
 static inline uint64_t
@@ -31,7 +31,7 @@ units_of(size_t size)
 }
 
 static inline char *
-at(const ps_ring *ring, uint64_t position)
+at(const hr_ring *ring, uint64_t position)
 {
     return ring->data + (position & (ring->units - 1)) * 8;
 }
@@ -42,47 +42,47 @@ commit_word(char *record)
     return (_Atomic uint64_t *)(void *)record;
 }
 
-ps_status
-ps_ring_reserve(ps_ring *ring, size_t size, uint64_t limit, uint64_t *position,
+hr_status
+hr_ring_reserve(hr_ring *ring, size_t size, uint64_t limit, uint64_t *position,
                 char **record)
 {
-    ps_ring_header *header = ring->header;
+    hr_ring_header *header = ring->header;
     uint64_t need = units_of(size);
     uint64_t head = atomic_load_explicit(&header->head, memory_order_relaxed);
     do {
-        if ((head & PS_RING_SEALED) != 0) {
-            return PS_CLOSED;
+        if ((head & HR_RING_SEALED) != 0) {
+            return HR_CLOSED;
         }
         uint64_t tail =
             atomic_load_explicit(&header->tail, memory_order_acquire);
         if (head + need - tail > limit) {
-            return PS_FULL;
+            return HR_FULL;
         }
     } while (!atomic_compare_exchange_weak_explicit(
         &header->head, &head, head + need, memory_order_seq_cst,
         memory_order_relaxed));
     *position = head;
     *record = at(ring, head);
-    return PS_OK;
+    return HR_OK;
 }
 
 uint32_t
-ps_ring_checksum(const ps_ring *ring, uint64_t position, ps_span record)
+hr_ring_checksum(const hr_ring *ring, uint64_t position, hr_span record)
 {
     /* The secret is the seed; position and size are below 2^48 and 2^16. */
     uint64_t secret = ring->header->label.secret;
     uint64_t head = (position ^ (uint64_t)record.len << 48) ^ secret;
-    uint32_t crc = ps_crc32c((uint32_t)(secret >> 32), &head, sizeof(head));
-    return ps_crc32c(crc, record.ptr + 16, record.len - 16);
+    uint32_t crc = hr_crc32c((uint32_t)(secret >> 32), &head, sizeof(head));
+    return hr_crc32c(crc, record.ptr + 16, record.len - 16);
 }
 
 void
-ps_ring_commit(ps_ring *ring, uint64_t position, char *record, size_t size)
+hr_ring_commit(hr_ring *ring, uint64_t position, char *record, size_t size)
 {
-    assert(size >= PS_RECORD_HEADER && size <= PS_RECORD_MAX);
+    assert(size >= HR_RECORD_HEADER && size <= HR_RECORD_MAX);
     uint32_t length = (uint32_t)size;
     uint32_t checksum =
-        ps_ring_checksum(ring, position, (ps_span){record, size});
+        hr_ring_checksum(ring, position, (hr_span){record, size});
     memcpy(record + 8, &length, 4);
     memcpy(record + 12, &checksum, 4);
     atomic_store_explicit(commit_word(record),
@@ -92,77 +92,77 @@ ps_ring_commit(ps_ring *ring, uint64_t position, char *record, size_t size)
 
 /* The size field of the record at `position`, 0 when it is impossible. */
 static size_t
-size_at(const ps_ring *ring, uint64_t position, uint64_t head)
+size_at(const hr_ring *ring, uint64_t position, uint64_t head)
 {
     uint32_t size;
     memcpy(&size, at(ring, position) + 8, 4);
-    if (size < PS_RECORD_HEADER || size > PS_RECORD_MAX ||
+    if (size < HR_RECORD_HEADER || size > HR_RECORD_MAX ||
         units_of(size) > head - position) {
         return 0;
     }
     return size;
 }
 
-ps_status
-ps_ring_look(const ps_ring *ring, uint64_t position, ps_span *record,
+hr_status
+hr_ring_look(const hr_ring *ring, uint64_t position, hr_span *record,
              uint64_t *next)
 {
-    uint64_t head = ps_ring_head(ring);
+    uint64_t head = hr_ring_head(ring);
     if (position >= head) {
-        return PS_ABSENT;
+        return HR_ABSENT;
     }
     char *bytes = at(ring, position);
     uint64_t word =
         atomic_load_explicit(commit_word(bytes), memory_order_acquire);
     if (word != (position ^ ring->header->label.seal)) {
-        return PS_TIMEOUT;
+        return HR_TIMEOUT;
     }
     size_t size = size_at(ring, position, head);
     if (size == 0) {
-        return PS_MALFORMED;
+        return HR_MALFORMED;
     }
-    *record = (ps_span){bytes, size};
+    *record = (hr_span){bytes, size};
     *next = position + units_of(size);
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_ring_salvage(const ps_ring *ring, uint64_t position, ps_span *record,
+hr_status
+hr_ring_salvage(const hr_ring *ring, uint64_t position, hr_span *record,
                 uint64_t *start, uint64_t *next, uint64_t *torn)
 {
-    uint64_t head = ps_ring_head(ring);
+    uint64_t head = hr_ring_head(ring);
     bool gap = false;
     for (uint64_t p = position; p < head; p++) {
-        ps_span found;
+        hr_span found;
         uint64_t behind;
-        if (ps_ring_look(ring, p, &found, &behind) == PS_OK) {
+        if (hr_ring_look(ring, p, &found, &behind) == HR_OK) {
             uint32_t checksum;
             memcpy(&checksum, found.ptr + 12, 4);
-            if (checksum == ps_ring_checksum(ring, p, found)) {
+            if (checksum == hr_ring_checksum(ring, p, found)) {
                 *torn += gap;
                 *record = found;
                 *start = p;
                 *next = behind;
-                return PS_OK;
+                return HR_OK;
             }
         }
         gap = true;
     }
     *torn += gap;
-    return PS_ABSENT;
+    return HR_ABSENT;
 }
 
 void
-ps_ring_release(ps_ring *ring, uint64_t position)
+hr_ring_release(hr_ring *ring, uint64_t position)
 {
-    assert(position <= ps_ring_head(ring));
+    assert(position <= hr_ring_head(ring));
     atomic_store_explicit(&ring->header->tail, position, memory_order_release);
 }
 
 uint64_t
-ps_ring_seal(ps_ring *ring)
+hr_ring_seal(hr_ring *ring)
 {
-    return atomic_fetch_or_explicit(&ring->header->head, PS_RING_SEALED,
+    return atomic_fetch_or_explicit(&ring->header->head, HR_RING_SEALED,
                                     memory_order_acq_rel) &
-           ~PS_RING_SEALED;
+           ~HR_RING_SEALED;
 }

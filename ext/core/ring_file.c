@@ -26,21 +26,21 @@
 #include "fork_guard.h"
 
 #define DEFAULT_DIR "/dev/shm"
-#define NAME_SIZE (2 * PS_PRODUCER_SIZE + sizeof("-.ring"))
+#define NAME_SIZE (2 * HR_PRODUCER_SIZE + sizeof("-.ring"))
 #define TEMPORARY_AGE_S 60
 
-static const char MAGIC[8] = {'p', 'e', 'n', 's', 't', 'o', 'c', 'k'};
+static const char MAGIC[8] = {'h', 'e', 'a', 'd', 'r', 'a', 'c', 'e'};
 
 static void
-to_hex(uint64_t number, char out[PS_PRODUCER_SIZE])
+to_hex(uint64_t number, char out[HR_PRODUCER_SIZE])
 {
-    for (int i = 0; i < PS_PRODUCER_SIZE; i++) {
+    for (int i = 0; i < HR_PRODUCER_SIZE; i++) {
         out[i] = "0123456789abcdef"[number >> (60 - 4 * i) & 15];
     }
 }
 
 void
-ps_ring_file_target(ps_span identity, char target[PS_PRODUCER_SIZE])
+hr_ring_file_target(hr_span identity, char target[HR_PRODUCER_SIZE])
 {
     /* FNV-1a: a name, not a proof. */
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
@@ -59,22 +59,22 @@ is_private(const struct stat *found, mode_t type, mode_t mode)
 }
 
 bool
-ps_ring_file_name_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
+hr_ring_file_name_folder(const char *ring_dir, char folder[HR_RING_PATH_MAX])
 {
     if (ring_dir == NULL) {
         ring_dir = DEFAULT_DIR;
     }
     /* Room is left for a file's name behind it. */
-    int len = snprintf(folder, PS_RING_PATH_MAX - NAME_SIZE - 1,
-                       "%s/penstock-%lu", ring_dir, (unsigned long)geteuid());
-    return len >= 0 && (size_t)len < PS_RING_PATH_MAX - NAME_SIZE - 1;
+    int len = snprintf(folder, HR_RING_PATH_MAX - NAME_SIZE - 1,
+                       "%s/headrace-%lu", ring_dir, (unsigned long)geteuid());
+    return len >= 0 && (size_t)len < HR_RING_PATH_MAX - NAME_SIZE - 1;
 }
 
 /* An open descriptor of the folder, or -1. */
 static int
-open_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
+open_folder(const char *ring_dir, char folder[HR_RING_PATH_MAX])
 {
-    if (!ps_ring_file_name_folder(ring_dir, folder)) {
+    if (!hr_ring_file_name_folder(ring_dir, folder)) {
         errno = ENAMETOOLONG;
         return -1;
     }
@@ -82,7 +82,7 @@ open_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
     if (!made && errno != EEXIST) {
         return -1;
     }
-    int fd = ps_fork_openat(AT_FDCWD, folder,
+    int fd = hr_fork_openat(AT_FDCWD, folder,
                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     struct stat found;
     if (fd < 0) {
@@ -95,82 +95,82 @@ open_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
         ours = fchmod(fd, 0700) == 0 && fstat(fd, &found) == 0;
     }
     if (!ours || !is_private(&found, S_IFDIR, 0700)) {
-        ps_fork_close(fd);
+        hr_fork_close(fd);
         errno = EPERM;
         return -1;
     }
     return fd;
 }
 
-ps_status
-ps_ring_file_folder(const char *ring_dir, char folder[PS_RING_PATH_MAX])
+hr_status
+hr_ring_file_folder(const char *ring_dir, char folder[HR_RING_PATH_MAX])
 {
     int fd = open_folder(ring_dir, folder);
     if (fd < 0) {
-        return PS_SYSTEM;
+        return HR_SYSTEM;
     }
-    ps_fork_close(fd);
-    return PS_OK;
+    hr_fork_close(fd);
+    return HR_OK;
 }
 
 static uint32_t
-label_checksum(const ps_ring_label *label)
+label_checksum(const hr_ring_label *label)
 {
-    return ps_crc32c(0, label, offsetof(ps_ring_label, checksum));
+    return hr_crc32c(0, label, offsetof(hr_ring_label, checksum));
 }
 
 /* Maps header, data and the mirror of the data's first pages. */
-static ps_status
-map(ps_ring *ring, int fd, size_t data_bytes)
+static hr_status
+map(hr_ring *ring, int fd, size_t data_bytes)
 {
-    size_t body = PS_RING_HEADER_BYTES + data_bytes;
-    char *start = mmap(NULL, body + PS_RING_MIRROR, PROT_NONE,
+    size_t body = HR_RING_HEADER_BYTES + data_bytes;
+    char *start = mmap(NULL, body + HR_RING_MIRROR, PROT_NONE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (start == MAP_FAILED) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     int how = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
     if (mmap(start, body, PROT_READ | PROT_WRITE, how, fd, 0) == MAP_FAILED ||
-        mmap(start + body, PS_RING_MIRROR, PROT_READ | PROT_WRITE, how, fd,
-             PS_RING_HEADER_BYTES) == MAP_FAILED ||
-        madvise(start, body + PS_RING_MIRROR, MADV_DONTFORK) != 0) {
-        munmap(start, body + PS_RING_MIRROR);
-        return PS_NO_MEMORY;
+        mmap(start + body, HR_RING_MIRROR, PROT_READ | PROT_WRITE, how, fd,
+             HR_RING_HEADER_BYTES) == MAP_FAILED ||
+        madvise(start, body + HR_RING_MIRROR, MADV_DONTFORK) != 0) {
+        munmap(start, body + HR_RING_MIRROR);
+        return HR_NO_MEMORY;
     }
-    ring->header = (ps_ring_header *)(void *)start;
-    ring->data = start + PS_RING_HEADER_BYTES;
+    ring->header = (hr_ring_header *)(void *)start;
+    ring->data = start + HR_RING_HEADER_BYTES;
     ring->units = data_bytes / 8;
-    return PS_OK;
+    return HR_OK;
 }
 
-static ps_status
-write_label(ps_ring *ring, const char target[PS_PRODUCER_SIZE],
+static hr_status
+write_label(hr_ring *ring, const char target[HR_PRODUCER_SIZE],
             const uint64_t random[3], size_t data_bytes)
 {
-    ps_ring_header *header = ring->header;
-    ps_ring_label *label = &header->label;
+    hr_ring_header *header = ring->header;
+    hr_ring_label *label = &header->label;
     memcpy(label->magic, MAGIC, sizeof(MAGIC));
-    label->format = PS_RING_FORMAT;
-    label->header_bytes = PS_RING_HEADER_BYTES;
+    label->format = HR_RING_FORMAT;
+    label->header_bytes = HR_RING_HEADER_BYTES;
     label->data_bytes = data_bytes;
     /* Above 0, so that a marker of 0 is below every sequence. */
     label->first = 1;
     label->seal = random[1];
     label->secret = random[2];
-    label->created_ms = ps_clock_wall_ms();
+    label->created_ms = hr_clock_wall_ms();
     to_hex(random[0], label->producer);
-    memcpy(label->target, target, PS_PRODUCER_SIZE);
+    memcpy(label->target, target, HR_PRODUCER_SIZE);
     label->pid = (uint32_t)getpid();
     label->checksum = label_checksum(label);
     atomic_store(&header->head, label->first);
     atomic_store(&header->tail, label->first);
     atomic_store(&header->touched_ms, label->created_ms);
     ring->taken = label->first;
-    return PS_OK;
+    return HR_OK;
 }
 
 static void
-set_fd(ps_ring *ring, int fd)
+set_fd(hr_ring *ring, int fd)
 {
     if (ring->fd >= 0) {
         close(ring->fd);
@@ -180,7 +180,7 @@ set_fd(ps_ring *ring, int fd)
 
 /* open_folder left room for the name. */
 static void
-set_path(ps_ring *ring, const char *folder, const char *name)
+set_path(hr_ring *ring, const char *folder, const char *name)
 {
     size_t len = strlen(folder);
     memcpy(ring->path, folder, len);
@@ -189,25 +189,25 @@ set_path(ps_ring *ring, const char *folder, const char *name)
 }
 
 static void
-drop_fd(ps_ring *ring)
+drop_fd(hr_ring *ring)
 {
-    ps_fork_hold();
+    hr_fork_hold();
     set_fd(ring, -1);
-    ps_fork_let_go();
+    hr_fork_let_go();
 }
 
-static ps_status
-create_anonymous(ps_ring *ring, size_t data_bytes)
+static hr_status
+create_anonymous(hr_ring *ring, size_t data_bytes)
 {
-    ps_fork_hold();
-    set_fd(ring, memfd_create("penstock-ring", MFD_CLOEXEC));
-    ps_fork_let_go();
+    hr_fork_hold();
+    set_fd(ring, memfd_create("headrace-ring", MFD_CLOEXEC));
+    hr_fork_let_go();
     if (ring->fd < 0) {
-        return PS_SYSTEM;
+        return HR_SYSTEM;
     }
-    ps_status status = PS_NO_MEMORY;
+    hr_status status = HR_NO_MEMORY;
     if (posix_fallocate(ring->fd, 0,
-                        (off_t)(PS_RING_HEADER_BYTES + data_bytes)) == 0) {
+                        (off_t)(HR_RING_HEADER_BYTES + data_bytes)) == 0) {
         status = map(ring, ring->fd, data_bytes);
     }
     drop_fd(ring);
@@ -215,97 +215,97 @@ create_anonymous(ps_ring *ring, size_t data_bytes)
 }
 
 /* In the file `name` of the folder; the caller removes it on failure. */
-static ps_status
-create_file(ps_ring *ring, int folder, const char *name, size_t data_bytes)
+static hr_status
+create_file(hr_ring *ring, int folder, const char *name, size_t data_bytes)
 {
-    ps_fork_hold();
+    hr_fork_hold();
     set_fd(ring,
            openat(folder, name,
                   O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    ps_fork_let_go();
+    hr_fork_let_go();
     if (ring->fd < 0 || fchmod(ring->fd, 0600) != 0 ||
         flock(ring->fd, LOCK_EX | LOCK_NB) != 0) {
-        return PS_SYSTEM;
+        return HR_SYSTEM;
     }
     /* Takes the pages now: a full /dev/shm is an error here, not a SIGBUS
      * in the middle of a request. */
     if (posix_fallocate(ring->fd, 0,
-                        (off_t)(PS_RING_HEADER_BYTES + data_bytes)) != 0) {
-        return PS_NO_MEMORY;
+                        (off_t)(HR_RING_HEADER_BYTES + data_bytes)) != 0) {
+        return HR_NO_MEMORY;
     }
     return map(ring, ring->fd, data_bytes);
 }
 
-ps_status
-ps_ring_file_create(ps_ring *ring, const char *ring_dir,
-                    const char target[PS_PRODUCER_SIZE], size_t data_bytes)
+hr_status
+hr_ring_file_create(hr_ring *ring, const char *ring_dir,
+                    const char target[HR_PRODUCER_SIZE], size_t data_bytes)
 {
-    *ring = (ps_ring){.fd = -1};
+    *ring = (hr_ring){.fd = -1};
     uint64_t random[3];
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        return PS_SYSTEM;
+        return HR_SYSTEM;
     }
-    char folder_path[PS_RING_PATH_MAX];
+    char folder_path[HR_RING_PATH_MAX];
     int folder = -1;
     if (ring_dir == NULL || ring_dir[0] != '\0') {
         folder = open_folder(ring_dir, folder_path);
     }
     if (folder >= 0) {
-        char producer[PS_PRODUCER_SIZE];
+        char producer[HR_PRODUCER_SIZE];
         char temporary[NAME_SIZE];
         char name[NAME_SIZE];
         to_hex(random[0], producer);
         snprintf(temporary, sizeof(temporary), ".%.16s.tmp", producer);
         snprintf(name, sizeof(name), "%.16s-%.16s.ring", target, producer);
-        ps_status status = create_file(ring, folder, temporary, data_bytes);
-        if (status == PS_OK) {
+        hr_status status = create_file(ring, folder, temporary, data_bytes);
+        if (status == HR_OK) {
             status = write_label(ring, target, random, data_bytes);
         }
-        if (status == PS_OK &&
+        if (status == HR_OK &&
             renameat(folder, temporary, folder, name) == 0) {
             set_path(ring, folder_path, name);
-            ps_fork_close(folder);
-            return PS_OK;
+            hr_fork_close(folder);
+            return HR_OK;
         }
         unlinkat(folder, temporary, 0);
-        ps_fork_close(folder);
+        hr_fork_close(folder);
         drop_fd(ring);
-        ps_ring_file_unmap(ring);
+        hr_ring_file_unmap(ring);
     }
-    ps_status status = create_anonymous(ring, data_bytes);
-    if (status == PS_OK) {
+    hr_status status = create_anonymous(ring, data_bytes);
+    if (status == HR_OK) {
         status = write_label(ring, target, random, data_bytes);
     }
     return status;
 }
 
 bool
-ps_ring_file_is_trusted(int fd, const char target[PS_PRODUCER_SIZE],
-                        ps_ring_label *label)
+hr_ring_file_is_trusted(int fd, const char target[HR_PRODUCER_SIZE],
+                        hr_ring_label *label)
 {
     struct stat found;
     return fstat(fd, &found) == 0 && is_private(&found, S_IFREG, 0600) &&
            found.st_nlink == 1 &&
            pread(fd, label, sizeof(*label), 0) == (ssize_t)sizeof(*label) &&
            memcmp(label->magic, MAGIC, sizeof(MAGIC)) == 0 &&
-           label->format == PS_RING_FORMAT &&
+           label->format == HR_RING_FORMAT &&
            label->checksum == label_checksum(label) &&
-           label->header_bytes == PS_RING_HEADER_BYTES &&
-           label->data_bytes >= PS_RING_BYTES_MIN &&
-           label->data_bytes <= PS_RING_BYTES_TOP &&
+           label->header_bytes == HR_RING_HEADER_BYTES &&
+           label->data_bytes >= HR_RING_BYTES_MIN &&
+           label->data_bytes <= HR_RING_BYTES_TOP &&
            (label->data_bytes & (label->data_bytes - 1)) == 0 &&
            (target == NULL ||
-            memcmp(label->target, target, PS_PRODUCER_SIZE) == 0) &&
-           (uint64_t)found.st_size == PS_RING_HEADER_BYTES + label->data_bytes;
+            memcmp(label->target, target, HR_PRODUCER_SIZE) == 0) &&
+           (uint64_t)found.st_size == HR_RING_HEADER_BYTES + label->data_bytes;
 }
 
 /* Positions that a crash can have left; applies the journal. */
 static bool
-is_sound(ps_ring *ring)
+is_sound(hr_ring *ring)
 {
-    ps_ring_header *header = ring->header;
-    uint64_t head = ps_ring_head(ring);
-    uint64_t tail = ps_ring_tail(ring);
+    hr_ring_header *header = ring->header;
+    uint64_t head = hr_ring_head(ring);
+    uint64_t tail = hr_ring_tail(ring);
     if (tail < header->label.first || tail > head ||
         head - tail > ring->units) {
         return false;
@@ -316,24 +316,24 @@ is_sound(ps_ring *ring)
             return false;
         }
         atomic_store(&header->stats.delivered, header->journal.delivered);
-        atomic_store(&header->stats.dropped[PS_EXPIRED],
+        atomic_store(&header->stats.dropped[HR_EXPIRED],
                      header->journal.expired);
-        atomic_store(&header->stats.dropped[PS_REJECTED],
+        atomic_store(&header->stats.dropped[HR_REJECTED],
                      header->journal.rejected);
-        ps_ring_release(ring, end);
+        hr_ring_release(ring, end);
     }
-    ring->taken = ps_ring_tail(ring);
+    ring->taken = hr_ring_tail(ring);
     return true;
 }
 
 /* Is `name` a ring of the target? */
 static bool
-is_named(const char *name, const char target[PS_PRODUCER_SIZE])
+is_named(const char *name, const char target[HR_PRODUCER_SIZE])
 {
     return strlen(name) == NAME_SIZE - 1 &&
-           memcmp(name, target, PS_PRODUCER_SIZE) == 0 &&
-           name[PS_PRODUCER_SIZE] == '-' &&
-           strcmp(name + 2 * PS_PRODUCER_SIZE + 1, ".ring") == 0;
+           memcmp(name, target, HR_PRODUCER_SIZE) == 0 &&
+           name[HR_PRODUCER_SIZE] == '-' &&
+           strcmp(name + 2 * HR_PRODUCER_SIZE + 1, ".ring") == 0;
 }
 
 /* A file that was being made when its maker died. */
@@ -342,69 +342,69 @@ sweep_temporary(int folder, const char *name)
 {
     struct stat found;
     size_t len = strlen(name);
-    if (name[0] == '.' && len == PS_PRODUCER_SIZE + 5 &&
+    if (name[0] == '.' && len == HR_PRODUCER_SIZE + 5 &&
         strcmp(name + len - 4, ".tmp") == 0 &&
         fstatat(folder, name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
         is_private(&found, S_IFREG, 0600) &&
-        found.st_mtime < ps_clock_wall_ms() / 1000 - TEMPORARY_AGE_S) {
+        found.st_mtime < hr_clock_wall_ms() / 1000 - TEMPORARY_AGE_S) {
         unlinkat(folder, name, 0);
     }
 }
 
 /* Opens and locks `name` as `ring->fd`. OK: it has no owner. TIMEOUT: it has
  * one, or is gone. MALFORMED: not to be trusted. */
-static ps_status
-lock_ownerless(ps_ring *ring, int folder, const char *name,
-               const char target[PS_PRODUCER_SIZE], ps_ring_label *label)
+static hr_status
+lock_ownerless(hr_ring *ring, int folder, const char *name,
+               const char target[HR_PRODUCER_SIZE], hr_ring_label *label)
 {
-    ps_fork_hold();
+    hr_fork_hold();
     set_fd(ring,
            openat(folder, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
-    ps_fork_let_go();
+    hr_fork_let_go();
     if (ring->fd < 0) {
-        return errno == ENOENT ? PS_TIMEOUT : PS_MALFORMED;
+        return errno == ENOENT ? HR_TIMEOUT : HR_MALFORMED;
     }
     struct stat locked;
     struct stat named;
     if (flock(ring->fd, LOCK_EX | LOCK_NB) != 0) {
-        return PS_TIMEOUT;
+        return HR_TIMEOUT;
     }
     if (fstat(ring->fd, &locked) != 0 ||
         fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
         locked.st_ino != named.st_ino || locked.st_dev != named.st_dev) {
-        return PS_TIMEOUT;
+        return HR_TIMEOUT;
     }
-    return ps_ring_file_is_trusted(ring->fd, target, label) ? PS_OK
-                                                            : PS_MALFORMED;
+    return hr_ring_file_is_trusted(ring->fd, target, label) ? HR_OK
+                                                            : HR_MALFORMED;
 }
 
 /* The name of the oldest ownerless ring; false when there is none. */
 static bool
-find_oldest(ps_ring *ring, int folder, const char target[PS_PRODUCER_SIZE],
-            char oldest[NAME_SIZE], ps_ring_scan *scan)
+find_oldest(hr_ring *ring, int folder, const char target[HR_PRODUCER_SIZE],
+            char oldest[NAME_SIZE], hr_ring_scan *scan)
 {
-    int copy = ps_fork_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
+    int copy = hr_fork_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
     DIR *listing = copy >= 0 ? fdopendir(copy) : NULL;
     if (listing == NULL) {
         if (copy >= 0) {
-            ps_fork_close(copy);
+            hr_fork_close(copy);
         }
         return false;
     }
     int64_t best = INT64_MAX;
     struct dirent *entry;
     while ((entry = readdir(listing)) != NULL) {
-        ps_ring_label label;
+        hr_ring_label label;
         if (!is_named(entry->d_name, target)) {
             sweep_temporary(folder, entry->d_name);
             continue;
         }
-        ps_status status =
+        hr_status status =
             lock_ownerless(ring, folder, entry->d_name, target, &label);
         drop_fd(ring);
-        if (status == PS_MALFORMED) {
+        if (status == HR_MALFORMED) {
             scan->left_alone++;
-        } else if (status == PS_OK) {
+        } else if (status == HR_OK) {
             scan->dead++;
             if (label.created_ms < best) {
                 best = label.created_ms;
@@ -412,46 +412,46 @@ find_oldest(ps_ring *ring, int folder, const char target[PS_PRODUCER_SIZE],
             }
         }
     }
-    ps_fork_untrack(copy);
+    hr_fork_untrack(copy);
     closedir(listing);
     return scan->dead != 0;
 }
 
-ps_status
-ps_ring_file_adopt(ps_ring *ring, const char *ring_dir,
-                   const char target[PS_PRODUCER_SIZE], ps_ring_scan *scan)
+hr_status
+hr_ring_file_adopt(hr_ring *ring, const char *ring_dir,
+                   const char target[HR_PRODUCER_SIZE], hr_ring_scan *scan)
 {
-    *ring = (ps_ring){.fd = -1};
-    *scan = (ps_ring_scan){0, 0};
-    char folder_path[PS_RING_PATH_MAX];
+    *ring = (hr_ring){.fd = -1};
+    *scan = (hr_ring_scan){0, 0};
+    char folder_path[HR_RING_PATH_MAX];
     char name[NAME_SIZE];
     int folder = open_folder(ring_dir, folder_path);
     if (folder < 0) {
-        return PS_ABSENT;
+        return HR_ABSENT;
     }
-    ps_ring_label label;
-    ps_status status = PS_ABSENT;
+    hr_ring_label label;
+    hr_status status = HR_ABSENT;
     if (find_oldest(ring, folder, target, name, scan) &&
-        lock_ownerless(ring, folder, name, target, &label) == PS_OK &&
-        map(ring, ring->fd, label.data_bytes) == PS_OK) {
-        status = PS_OK;
+        lock_ownerless(ring, folder, name, target, &label) == HR_OK &&
+        map(ring, ring->fd, label.data_bytes) == HR_OK) {
+        status = HR_OK;
         ring->in_doubt = true;
         set_path(ring, folder_path, name);
         if (!is_sound(ring)) {
-            status = PS_ABSENT;
+            status = HR_ABSENT;
             scan->left_alone++;
         }
     }
-    ps_fork_close(folder);
-    if (status != PS_OK) {
-        ps_ring_file_abandon(ring, false);
-        ps_ring_file_unmap(ring);
+    hr_fork_close(folder);
+    if (status != HR_OK) {
+        hr_ring_file_abandon(ring, false);
+        hr_ring_file_unmap(ring);
     }
     return status;
 }
 
 void
-ps_ring_file_abandon(ps_ring *ring, bool remove)
+hr_ring_file_abandon(hr_ring *ring, bool remove)
 {
     if (remove && ring->fd >= 0 && ring->path[0] != '\0') {
         unlink(ring->path);
@@ -460,17 +460,17 @@ ps_ring_file_abandon(ps_ring *ring, bool remove)
 }
 
 void
-ps_ring_file_unmap(ps_ring *ring)
+hr_ring_file_unmap(hr_ring *ring)
 {
     if (ring->header != NULL) {
         munmap(ring->header,
-               PS_RING_HEADER_BYTES + ring->units * 8 + PS_RING_MIRROR);
+               HR_RING_HEADER_BYTES + ring->units * 8 + HR_RING_MIRROR);
     }
-    *ring = (ps_ring){.fd = ring->fd};
+    *ring = (hr_ring){.fd = ring->fd};
 }
 
 void
-ps_ring_file_forget(ps_ring *ring)
+hr_ring_file_forget(hr_ring *ring)
 {
     set_fd(ring, -1);
     ring->header = NULL;

@@ -16,7 +16,7 @@
 #include "ring_file.h"
 
 #define SUFFIX ".ring"
-#define NAME_LENGTH (2 * PS_PRODUCER_SIZE + sizeof("-" SUFFIX) - 1)
+#define NAME_LENGTH (2 * HR_PRODUCER_SIZE + sizeof("-" SUFFIX) - 1)
 /* The first words of a record, as event.h draws it. */
 #define RECORD_WORDS 3
 #define TIME_BITS 48
@@ -24,17 +24,17 @@
 static bool
 is_ring(const char *name)
 {
-    return strlen(name) == NAME_LENGTH && name[PS_PRODUCER_SIZE] == '-' &&
+    return strlen(name) == NAME_LENGTH && name[HR_PRODUCER_SIZE] == '-' &&
            strcmp(name + NAME_LENGTH - (sizeof(SUFFIX) - 1), SUFFIX) == 0;
 }
 
 /* The time of the record at the tail, when it is committed. */
 static int64_t
-oldest(int fd, const ps_ring_header *header, uint64_t tail)
+oldest(int fd, const hr_ring_header *header, uint64_t tail)
 {
     uint64_t words[RECORD_WORDS];
     uint64_t units = header->label.data_bytes / 8;
-    off_t at = (off_t)(PS_RING_HEADER_BYTES + (tail & (units - 1)) * 8);
+    off_t at = (off_t)(HR_RING_HEADER_BYTES + (tail & (units - 1)) * 8);
     if (pread(fd, words, sizeof(words), at) != (ssize_t)sizeof(words) ||
         words[0] != (tail ^ header->label.seal)) {
         return 0;
@@ -43,7 +43,7 @@ oldest(int fd, const ps_ring_header *header, uint64_t tail)
 }
 
 static void
-end_texts(ps_ring_beacon *beacon)
+end_texts(hr_ring_beacon *beacon)
 {
     beacon->identity[sizeof(beacon->identity) - 1] = '\0';
     beacon->delivery[sizeof(beacon->delivery) - 1] = '\0';
@@ -51,16 +51,16 @@ end_texts(ps_ring_beacon *beacon)
 }
 
 static bool
-read_ring(int fd, ps_ring_view *view)
+read_ring(int fd, hr_ring_view *view)
 {
     struct stat found;
-    ps_ring_label label;
-    ps_ring_header *header = &view->header;
-    if (!ps_ring_file_is_trusted(fd, NULL, &label) || fstat(fd, &found) != 0 ||
+    hr_ring_label label;
+    hr_ring_header *header = &view->header;
+    if (!hr_ring_file_is_trusted(fd, NULL, &label) || fstat(fd, &found) != 0 ||
         pread(fd, (void *)header, sizeof(*header), 0) !=
             (ssize_t)sizeof(*header) ||
         pread(fd, (void *)&header->stats.accepted, sizeof(uint64_t),
-              offsetof(ps_ring_header, stats.accepted)) !=
+              offsetof(hr_ring_header, stats.accepted)) !=
             (ssize_t)sizeof(uint64_t)) {
         return false;
     }
@@ -68,7 +68,7 @@ read_ring(int fd, ps_ring_view *view)
     end_texts(&header->beacon);
     view->device = (uint64_t)found.st_dev;
     view->inode = (uint64_t)found.st_ino;
-    uint64_t head = atomic_load(&header->head) & ~PS_RING_SEALED;
+    uint64_t head = atomic_load(&header->head) & ~HR_RING_SEALED;
     uint64_t tail = atomic_load(&header->tail);
     uint64_t used = head >= tail ? (head - tail) * 8 : 0;
     view->used_bytes = used <= label.data_bytes ? used : label.data_bytes;
@@ -76,9 +76,9 @@ read_ring(int fd, ps_ring_view *view)
     return true;
 }
 
-static ps_status
-see_all(DIR *listing, ps_ring_view *view,
-        bool (*see)(const ps_ring_view *view, const char *name, void *context),
+static hr_status
+see_all(DIR *listing, hr_ring_view *view,
+        bool (*see)(const hr_ring_view *view, const char *name, void *context),
         void *context, size_t *left_alone)
 {
     struct dirent *entry;
@@ -86,59 +86,59 @@ see_all(DIR *listing, ps_ring_view *view,
         if (!is_ring(entry->d_name)) {
             continue;
         }
-        int fd = ps_fork_openat(dirfd(listing), entry->d_name,
+        int fd = hr_fork_openat(dirfd(listing), entry->d_name,
                                 O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
         if (fd < 0) {
             *left_alone += errno != ENOENT;
             continue;
         }
         bool good = read_ring(fd, view);
-        ps_fork_close(fd);
+        hr_fork_close(fd);
         if (!good) {
             *left_alone += 1;
         } else if (!see(view, entry->d_name, context)) {
             break;
         }
     }
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_status
-ps_ring_view_each(const char *ring_dir,
-                  bool (*see)(const ps_ring_view *view, const char *name,
+hr_status
+hr_ring_view_each(const char *ring_dir,
+                  bool (*see)(const hr_ring_view *view, const char *name,
                               void *context),
                   void *context, size_t *left_alone)
 {
-    char folder[PS_RING_PATH_MAX];
+    char folder[HR_RING_PATH_MAX];
     struct stat found;
     *left_alone = 0;
-    if (!ps_ring_file_name_folder(ring_dir, folder)) {
-        return PS_SYSTEM;
+    if (!hr_ring_file_name_folder(ring_dir, folder)) {
+        return HR_SYSTEM;
     }
     if (lstat(folder, &found) != 0) {
-        return errno == ENOENT ? PS_OK : PS_SYSTEM;
+        return errno == ENOENT ? HR_OK : HR_SYSTEM;
     }
     if (!S_ISDIR(found.st_mode) || found.st_uid != geteuid()) {
-        return PS_SYSTEM;
+        return HR_SYSTEM;
     }
-    const size_t align = _Alignof(ps_ring_view);
-    void *block = ps_malloc(sizeof(ps_ring_view) + align);
+    const size_t align = _Alignof(hr_ring_view);
+    void *block = hr_malloc(sizeof(hr_ring_view) + align);
     if (block == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
-    ps_ring_view *view =
-        (ps_ring_view *)(((uintptr_t)block + align - 1) & ~(align - 1));
-    ps_status status = PS_SYSTEM;
-    int fd = ps_fork_openat(AT_FDCWD, folder,
+    hr_ring_view *view =
+        (hr_ring_view *)(((uintptr_t)block + align - 1) & ~(align - 1));
+    hr_status status = HR_SYSTEM;
+    int fd = hr_fork_openat(AT_FDCWD, folder,
                             O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
     if (listing != NULL) {
         status = see_all(listing, view, see, context, left_alone);
-        ps_fork_untrack(fd);
+        hr_fork_untrack(fd);
         closedir(listing);
     } else if (fd >= 0) {
-        ps_fork_close(fd);
+        hr_fork_close(fd);
     }
-    ps_free(block);
+    hr_free(block);
     return status;
 }

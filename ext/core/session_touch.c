@@ -10,7 +10,7 @@
 
 #define KEY_PREFIX "session:"
 
-const char ps_session_touch_lua[] =
+const char hr_session_touch_lua[] =
     "local function touch(keys,from,argv,at)"
     " local ttl,bad=argv[at-1],0"
     " for i=from,#keys do"
@@ -30,34 +30,34 @@ const char ps_session_touch_lua[] =
     " at=at+5 end"
     " return bad end ";
 
-ps_status
-ps_session_touch_init(ps_session_touches *touches, size_t room)
+hr_status
+hr_session_touch_init(hr_session_touches *touches, size_t room)
 {
     size_t slots = 16;
     while (slots < room * 2) {
         slots *= 2;
     }
-    *touches = (ps_session_touches){.room = room, .slot_mask = slots - 1};
-    touches->touches = ps_calloc(room, sizeof(*touches->touches));
-    touches->slots = ps_calloc(slots, sizeof(*touches->slots));
+    *touches = (hr_session_touches){.room = room, .slot_mask = slots - 1};
+    touches->touches = hr_calloc(room, sizeof(*touches->touches));
+    touches->slots = hr_calloc(slots, sizeof(*touches->slots));
     if (touches->touches == NULL || touches->slots == NULL) {
-        ps_session_touch_fini(touches);
-        return PS_NO_MEMORY;
+        hr_session_touch_fini(touches);
+        return HR_NO_MEMORY;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 void
-ps_session_touch_fini(ps_session_touches *touches)
+hr_session_touch_fini(hr_session_touches *touches)
 {
-    ps_free(touches->touches);
-    ps_free(touches->slots);
-    *touches = (ps_session_touches){0};
+    hr_free(touches->touches);
+    hr_free(touches->slots);
+    *touches = (hr_session_touches){0};
 }
 
 /* The touch of `fingerprint`, new or known. */
-static ps_session_touch *
-find(ps_session_touches *touches, ps_span fingerprint)
+static hr_session_touch *
+find(hr_session_touches *touches, hr_span fingerprint)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
     for (size_t i = 0; i < fingerprint.len; i++) {
@@ -68,13 +68,13 @@ find(ps_session_touches *touches, ps_span fingerprint)
          at = (at + 1) & touches->slot_mask) {
         uint32_t index = touches->slots[at];
         if (index == 0) {
-            ps_session_touch *made = &touches->touches[touches->count++];
-            *made = (ps_session_touch){.fingerprint = fingerprint,
+            hr_session_touch *made = &touches->touches[touches->count++];
+            *made = (hr_session_touch){.fingerprint = fingerprint,
                                        .first_ms = INT64_MAX};
             touches->slots[at] = (uint32_t)touches->count;
             return made;
         }
-        if (ps_span_equal(touches->touches[index - 1].fingerprint,
+        if (hr_span_equal(touches->touches[index - 1].fingerprint,
                           fingerprint)) {
             return &touches->touches[index - 1];
         }
@@ -82,15 +82,15 @@ find(ps_session_touches *touches, ps_span fingerprint)
 }
 
 static void
-add(ps_session_touches *touches, const ps_event *event)
+add(hr_session_touches *touches, const hr_event *event)
 {
-    ps_span fingerprint = ps_event_find(event, PS_SPAN("fingerprint"));
+    hr_span fingerprint = hr_event_find(event, HR_SPAN("fingerprint"));
     if (fingerprint.len == 0) {
         return;
     }
-    ps_session_touch *touch = find(touches, fingerprint);
-    ps_span path = ps_event_find(event, PS_SPAN("path"));
-    ps_span user = ps_event_find(event, PS_SPAN("user"));
+    hr_session_touch *touch = find(touches, fingerprint);
+    hr_span path = hr_event_find(event, HR_SPAN("path"));
+    hr_span user = hr_event_find(event, HR_SPAN("user"));
     touch->views++;
     if (event->time_ms < touch->first_ms) {
         touch->first_ms = event->time_ms;
@@ -103,7 +103,7 @@ add(ps_session_touches *touches, const ps_event *event)
 }
 
 void
-ps_session_touch_collect(ps_session_touches *touches, const ps_batch *batch,
+hr_session_touch_collect(hr_session_touches *touches, const hr_batch *batch,
                          int64_t oldest_ms)
 {
     if (touches->count != 0) {
@@ -112,133 +112,133 @@ ps_session_touch_collect(ps_session_touches *touches, const ps_batch *batch,
     }
     touches->count = 0;
     for (size_t i = 0; i < batch->count && i < touches->room; i++) {
-        const ps_batch_event *taken = &batch->events[i];
-        if (taken->state == PS_EVENT_WAITING &&
-            (taken->event.flags & PS_EVENT_SESSION) != 0 &&
+        const hr_batch_event *taken = &batch->events[i];
+        if (taken->state == HR_EVENT_WAITING &&
+            (taken->event.flags & HR_EVENT_SESSION) != 0 &&
             taken->event.time_ms >= oldest_ms) {
             add(touches, &taken->event);
         }
     }
 }
 
-ps_status
-ps_session_touch_write_key(const ps_session_touch *touch, ps_buf *out)
+hr_status
+hr_session_touch_write_key(const hr_session_touch *touch, hr_buf *out)
 {
-    char key[sizeof(KEY_PREFIX) - 1 + PS_FIELD_VALUE_MAX];
+    char key[sizeof(KEY_PREFIX) - 1 + HR_FIELD_VALUE_MAX];
     memcpy(key, KEY_PREFIX, sizeof(KEY_PREFIX) - 1);
     memcpy(key + sizeof(KEY_PREFIX) - 1, touch->fingerprint.ptr,
            touch->fingerprint.len);
-    return ps_redis_command_text(
-        out, (ps_span){key, sizeof(KEY_PREFIX) - 1 + touch->fingerprint.len});
+    return hr_redis_command_text(
+        out, (hr_span){key, sizeof(KEY_PREFIX) - 1 + touch->fingerprint.len});
 }
 
-ps_status
-ps_session_touch_write_arguments(const ps_session_touch *touch, ps_buf *out)
+hr_status
+hr_session_touch_write_arguments(const hr_session_touch *touch, hr_buf *out)
 {
-    ps_status status = ps_redis_command_number(out, (uint64_t)touch->first_ms);
-    if (status == PS_OK) {
-        status = ps_redis_command_number(out, (uint64_t)touch->last_ms);
+    hr_status status = hr_redis_command_number(out, (uint64_t)touch->first_ms);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, (uint64_t)touch->last_ms);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(out, touch->views);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, touch->views);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, touch->path);
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, touch->path);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, touch->user);
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, touch->user);
     }
     return status;
 }
 
-ps_status
-ps_session_touch_write_script(const ps_session_touches *touches, ps_buf *out)
+hr_status
+hr_session_touch_write_script(const hr_session_touches *touches, hr_buf *out)
 {
     static const char CALL[] = "return touch(KEYS,1,ARGV,2)";
     char script[1536];
-    size_t len = strlen(ps_session_touch_lua);
-    memcpy(script, ps_session_touch_lua, len);
+    size_t len = strlen(hr_session_touch_lua);
+    memcpy(script, hr_session_touch_lua, len);
     memcpy(script + len, CALL, sizeof(CALL) - 1);
     len += sizeof(CALL) - 1;
-    ps_status status = ps_redis_command_begin(
-        out, 4 + (1 + PS_SESSION_ARGUMENTS) * touches->count);
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, PS_SPAN("EVAL"));
+    hr_status status = hr_redis_command_begin(
+        out, 4 + (1 + HR_SESSION_ARGUMENTS) * touches->count);
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, HR_SPAN("EVAL"));
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_text(out, (ps_span){script, len});
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, (hr_span){script, len});
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(out, touches->count);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, touches->count);
     }
-    for (size_t i = 0; i < touches->count && status == PS_OK; i++) {
-        status = ps_session_touch_write_key(&touches->touches[i], out);
+    for (size_t i = 0; i < touches->count && status == HR_OK; i++) {
+        status = hr_session_touch_write_key(&touches->touches[i], out);
     }
-    if (status == PS_OK) {
-        status = ps_redis_command_number(out, PS_SESSION_TTL_S);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, HR_SESSION_TTL_S);
     }
-    for (size_t i = 0; i < touches->count && status == PS_OK; i++) {
-        status = ps_session_touch_write_arguments(&touches->touches[i], out);
+    for (size_t i = 0; i < touches->count && status == HR_OK; i++) {
+        status = hr_session_touch_write_arguments(&touches->touches[i], out);
     }
     return status;
 }
 
 /* `arguments` words, then the key between the first and the others. */
-static ps_status
-write_words(const ps_session_touch *touch, ps_buf *out, const ps_span *words,
+static hr_status
+write_words(const hr_session_touch *touch, hr_buf *out, const hr_span *words,
             size_t count)
 {
-    ps_status status = ps_redis_command_begin(out, count + 1);
-    for (size_t i = 0; i < count && status == PS_OK; i++) {
-        status = ps_redis_command_text(out, words[i]);
-        if (i == 0 && status == PS_OK) {
-            status = ps_session_touch_write_key(touch, out);
+    hr_status status = hr_redis_command_begin(out, count + 1);
+    for (size_t i = 0; i < count && status == HR_OK; i++) {
+        status = hr_redis_command_text(out, words[i]);
+        if (i == 0 && status == HR_OK) {
+            status = hr_session_touch_write_key(touch, out);
         }
     }
     return status;
 }
 
-static ps_status
-write_plain(const ps_session_touch *touch, ps_buf *out)
+static hr_status
+write_plain(const hr_session_touch *touch, hr_buf *out)
 {
     char first[20];
     char last[20];
     char views[20];
     char ttl[20];
-    const ps_span first_text = {
-        first, ps_buf_format_number(first, (uint64_t)touch->first_ms)};
-    const ps_span last_text = {
-        last, ps_buf_format_number(last, (uint64_t)touch->last_ms)};
-    const ps_span views_text = {views,
-                                ps_buf_format_number(views, touch->views)};
-    const ps_span ttl_text = {ttl,
-                              ps_buf_format_number(ttl, PS_SESSION_TTL_S)};
-    const ps_span hsetnx[] = {PS_SPAN("HSETNX"), PS_SPAN("first_seen"),
+    const hr_span first_text = {
+        first, hr_buf_format_number(first, (uint64_t)touch->first_ms)};
+    const hr_span last_text = {
+        last, hr_buf_format_number(last, (uint64_t)touch->last_ms)};
+    const hr_span views_text = {views,
+                                hr_buf_format_number(views, touch->views)};
+    const hr_span ttl_text = {ttl,
+                              hr_buf_format_number(ttl, HR_SESSION_TTL_S)};
+    const hr_span hsetnx[] = {HR_SPAN("HSETNX"), HR_SPAN("first_seen"),
                               first_text};
-    const ps_span hincrby[] = {PS_SPAN("HINCRBY"), PS_SPAN("views"),
+    const hr_span hincrby[] = {HR_SPAN("HINCRBY"), HR_SPAN("views"),
                                views_text};
-    const ps_span hset[] = {
-        PS_SPAN("HSET"), PS_SPAN("last_seen"), last_text,  PS_SPAN("path"),
-        touch->path,     PS_SPAN("user"),      touch->user};
-    const ps_span expire[] = {PS_SPAN("EXPIRE"), ttl_text};
-    ps_status status = write_words(touch, out, hsetnx, 3);
-    if (status == PS_OK) {
+    const hr_span hset[] = {
+        HR_SPAN("HSET"), HR_SPAN("last_seen"), last_text,  HR_SPAN("path"),
+        touch->path,     HR_SPAN("user"),      touch->user};
+    const hr_span expire[] = {HR_SPAN("EXPIRE"), ttl_text};
+    hr_status status = write_words(touch, out, hsetnx, 3);
+    if (status == HR_OK) {
         status = write_words(touch, out, hincrby, 3);
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = write_words(touch, out, hset, touch->user.len != 0 ? 7 : 5);
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = write_words(touch, out, expire, 2);
     }
     return status;
 }
 
-ps_status
-ps_session_touch_write_plain(const ps_session_touches *touches, ps_buf *out)
+hr_status
+hr_session_touch_write_plain(const hr_session_touches *touches, hr_buf *out)
 {
-    ps_status status = PS_OK;
-    for (size_t i = 0; i < touches->count && status == PS_OK; i++) {
+    hr_status status = HR_OK;
+    for (size_t i = 0; i < touches->count && status == HR_OK; i++) {
         status = write_plain(&touches->touches[i], out);
     }
     return status;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a batch says about visitors: one touch a fingerprint, whatever the
  * number of its events. The sink thread only. */
-#ifndef PS_SESSION_TOUCH_H
-#define PS_SESSION_TOUCH_H
+#ifndef HR_SESSION_TOUCH_H
+#define HR_SESSION_TOUCH_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -13,57 +13,57 @@
 #include "status.h"
 
 /* Spans point into the batch's ring. */
-typedef struct ps_session_touch {
-    ps_span fingerprint;
-    ps_span path; /* of the newest event that has one */
-    ps_span user; /* likewise; absent: anonymous */
+typedef struct hr_session_touch {
+    hr_span fingerprint;
+    hr_span path; /* of the newest event that has one */
+    hr_span user; /* likewise; absent: anonymous */
     int64_t first_ms;
     int64_t last_ms;
     uint64_t views;
-} ps_session_touch;
+} hr_session_touch;
 
-typedef struct ps_session_touches {
-    ps_session_touch *touches; /* `room` of them; owned */
+typedef struct hr_session_touches {
+    hr_session_touch *touches; /* `room` of them; owned */
     uint32_t *slots;           /* hash table of indexes + 1; owned */
     size_t room;
     size_t slot_mask;
     size_t count;
-} ps_session_touches;
+} hr_session_touches;
 
 /* Room for the touches of `room` events. NO_MEMORY. */
-PS_CHECKED ps_status ps_session_touch_init(ps_session_touches *touches,
+HR_CHECKED hr_status hr_session_touch_init(hr_session_touches *touches,
                                            size_t room);
 /* A zeroed one is fine. */
-void ps_session_touch_fini(ps_session_touches *touches);
+void hr_session_touch_fini(hr_session_touches *touches);
 
 /* Collects the touches of the batch's waiting events. Those from before
  * `oldest_ms` are left out: their session has expired, and an outage must not
  * bring it back. */
-void ps_session_touch_collect(ps_session_touches *touches,
-                              const ps_batch *batch, int64_t oldest_ms);
+void hr_session_touch_collect(hr_session_touches *touches,
+                              const hr_batch *batch, int64_t oldest_ms);
 
 /* Appends one EVAL that applies all touches and answers with how many of them
  * failed. TOO_BIG, NO_MEMORY. */
-PS_CHECKED ps_status
-ps_session_touch_write_script(const ps_session_touches *touches, ps_buf *out);
+HR_CHECKED hr_status
+hr_session_touch_write_script(const hr_session_touches *touches, hr_buf *out);
 
-/* Appends PS_SESSION_COMMANDS plain commands for each touch, in order. They
+/* Appends HR_SESSION_COMMANDS plain commands for each touch, in order. They
  * cannot keep last_seen from going back. TOO_BIG, NO_MEMORY. */
-PS_CHECKED ps_status
-ps_session_touch_write_plain(const ps_session_touches *touches, ps_buf *out);
+HR_CHECKED hr_status
+hr_session_touch_write_plain(const hr_session_touches *touches, hr_buf *out);
 
-#define PS_SESSION_COMMANDS 4U
+#define HR_SESSION_COMMANDS 4U
 
 /* The Lua source of a function `touch(keys, from, argv, at)`, which applies
  * the touches of keys[from] and after; five arguments each in argv from `at`,
  * after the lifetime in seconds at argv[at - 1]. */
-extern const char ps_session_touch_lua[];
+extern const char hr_session_touch_lua[];
 
 /* Appends the key of a touch, and its five arguments. */
-PS_CHECKED ps_status ps_session_touch_write_key(const ps_session_touch *touch,
-                                                ps_buf *out);
-PS_CHECKED ps_status
-ps_session_touch_write_arguments(const ps_session_touch *touch, ps_buf *out);
-#define PS_SESSION_ARGUMENTS 5U
+HR_CHECKED hr_status hr_session_touch_write_key(const hr_session_touch *touch,
+                                                hr_buf *out);
+HR_CHECKED hr_status
+hr_session_touch_write_arguments(const hr_session_touch *touch, hr_buf *out);
+#define HR_SESSION_ARGUMENTS 5U
 
 #endif

@@ -8,7 +8,7 @@
  * the end. `*argument` is absent without "="; `*broken` is set where a quote
  * is never closed. */
 static bool
-next_directive(ps_span *rest, ps_span *name, ps_span *argument, bool *broken)
+next_directive(hr_span *rest, hr_span *name, hr_span *argument, bool *broken)
 {
     if (rest->len == 0) {
         return false;
@@ -24,27 +24,27 @@ next_directive(ps_span *rest, ps_span *name, ps_span *argument, bool *broken)
         end++;
     }
     *broken = *broken || quoted;
-    ps_span directive = ps_span_trim((ps_span){rest->ptr, end});
-    *rest = ps_span_from(*rest, end < rest->len ? end + 1 : end);
+    hr_span directive = hr_span_trim((hr_span){rest->ptr, end});
+    *rest = hr_span_from(*rest, end < rest->len ? end + 1 : end);
     const char *equals =
         directive.len ? memchr(directive.ptr, '=', directive.len) : NULL;
     *name = directive;
-    *argument = PS_NO_SPAN;
+    *argument = HR_NO_SPAN;
     if (equals != NULL) {
         size_t at = (size_t)(equals - directive.ptr);
-        *name = ps_span_trim((ps_span){directive.ptr, at});
-        *argument = ps_span_trim(ps_span_from(directive, at + 1));
+        *name = hr_span_trim((hr_span){directive.ptr, at});
+        *argument = hr_span_trim(hr_span_from(directive, at + 1));
     }
     return true;
 }
 
 /* A max-age that is surely 0: digits, perhaps quoted, all of them zero. */
 static bool
-is_zero(ps_span argument)
+is_zero(hr_span argument)
 {
     if (argument.len >= 2 && argument.ptr[0] == '"' &&
         argument.ptr[argument.len - 1] == '"') {
-        argument = (ps_span){argument.ptr + 1, argument.len - 2};
+        argument = (hr_span){argument.ptr + 1, argument.len - 2};
     }
     for (size_t i = 0; i < argument.len; i++) {
         if (argument.ptr[i] != '0') {
@@ -57,33 +57,33 @@ is_zero(ps_span argument)
 /* `private` and `no-store` count without an argument only: private="X" keeps
  * one header private, not the response. */
 static bool
-is_private(ps_span name, ps_span argument)
+is_private(hr_span name, hr_span argument)
 {
     return argument.ptr == NULL &&
-           (ps_span_equal_nocase(name, PS_SPAN("private")) ||
-            ps_span_equal_nocase(name, PS_SPAN("no-store")));
+           (hr_span_equal_nocase(name, HR_SPAN("private")) ||
+            hr_span_equal_nocase(name, HR_SPAN("no-store")));
 }
 
 /* "public;max-age=60": no directive, but somebody meant one. */
 static bool
-looks_shared(ps_span name)
+looks_shared(hr_span name)
 {
-    return ps_span_contains_nocase(name, PS_SPAN("public")) ||
-           ps_span_contains_nocase(name, PS_SPAN("max-age")) ||
-           ps_span_contains_nocase(name, PS_SPAN("s-maxage"));
+    return hr_span_contains_nocase(name, HR_SPAN("public")) ||
+           hr_span_contains_nocase(name, HR_SPAN("max-age")) ||
+           hr_span_contains_nocase(name, HR_SPAN("s-maxage"));
 }
 
 static void
-see_cache_control(ps_shared_cache *seen, ps_span value)
+see_cache_control(hr_shared_cache *seen, hr_span value)
 {
-    ps_span name;
-    ps_span argument;
+    hr_span name;
+    hr_span argument;
     bool broken = false;
     while (next_directive(&value, &name, &argument, &broken)) {
-        if (ps_span_equal_nocase(name, PS_SPAN("public")) ||
-            ps_span_equal_nocase(name, PS_SPAN("s-maxage"))) {
+        if (hr_span_equal_nocase(name, HR_SPAN("public")) ||
+            hr_span_equal_nocase(name, HR_SPAN("s-maxage"))) {
             seen->shared = true;
-        } else if (ps_span_equal_nocase(name, PS_SPAN("max-age"))) {
+        } else if (hr_span_equal_nocase(name, HR_SPAN("max-age"))) {
             seen->lives = seen->lives || !is_zero(argument);
         } else if (is_private(name, argument)) {
             seen->kept_private = true;
@@ -95,10 +95,10 @@ see_cache_control(ps_shared_cache *seen, ps_span value)
 }
 
 static void
-see_cdn(ps_shared_cache *seen, ps_span value)
+see_cdn(hr_shared_cache *seen, hr_span value)
 {
-    ps_span name;
-    ps_span argument;
+    hr_span name;
+    hr_span argument;
     bool broken = false;
     while (next_directive(&value, &name, &argument, &broken)) {
         if (is_private(name, argument)) {
@@ -112,13 +112,13 @@ see_cdn(ps_shared_cache *seen, ps_span value)
  * cache reads dates as strictly as we do: only what looks like a number is
  * taken for one that nobody can read. */
 static bool
-is_past(ps_span expires, int64_t now)
+is_past(hr_span expires, int64_t now)
 {
-    int64_t date = ps_http_date(expires);
+    int64_t date = hr_http_date(expires);
     if (date != INT64_MIN) {
         return date <= now;
     }
-    ps_span text = ps_span_trim(expires);
+    hr_span text = hr_span_trim(expires);
     for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] != '-' && (text.ptr[i] < '0' || text.ptr[i] > '9')) {
             return false;
@@ -128,28 +128,28 @@ is_past(ps_span expires, int64_t now)
 }
 
 void
-ps_shared_cache_see(ps_shared_cache *seen, ps_span name, ps_span value,
+hr_shared_cache_see(hr_shared_cache *seen, hr_span name, hr_span value,
                     int64_t now)
 {
-    static const ps_span CDN = {"cdn-cache-control", 17};
+    static const hr_span CDN = {"cdn-cache-control", 17};
     switch (name.len) {
     case 7:
-        if (ps_span_equal_nocase(name, PS_SPAN("expires"))) {
+        if (hr_span_equal_nocase(name, HR_SPAN("expires"))) {
             seen->lives = seen->lives || !is_past(value, now);
         }
         return;
     case 13:
-        if (ps_span_equal_nocase(name, PS_SPAN("cache-control"))) {
+        if (hr_span_equal_nocase(name, HR_SPAN("cache-control"))) {
             see_cache_control(seen, value);
         }
         return;
     default:
         break;
     }
-    if (ps_span_equal_nocase(name, PS_SPAN("surrogate-control"))) {
+    if (hr_span_equal_nocase(name, HR_SPAN("surrogate-control"))) {
         see_cdn(seen, value);
     } else if (name.len >= CDN.len &&
-               ps_span_equal_nocase(ps_span_from(name, name.len - CDN.len),
+               hr_span_equal_nocase(hr_span_from(name, name.len - CDN.len),
                                     CDN)) {
         /* CDNs put their own name in front: Cloudflare-CDN-Cache-Control */
         see_cdn(seen, value);
@@ -157,7 +157,7 @@ ps_shared_cache_see(ps_shared_cache *seen, ps_span name, ps_span value,
 }
 
 bool
-ps_shared_cache_may_keep(const ps_shared_cache *seen)
+hr_shared_cache_may_keep(const hr_shared_cache *seen)
 {
     return seen->shared || seen->cdn || (seen->lives && !seen->kept_private);
 }
@@ -175,7 +175,7 @@ typedef struct date {
 
 /* Takes 1 to `most` digits off the front. */
 static bool
-take_number(ps_span *text, size_t most, int64_t *number)
+take_number(hr_span *text, size_t most, int64_t *number)
 {
     int64_t value = 0;
     size_t i = 0;
@@ -185,36 +185,36 @@ take_number(ps_span *text, size_t most, int64_t *number)
         i++;
     }
     *number = value;
-    *text = ps_span_from(*text, i);
+    *text = hr_span_from(*text, i);
     return i != 0;
 }
 
 static bool
-take_byte(ps_span *text, char byte)
+take_byte(hr_span *text, char byte)
 {
     if (text->len == 0 || text->ptr[0] != byte) {
         return false;
     }
-    *text = ps_span_from(*text, 1);
+    *text = hr_span_from(*text, 1);
     return true;
 }
 
 static void
-take_spaces(ps_span *text)
+take_spaces(hr_span *text)
 {
     while (take_byte(text, ' ')) {
     }
 }
 
 static bool
-take_month(ps_span *text, int64_t *month)
+take_month(hr_span *text, int64_t *month)
 {
     static const char NAMES[] = "janfebmaraprmayjunjulaugsepoctnovdec";
     for (int64_t i = 0; text->len >= 3 && i < 12; i++) {
-        if (ps_span_equal_nocase((ps_span){text->ptr, 3},
-                                 (ps_span){NAMES + 3 * i, 3})) {
+        if (hr_span_equal_nocase((hr_span){text->ptr, 3},
+                                 (hr_span){NAMES + 3 * i, 3})) {
             *month = i + 1;
-            *text = ps_span_from(*text, 3);
+            *text = hr_span_from(*text, 3);
             return true;
         }
     }
@@ -222,7 +222,7 @@ take_month(ps_span *text, int64_t *month)
 }
 
 static bool
-take_time(ps_span *text, date *when)
+take_time(hr_span *text, date *when)
 {
     return take_number(text, 2, &when->hour) && take_byte(text, ':') &&
            take_number(text, 2, &when->minute) && take_byte(text, ':') &&
@@ -240,12 +240,12 @@ days_of(int64_t year, int64_t month, int64_t day)
 }
 
 int64_t
-ps_http_date(ps_span text)
+hr_http_date(hr_span text)
 {
     date when = {0};
-    text = ps_span_trim(text);
+    text = hr_span_trim(text);
     while (text.len != 0 && text.ptr[0] != ',' && text.ptr[0] != ' ') {
-        text = ps_span_from(text, 1); /* the day's name */
+        text = hr_span_from(text, 1); /* the day's name */
     }
     bool comma = take_byte(&text, ',');
     take_spaces(&text);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* May a shared cache keep this response? A Set-Cookie of ours never goes on
  * one that it may: every later visitor would be given the first one's id. */
-#ifndef PS_SHARED_CACHE_H
-#define PS_SHARED_CACHE_H
+#ifndef HR_SHARED_CACHE_H
+#define HR_SHARED_CACHE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -10,25 +10,25 @@
 #include "span.h"
 
 /* What the response headers seen so far say. Zeroed at the start. */
-typedef struct ps_shared_cache {
+typedef struct hr_shared_cache {
     bool shared;       /* public or s-maxage */
     bool lives;        /* max-age above 0, or Expires in the future */
     bool kept_private; /* private or no-store in Cache-Control */
     bool cdn;          /* CDN-Cache-Control or Surrogate-Control that allows */
-} ps_shared_cache;
+} hr_shared_cache;
 
 /* Takes one response header into account; names in any case. `now` in seconds
  * since the epoch, for Expires. */
-void ps_shared_cache_see(ps_shared_cache *seen, ps_span name, ps_span value,
+void hr_shared_cache_see(hr_shared_cache *seen, hr_span name, hr_span value,
                          int64_t now);
 
 /* True when a shared cache may keep the response: Cache-Control public or
  * s-maxage; max-age or Expires in the future without private or no-store; any
  * CDN-Cache-Control or Surrogate-Control without private or no-store. */
-bool ps_shared_cache_may_keep(const ps_shared_cache *seen);
+bool hr_shared_cache_may_keep(const hr_shared_cache *seen);
 
 /* An HTTP-date (RFC 9110 5.6.7: IMF-fixdate, RFC 850 or asctime) as seconds
  * since the epoch; INT64_MIN when it is none. */
-int64_t ps_http_date(ps_span text);
+int64_t hr_http_date(hr_span text);
 
 #endif

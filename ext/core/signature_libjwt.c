@@ -28,34 +28,34 @@
 /* jwt_decode() puts copies of a token on the stack. */
 #define TOKEN_MAX 65536
 
-struct ps_prepared {
-    ps_algorithm algorithm;
+struct hr_prepared {
+    hr_algorithm algorithm;
     jwt_alg_t wanted;
-    ps_span material;    /* the secret or a PEM text, owned */
-    ps_prepared *second; /* the OpenSSL engine's */
+    hr_span material;    /* the secret or a PEM text, owned */
+    hr_prepared *second; /* the OpenSSL engine's */
 };
 
 static jwt_alg_t
-libjwt_algorithm(ps_algorithm algorithm)
+libjwt_algorithm(hr_algorithm algorithm)
 {
     switch (algorithm) {
-    case PS_HS256:
+    case HR_HS256:
         return JWT_ALG_HS256;
-    case PS_HS384:
+    case HR_HS384:
         return JWT_ALG_HS384;
-    case PS_HS512:
+    case HR_HS512:
         return JWT_ALG_HS512;
-    case PS_RS256:
+    case HR_RS256:
         return JWT_ALG_RS256;
-    case PS_RS384:
+    case HR_RS384:
         return JWT_ALG_RS384;
-    case PS_RS512:
+    case HR_RS512:
         return JWT_ALG_RS512;
-    case PS_ES256:
+    case HR_ES256:
         return JWT_ALG_ES256;
-    case PS_ES384:
+    case HR_ES384:
         return JWT_ALG_ES384;
-    case PS_ES512:
+    case HR_ES512:
         return JWT_ALG_ES512;
     default:
         return JWT_ALG_NONE; /* PS*, EdDSA: it has none of them */
@@ -63,29 +63,29 @@ libjwt_algorithm(ps_algorithm algorithm)
 }
 
 static void
-libjwt_free(ps_prepared *prepared)
+libjwt_free(hr_prepared *prepared)
 {
     if (prepared == NULL) {
         return;
     }
     if (prepared->material.ptr != NULL) {
-        ps_wipe((char *)prepared->material.ptr, prepared->material.len);
+        hr_wipe((char *)prepared->material.ptr, prepared->material.len);
     }
-    ps_free((char *)prepared->material.ptr);
-    ps_engine_openssl()->free(prepared->second);
-    ps_free(prepared);
+    hr_free((char *)prepared->material.ptr);
+    hr_engine_openssl()->free(prepared->second);
+    hr_free(prepared);
 }
 
 /* The public key as a PEM text; absent without memory. */
-static ps_span
-pem_of(const ps_key *key)
+static hr_span
+pem_of(const hr_key *key)
 {
-    ps_span pem = PS_NO_SPAN;
+    hr_span pem = HR_NO_SPAN;
     char *text = NULL;
     BIO *bio = BIO_new(BIO_s_mem());
     if (bio != NULL && PEM_write_bio_PUBKEY(bio, key->public_key) == 1) {
         long size = BIO_get_mem_data(bio, &text);
-        pem.ptr = ps_dup((ps_span){text, (size_t)size});
+        pem.ptr = hr_dup((hr_span){text, (size_t)size});
         pem.len = pem.ptr != NULL ? (size_t)size : 0;
     }
     BIO_free(bio);
@@ -93,46 +93,46 @@ pem_of(const ps_key *key)
     return pem;
 }
 
-static ps_status
-libjwt_prepare(const ps_key *key, ps_prepared **prepared)
+static hr_status
+libjwt_prepare(const hr_key *key, hr_prepared **prepared)
 {
     jwt_alg_t wanted = libjwt_algorithm(key->algorithm);
     if (wanted == JWT_ALG_NONE) {
-        return PS_KEY_ALGORITHM;
+        return HR_KEY_ALGORITHM;
     }
-    ps_prepared *fresh = ps_calloc(1, sizeof(*fresh));
+    hr_prepared *fresh = hr_calloc(1, sizeof(*fresh));
     if (fresh == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     fresh->algorithm = key->algorithm;
     fresh->wanted = wanted;
     if (key->secret.ptr != NULL) {
-        fresh->material = (ps_span){ps_dup(key->secret), key->secret.len};
+        fresh->material = (hr_span){hr_dup(key->secret), key->secret.len};
     } else {
         fresh->material = pem_of(key);
     }
-    ps_status status = PS_NO_MEMORY;
+    hr_status status = HR_NO_MEMORY;
     if (fresh->material.ptr != NULL) {
-        status = ps_engine_openssl()->prepare(key, &fresh->second);
+        status = hr_engine_openssl()->prepare(key, &fresh->second);
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         libjwt_free(fresh);
         return status;
     }
     *prepared = fresh;
-    return PS_OK;
+    return HR_OK;
 }
 
-static ps_status
-libjwt_verify(ps_prepared *prepared, ps_span text, const ps_jws *jws,
-              ps_span signature)
+static hr_status
+libjwt_verify(hr_prepared *prepared, hr_span text, const hr_jws *jws,
+              hr_span signature)
 {
     if (text.len > TOKEN_MAX) {
-        return PS_ENGINE;
+        return HR_ENGINE;
     }
-    char *copy = ps_dup(text);
+    char *copy = hr_dup(text);
     if (copy == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     jwt_t *token = NULL;
     int rc =
@@ -141,17 +141,17 @@ libjwt_verify(ps_prepared *prepared, ps_span text, const ps_jws *jws,
     bool good =
         rc == 0 && token != NULL && jwt_get_alg(token) == prepared->wanted;
     jwt_free(token);
-    ps_free(copy);
+    hr_free(copy);
     ERR_clear_error();
     if (good) {
-        return PS_OK;
+        return HR_OK;
     }
     if (rc == ENOMEM) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
-    ps_status status =
-        ps_engine_openssl()->verify(prepared->second, text, jws, signature);
-    return status == PS_OK ? PS_ENGINE : status;
+    hr_status status =
+        hr_engine_openssl()->verify(prepared->second, text, jws, signature);
+    return status == HR_OK ? HR_ENGINE : status;
 }
 
 static const char *
@@ -160,10 +160,10 @@ libjwt_version(void)
     return "libjwt 1.10 or later, which does not say";
 }
 
-const ps_engine *
-ps_engine_libjwt(void)
+const hr_engine *
+hr_engine_libjwt(void)
 {
-    static const ps_engine ITSELF = {
+    static const hr_engine ITSELF = {
         .name = "libjwt",
         .version = libjwt_version,
         .prepare = libjwt_prepare,

@@ -34,9 +34,9 @@ typedef union hash_state {
 } hash_state;
 
 static void
-hash_init(ps_algorithm algorithm, hash_state *hash)
+hash_init(hr_algorithm algorithm, hash_state *hash)
 {
-    switch (ps_algorithm_hash_size(algorithm)) {
+    switch (hr_algorithm_hash_size(algorithm)) {
     case 32:
         SHA256_Init(&hash->small);
         break;
@@ -73,8 +73,8 @@ hash_final(size_t size, hash_state *hash, uint8_t *out)
 
 #define SPARE_CONTEXTS 4
 
-struct ps_prepared {
-    ps_algorithm algorithm;
+struct hr_prepared {
+    hr_algorithm algorithm;
     size_t hash_size;
     /* HMAC: the states after the inner and the outer padding block. */
     hash_state inner;
@@ -83,7 +83,7 @@ struct ps_prepared {
      * EVP_MD_CTX for EdDSA, EVP_PKEY_CTX for RSA. */
     EVP_PKEY *public_key;
     EC_KEY *ec;  /* for ECDSA: the same key; owned */
-    size_t size; /* as in ps_key */
+    size_t size; /* as in hr_key */
 #ifdef OPENSSL_IS_AWSLC
     uint8_t ed25519[ED25519_PUBLIC_KEY_LEN]; /* for EdDSA, in place of it */
 #else
@@ -93,7 +93,7 @@ struct ps_prepared {
 };
 
 static void
-prepare_hmac(const ps_key *key, ps_prepared *prepared)
+prepare_hmac(const hr_key *key, hr_prepared *prepared)
 {
     uint8_t block[SHA512_BLOCK] = {0};
     size_t size = prepared->hash_size;
@@ -105,7 +105,7 @@ prepare_hmac(const ps_key *key, ps_prepared *prepared)
         hash_init(key->algorithm, &hash);
         hash_update(size, &hash, key->secret.ptr, key->secret.len);
         hash_final(size, &hash, block);
-        ps_wipe(&hash, sizeof(hash));
+        hr_wipe(&hash, sizeof(hash));
     }
     for (size_t i = 0; i < block_size; i++) {
         block[i] ^= IPAD;
@@ -117,10 +117,10 @@ prepare_hmac(const ps_key *key, ps_prepared *prepared)
     }
     hash_init(key->algorithm, &prepared->outer);
     hash_update(size, &prepared->outer, block, block_size);
-    ps_wipe(block, sizeof(block));
+    hr_wipe(block, sizeof(block));
 }
 
-/* ps_secret_equal() for the size of a hash, a word at a time. The barrier
+/* hr_secret_equal() for the size of a hash, a word at a time. The barrier
  * keeps the compiler from ending early. */
 static inline bool
 same_mac(const uint8_t *a, const char *b, size_t size)
@@ -136,12 +136,12 @@ same_mac(const uint8_t *a, const char *b, size_t size)
     return differ == 0;
 }
 
-static ps_status
-verify_hmac(const ps_prepared *prepared, ps_span text, ps_span signature)
+static hr_status
+verify_hmac(const hr_prepared *prepared, hr_span text, hr_span signature)
 {
     size_t size = prepared->hash_size;
     if (signature.len != size) {
-        return PS_SIGNATURE;
+        return HR_SIGNATURE;
     }
     uint8_t mac[SHA512_DIGEST_LENGTH];
     if (size == 32) {
@@ -157,7 +157,7 @@ verify_hmac(const ps_prepared *prepared, ps_span text, ps_span signature)
         hash_update(size, &hash, mac, size);
         hash_final(size, &hash, mac);
     }
-    return same_mac(mac, signature.ptr, size) ? PS_OK : PS_SIGNATURE;
+    return same_mac(mac, signature.ptr, size) ? HR_OK : HR_SIGNATURE;
 }
 
 /* Clearing the library's error queue costs as much as a short hash, and a
@@ -171,7 +171,7 @@ forget_errors(void)
 }
 
 static void *
-take_spare(ps_prepared *prepared)
+take_spare(hr_prepared *prepared)
 {
     for (size_t i = 0; i < SPARE_CONTEXTS; i++) {
         if (atomic_load_explicit(&prepared->spare[i], memory_order_relaxed) !=
@@ -187,7 +187,7 @@ take_spare(ps_prepared *prepared)
 
 /* False when there is no room: then the caller frees it. */
 static bool
-put_spare(ps_prepared *prepared, void *context)
+put_spare(hr_prepared *prepared, void *context)
 {
     for (size_t i = 0; i < SPARE_CONTEXTS; i++) {
         void *nothing = NULL;
@@ -209,22 +209,22 @@ digest_of(size_t hash_size)
 
 /* A context ready for EVP_PKEY_verify, NULL without memory. */
 static EVP_PKEY_CTX *
-new_context(const ps_prepared *prepared)
+new_context(const hr_prepared *prepared)
 {
     const EVP_MD *digest = digest_of(prepared->hash_size);
-    ps_family family = ps_algorithm_family(prepared->algorithm);
+    hr_family family = hr_algorithm_family(prepared->algorithm);
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new(prepared->public_key, NULL);
     if (context == NULL || EVP_PKEY_verify_init(context) != 1) {
         goto fail;
     }
-    if (family == PS_FAMILY_RSA &&
+    if (family == HR_FAMILY_RSA &&
         EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PADDING) != 1) {
         goto fail;
     }
     if (EVP_PKEY_CTX_set_signature_md(context, digest) != 1) {
         goto fail;
     }
-    if (family == PS_FAMILY_PSS &&
+    if (family == HR_FAMILY_PSS &&
         (EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) != 1 ||
          EVP_PKEY_CTX_set_rsa_mgf1_md(context, digest) != 1 ||
          EVP_PKEY_CTX_set_rsa_pss_saltlen(context, (int)prepared->hash_size) !=
@@ -238,7 +238,7 @@ fail:
 }
 
 static void
-digest_text(const ps_prepared *prepared, ps_span text, uint8_t *digest)
+digest_text(const hr_prepared *prepared, hr_span text, uint8_t *digest)
 {
     hash_state hash;
     hash_init(prepared->algorithm, &hash);
@@ -246,12 +246,12 @@ digest_text(const ps_prepared *prepared, ps_span text, uint8_t *digest)
     hash_final(prepared->hash_size, &hash, digest);
 }
 
-static ps_status
-verify_rsa(ps_prepared *prepared, ps_span text, ps_span signature)
+static hr_status
+verify_rsa(hr_prepared *prepared, hr_span text, hr_span signature)
 {
     uint8_t digest[SHA512_DIGEST_LENGTH];
     if (signature.len != prepared->size) {
-        return PS_SIGNATURE;
+        return HR_SIGNATURE;
     }
     digest_text(prepared, text, digest);
     EVP_PKEY_CTX *context = take_spare(prepared);
@@ -260,7 +260,7 @@ verify_rsa(ps_prepared *prepared, ps_span text, ps_span signature)
     }
     if (context == NULL) {
         ERR_clear_error();
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     int rc = EVP_PKEY_verify(context, (const uint8_t *)signature.ptr,
                              signature.len, digest, prepared->hash_size);
@@ -268,7 +268,7 @@ verify_rsa(ps_prepared *prepared, ps_span text, ps_span signature)
     if (!put_spare(prepared, context)) {
         EVP_PKEY_CTX_free(context);
     }
-    return rc == 1 ? PS_OK : PS_SIGNATURE;
+    return rc == 1 ? HR_OK : HR_SIGNATURE;
 }
 
 #ifdef OPENSSL_IS_AWSLC
@@ -279,7 +279,7 @@ typedef int number_size;
 
 /* r and s as numbers; NULL without memory. */
 static ECDSA_SIG *
-read_ecdsa(ps_span signature)
+read_ecdsa(hr_span signature)
 {
     const uint8_t *bytes = (const uint8_t *)signature.ptr;
     size_t half = signature.len / 2;
@@ -298,43 +298,43 @@ read_ecdsa(ps_span signature)
 
 /* By way of the numbers: EVP_PKEY_verify() wants them as DER, which OpenSSL 3
  * parses, writes again and compares, for a microsecond. */
-static ps_status
-verify_ecdsa(ps_prepared *prepared, ps_span text, ps_span signature)
+static hr_status
+verify_ecdsa(hr_prepared *prepared, hr_span text, hr_span signature)
 {
     uint8_t digest[SHA512_DIGEST_LENGTH];
     if (signature.len != 2 * prepared->size) {
-        return PS_SIGNATURE;
+        return HR_SIGNATURE;
     }
     ECDSA_SIG *numbers = read_ecdsa(signature);
     if (numbers == NULL) {
         ERR_clear_error();
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     digest_text(prepared, text, digest);
     int rc = ECDSA_do_verify(digest, (number_size)prepared->hash_size, numbers,
                              prepared->ec);
     forget_errors();
     ECDSA_SIG_free(numbers);
-    return rc == 1 ? PS_OK : PS_SIGNATURE;
+    return rc == 1 ? HR_OK : HR_SIGNATURE;
 }
 
 #ifdef OPENSSL_IS_AWSLC
 
 /* AWS-LC has a function for it that needs no context. */
-static ps_status
-verify_eddsa(ps_prepared *prepared, ps_span text, ps_span signature)
+static hr_status
+verify_eddsa(hr_prepared *prepared, hr_span text, hr_span signature)
 {
     if (signature.len != ED25519_SIGNATURE_LEN) {
-        return PS_SIGNATURE;
+        return HR_SIGNATURE;
     }
     int rc = ED25519_verify((const uint8_t *)text.ptr, text.len,
                             (const uint8_t *)signature.ptr, prepared->ed25519);
     forget_errors();
-    return rc == 1 ? PS_OK : PS_SIGNATURE;
+    return rc == 1 ? HR_OK : HR_SIGNATURE;
 }
 
 static bool
-prepare_eddsa(ps_prepared *prepared)
+prepare_eddsa(hr_prepared *prepared)
 {
     size_t size = sizeof(prepared->ed25519);
     return EVP_PKEY_get_raw_public_key(prepared->public_key, prepared->ed25519,
@@ -346,8 +346,8 @@ prepare_eddsa(ps_prepared *prepared)
 
 /* Makes a context ready and verifies; -1 where that fails. */
 static int
-start_eddsa(EVP_MD_CTX *context, EVP_PKEY *key, ps_span text,
-            ps_span signature)
+start_eddsa(EVP_MD_CTX *context, EVP_PKEY *key, hr_span text,
+            hr_span signature)
 {
     EVP_MD_CTX_reset(context);
     if (EVP_DigestVerifyInit(context, NULL, NULL, NULL, key) != 1) {
@@ -358,11 +358,11 @@ start_eddsa(EVP_MD_CTX *context, EVP_PKEY *key, ps_span text,
                             text.len);
 }
 
-static ps_status
-verify_eddsa(ps_prepared *prepared, ps_span text, ps_span signature)
+static hr_status
+verify_eddsa(hr_prepared *prepared, hr_span text, hr_span signature)
 {
     if (signature.len != 2 * prepared->size) {
-        return PS_SIGNATURE;
+        return HR_SIGNATURE;
     }
     EVP_MD_CTX *context = take_spare(prepared);
     bool again = context != NULL && prepared->again;
@@ -370,7 +370,7 @@ verify_eddsa(ps_prepared *prepared, ps_span text, ps_span signature)
         context = EVP_MD_CTX_new();
     }
     if (context == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     int rc = again
                  ? EVP_DigestVerify(context, (const uint8_t *)signature.ptr,
@@ -386,18 +386,18 @@ verify_eddsa(ps_prepared *prepared, ps_span text, ps_span signature)
     if (rc < 0 || !put_spare(prepared, context)) {
         EVP_MD_CTX_free(context);
     }
-    return rc == 1 ? PS_OK : PS_SIGNATURE;
+    return rc == 1 ? HR_OK : HR_SIGNATURE;
 }
 
 /* Asks the library whether a context that was used may be used again as it is,
  * which saves half a microsecond: OpenSSL 3.0 to 3.3 allow it, later ones say
  * that it was finished. */
 static bool
-prepare_eddsa(ps_prepared *prepared)
+prepare_eddsa(hr_prepared *prepared)
 {
     static const char NOTHING[64] = {0};
-    const ps_span text = {NOTHING, 1};
-    const ps_span signature = {NOTHING, 2 * prepared->size};
+    const hr_span text = {NOTHING, 1};
+    const hr_span signature = {NOTHING, 2 * prepared->size};
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     if (context == NULL) {
         return false;
@@ -416,80 +416,80 @@ prepare_eddsa(ps_prepared *prepared)
 #endif
 
 static void
-openssl_free(ps_prepared *prepared)
+openssl_free(hr_prepared *prepared)
 {
     if (prepared == NULL) {
         return;
     }
     for (size_t i = 0; i < SPARE_CONTEXTS; i++) {
         void *context = atomic_load(&prepared->spare[i]);
-        if (prepared->algorithm == PS_EdDSA) {
+        if (prepared->algorithm == HR_EdDSA) {
             EVP_MD_CTX_free(context);
         } else {
             EVP_PKEY_CTX_free(context);
         }
     }
     EC_KEY_free(prepared->ec);
-    ps_wipe(prepared, sizeof(*prepared));
-    ps_free(prepared);
+    hr_wipe(prepared, sizeof(*prepared));
+    hr_free(prepared);
 }
 
-static ps_status
-openssl_prepare(const ps_key *key, ps_prepared **prepared)
+static hr_status
+openssl_prepare(const hr_key *key, hr_prepared **prepared)
 {
-    ps_prepared *fresh = ps_calloc(1, sizeof(*fresh));
+    hr_prepared *fresh = hr_calloc(1, sizeof(*fresh));
     if (fresh == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     fresh->algorithm = key->algorithm;
-    fresh->hash_size = ps_algorithm_hash_size(key->algorithm);
+    fresh->hash_size = hr_algorithm_hash_size(key->algorithm);
     fresh->public_key = key->public_key;
     fresh->size = key->size;
-    if (ps_algorithm_family(key->algorithm) == PS_FAMILY_HMAC) {
+    if (hr_algorithm_family(key->algorithm) == HR_FAMILY_HMAC) {
         prepare_hmac(key, fresh);
-    } else if (key->algorithm == PS_EdDSA) {
+    } else if (key->algorithm == HR_EdDSA) {
         if (!prepare_eddsa(fresh)) {
             ERR_clear_error();
             openssl_free(fresh);
-            return PS_NO_MEMORY;
+            return HR_NO_MEMORY;
         }
-    } else if (ps_algorithm_family(key->algorithm) == PS_FAMILY_EC) {
+    } else if (hr_algorithm_family(key->algorithm) == HR_FAMILY_EC) {
         fresh->ec = EVP_PKEY_get1_EC_KEY(fresh->public_key);
         if (fresh->ec == NULL) {
             ERR_clear_error();
             openssl_free(fresh);
-            return PS_NO_MEMORY;
+            return HR_NO_MEMORY;
         }
     } else {
         EVP_PKEY_CTX *context = new_context(fresh);
         ERR_clear_error();
         if (context == NULL) {
             openssl_free(fresh);
-            return PS_NO_MEMORY;
+            return HR_NO_MEMORY;
         }
         atomic_store(&fresh->spare[0], context);
     }
     *prepared = fresh;
-    return PS_OK;
+    return HR_OK;
 }
 
-static ps_status
-openssl_verify(ps_prepared *prepared, ps_span text, const ps_jws *jws,
-               ps_span signature)
+static hr_status
+openssl_verify(hr_prepared *prepared, hr_span text, const hr_jws *jws,
+               hr_span signature)
 {
     (void)text;
-    switch (ps_algorithm_family(prepared->algorithm)) {
-    case PS_FAMILY_HMAC:
+    switch (hr_algorithm_family(prepared->algorithm)) {
+    case HR_FAMILY_HMAC:
         return verify_hmac(prepared, jws->signed_text, signature);
-    case PS_FAMILY_RSA:
-    case PS_FAMILY_PSS:
+    case HR_FAMILY_RSA:
+    case HR_FAMILY_PSS:
         return verify_rsa(prepared, jws->signed_text, signature);
-    case PS_FAMILY_EC:
+    case HR_FAMILY_EC:
         return verify_ecdsa(prepared, jws->signed_text, signature);
-    case PS_FAMILY_OKP:
+    case HR_FAMILY_OKP:
         return verify_eddsa(prepared, jws->signed_text, signature);
     }
-    return PS_INTERNAL;
+    return HR_INTERNAL;
 }
 
 static const char *
@@ -502,10 +502,10 @@ openssl_version(void)
 #endif
 }
 
-const ps_engine *
-ps_engine_openssl(void)
+const hr_engine *
+hr_engine_openssl(void)
 {
-    static const ps_engine ITSELF = {
+    static const hr_engine ITSELF = {
         .name = "openssl",
         .version = openssl_version,
         .prepare = openssl_prepare,
@@ -515,9 +515,9 @@ ps_engine_openssl(void)
     return &ITSELF;
 }
 
-#ifndef PS_HAVE_LIBJWT
-const ps_engine *
-ps_engine_libjwt(void)
+#ifndef HR_HAVE_LIBJWT
+const hr_engine *
+hr_engine_libjwt(void)
 {
     return NULL;
 }

@@ -7,26 +7,26 @@
 
 #define SHA256_ONE_BLOCK 55 /* bytes before 0x80 and eight of length */
 
-_Static_assert(sizeof(SHA256_CTX) <= sizeof(((ps_hmac *)0)->inner),
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(((hr_hmac *)0)->inner),
                "a prepared state does not fit");
 
 bool
-ps_secret_equal(const void *a, const void *b, size_t size)
+hr_secret_equal(const void *a, const void *b, size_t size)
 {
     return CRYPTO_memcmp(a, b, size) == 0;
 }
 
 void
-ps_wipe(void *block, size_t size)
+hr_wipe(void *block, size_t size)
 {
     OPENSSL_cleanse(block, size);
 }
 
-ps_status
-ps_hmac_init(ps_hmac *key, ps_span secret)
+hr_status
+hr_hmac_init(hr_hmac *key, hr_span secret)
 {
     if (secret.len == 0) {
-        return PS_KEY_EMPTY;
+        return HR_KEY_EMPTY;
     }
     uint8_t block[SHA256_BLOCK] = {0};
     if (secret.len <= SHA256_BLOCK) {
@@ -48,17 +48,17 @@ ps_hmac_init(ps_hmac *key, ps_span secret)
     SHA256_Init(&hash);
     SHA256_Update(&hash, block, SHA256_BLOCK);
     memcpy(key->outer, &hash, sizeof(hash));
-    ps_wipe(block, sizeof(block));
-    ps_wipe(&hash, sizeof(hash));
-    return PS_OK;
+    hr_wipe(block, sizeof(block));
+    hr_wipe(&hash, sizeof(hash));
+    return HR_OK;
 }
 
 /* HMAC's inner hash, of a message that fits one block with what closes it;
  * false when it does not. The library's buffering costs as much as the
  * compression function. */
 static inline bool
-inner_sha256(SHA256_CTX *hash, const ps_span *parts, size_t count,
-             uint8_t mac[PS_SHA256_SIZE])
+inner_sha256(SHA256_CTX *hash, const hr_span *parts, size_t count,
+             uint8_t mac[HR_SHA256_SIZE])
 {
     uint8_t block[SHA256_BLOCK] = {0};
     size_t len = 0;
@@ -80,8 +80,8 @@ inner_sha256(SHA256_CTX *hash, const ps_span *parts, size_t count,
 }
 
 void
-ps_hmac_sign(const ps_hmac *key, const ps_span *parts, size_t count,
-             uint8_t out[PS_SHA256_SIZE])
+hr_hmac_sign(const hr_hmac *key, const hr_span *parts, size_t count,
+             uint8_t out[HR_SHA256_SIZE])
 {
     SHA256_CTX hash;
     memcpy(&hash, key->inner, sizeof(hash));

@@ -5,8 +5,8 @@
  * of a microsecond for a token where HMAC() takes one and a half. These
  * functions are marked deprecated in OpenSSL 3 but are part of it, hence the
  * macro before the include. */
-#ifndef PS_SIGNATURE_OPENSSL_SHA256_H
-#define PS_SIGNATURE_OPENSSL_SHA256_H
+#ifndef HR_SIGNATURE_OPENSSL_SHA256_H
+#define HR_SIGNATURE_OPENSSL_SHA256_H
 
 #define OPENSSL_SUPPRESS_DEPRECATED
 
@@ -23,9 +23,9 @@
 #define OPAD 0x5c
 
 static inline void
-write_state(const SHA256_CTX *hash, uint8_t out[PS_SHA256_SIZE])
+write_state(const SHA256_CTX *hash, uint8_t out[HR_SHA256_SIZE])
 {
-    for (size_t i = 0; i < PS_SHA256_SIZE / 4; i++) {
+    for (size_t i = 0; i < HR_SHA256_SIZE / 4; i++) {
         uint32_t word = htobe32(hash->h[i]);
         memcpy(out + 4 * i, &word, sizeof(word));
     }
@@ -34,12 +34,12 @@ write_state(const SHA256_CTX *hash, uint8_t out[PS_SHA256_SIZE])
 /* HMAC's outer hash, of the inner one in `mac`: a single block, all of which
  * but the inner hash is known beforehand. */
 static inline void
-outer_sha256(SHA256_CTX hash, uint8_t mac[PS_SHA256_SIZE])
+outer_sha256(SHA256_CTX hash, uint8_t mac[HR_SHA256_SIZE])
 {
     uint8_t block[SHA256_BLOCK] = {0};
-    memcpy(block, mac, PS_SHA256_SIZE);
-    block[PS_SHA256_SIZE] = 0x80; /* then zeros, then the length in bits */
-    block[SHA256_BLOCK - 2] = (SHA256_BLOCK + PS_SHA256_SIZE) * 8 >> 8;
+    memcpy(block, mac, HR_SHA256_SIZE);
+    block[HR_SHA256_SIZE] = 0x80; /* then zeros, then the length in bits */
+    block[SHA256_BLOCK - 2] = (SHA256_BLOCK + HR_SHA256_SIZE) * 8 >> 8;
     SHA256_Transform(&hash, block);
     write_state(&hash, mac);
 }

@@ -23,111 +23,111 @@
 /* ---- starting ---------------------------------------------------------- */
 
 /* Under `lock`. The thread takes no signal: they are Python's. */
-static ps_status
-start_thread(ps_sink *sink)
+static hr_status
+start_thread(hr_sink *sink)
 {
     pthread_attr_t attributes;
     pthread_t thread;
     sigset_t all;
     sigset_t before;
-    if (sink->wake.fd < 0 && ps_wake_init(&sink->wake) != PS_OK) {
-        return PS_SYSTEM;
+    if (sink->wake.fd < 0 && hr_wake_init(&sink->wake) != HR_OK) {
+        return HR_SYSTEM;
     }
     if (pthread_attr_init(&attributes) != 0) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attributes, PS_SINK_STACK_BYTES);
+    pthread_attr_setstacksize(&attributes, HR_SINK_STACK_BYTES);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    ps_sink_retain(sink);
+    hr_sink_retain(sink);
     sink->running = true;
-    int error = pthread_create(&thread, &attributes, ps_sink_thread, sink);
+    int error = pthread_create(&thread, &attributes, hr_sink_thread, sink);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (error != 0) {
         sink->running = false;
         atomic_fetch_sub(&sink->references, 1);
         errno = error;
-        return PS_SYSTEM;
+        return HR_SYSTEM;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 static void
-move_stats(ps_stats *into, ps_stats *from)
+move_stats(hr_stats *into, hr_stats *from)
 {
     _Atomic uint64_t *to = (_Atomic uint64_t *)(void *)into;
     _Atomic uint64_t *old = (_Atomic uint64_t *)(void *)from;
-    for (size_t i = 0; i < sizeof(ps_stats) / sizeof(uint64_t); i++) {
-        ps_count(&to[i], atomic_exchange(&old[i], 0));
+    for (size_t i = 0; i < sizeof(hr_stats) / sizeof(uint64_t); i++) {
+        hr_count(&to[i], atomic_exchange(&old[i], 0));
     }
 }
 
 /* Under `lock`. Makes sure of the thread, at most one try a second. */
 static void
-ensure_thread(ps_sink *sink)
+ensure_thread(hr_sink *sink)
 {
-    int64_t now = ps_clock_steady_ns();
+    int64_t now = hr_clock_steady_ns();
     if (sink->running || !sink->settings.threaded || now < sink->retry_at_ns) {
         return;
     }
     atomic_store(&sink->wake.stop, false);
-    if (start_thread(sink) == PS_OK) {
-        atomic_store(&sink->thread_state, PS_THREAD_AWAKE);
+    if (start_thread(sink) == HR_OK) {
+        atomic_store(&sink->thread_state, HR_THREAD_AWAKE);
         return;
     }
-    atomic_store(&sink->thread_state, PS_THREAD_MISSING);
-    sink->retry_at_ns = now + (int64_t)PS_SINK_RETRY_MS * NS_PER_MS;
+    atomic_store(&sink->thread_state, HR_THREAD_MISSING);
+    sink->retry_at_ns = now + (int64_t)HR_SINK_RETRY_MS * NS_PER_MS;
     snprintf(sink->report.detail, sizeof(sink->report.detail),
              "the sink thread cannot be started: %s", strerror(errno));
 }
 
 static const char EXPOSED[] =
     "the ring is anonymous memory, so a kill loses the events in it: ring_dir "
-    "(by default /dev/shm) cannot be written, or the penstock folder in it "
+    "(by default /dev/shm) cannot be written, or the headrace folder in it "
     "is not this user's own with mode 0700";
 
 /* Under `lock`. Is there no ring file although one was asked for? */
 static bool
-is_exposed(const ps_sink *sink)
+is_exposed(const hr_sink *sink)
 {
     return sink->ring.path[0] == '\0' &&
            (sink->ring_dir == NULL || sink->ring_dir[0] != '\0');
 }
 
 /* The first event of this process. */
-static ps_status
-start(ps_sink *sink)
+static hr_status
+start(hr_sink *sink)
 {
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     pthread_mutex_lock(&sink->lock);
     if (sink->closed) {
-        status = PS_CLOSED;
+        status = HR_CLOSED;
     } else if (atomic_load(&sink->page->up) == 0) {
-        int64_t now = ps_clock_steady_ns();
-        status = PS_NO_MEMORY;
+        int64_t now = hr_clock_steady_ns();
+        status = HR_NO_MEMORY;
         if (now >= sink->retry_at_ns) {
-            status = ps_ring_file_create(&sink->ring, sink->ring_dir,
+            status = hr_ring_file_create(&sink->ring, sink->ring_dir,
                                          sink->target_name, sink->ring_bytes);
         }
-        if (status == PS_OK) {
+        if (status == HR_OK) {
             move_stats(&sink->ring.header->stats, sink->own_stats);
             snprintf(sink->ring.header->beacon.identity,
                      sizeof(sink->ring.header->beacon.identity), "%s",
                      sink->identity);
-            atomic_store(&sink->state, PS_SINK_CONNECTING);
-            atomic_store(&sink->ring.header->beacon.state, PS_SINK_CONNECTING);
+            atomic_store(&sink->state, HR_SINK_CONNECTING);
+            atomic_store(&sink->ring.header->beacon.state, HR_SINK_CONNECTING);
             atomic_store(&sink->page->mapped, 1);
             atomic_store_explicit(&sink->page->up, 1, memory_order_release);
             sink->retry_at_ns = 0;
             ensure_thread(sink);
         } else if (now >= sink->retry_at_ns) {
-            sink->retry_at_ns = now + (int64_t)PS_SINK_RETRY_MS * NS_PER_MS;
+            sink->retry_at_ns = now + (int64_t)HR_SINK_RETRY_MS * NS_PER_MS;
         }
     }
     const char *greeting = NULL;
-    if (status == PS_OK && !sink->greeted) {
+    if (status == HR_OK && !sink->greeted) {
         sink->greeted = true;
         greeting = sink->greeting != NULL ? sink->greeting
                    : is_exposed(sink)     ? EXPOSED
@@ -135,7 +135,7 @@ start(ps_sink *sink)
     }
     pthread_mutex_unlock(&sink->lock);
     if (greeting != NULL) {
-        ps_sink_notify(sink, greeting, true);
+        hr_sink_notify(sink, greeting, true);
     }
     return status;
 }
@@ -143,39 +143,39 @@ start(ps_sink *sink)
 /* ---- emit -------------------------------------------------------------- */
 
 static inline bool
-is_up(const ps_sink *sink)
+is_up(const hr_sink *sink)
 {
     return atomic_load_explicit(&sink->page->up, memory_order_acquire) != 0;
 }
 
-ps_stats *
-ps_sink_stats(ps_sink *sink)
+hr_stats *
+hr_sink_stats(hr_sink *sink)
 {
     return atomic_load_explicit(&sink->page->mapped, memory_order_acquire) != 0
                ? &sink->ring.header->stats
                : sink->own_stats;
 }
 
-ps_metrics *
-ps_sink_metrics(ps_sink *sink)
+hr_metrics *
+hr_sink_metrics(hr_sink *sink)
 {
-    if (__builtin_expect(!is_up(sink), 0) && start(sink) != PS_OK) {
+    if (__builtin_expect(!is_up(sink), 0) && start(sink) != HR_OK) {
         return NULL;
     }
     return &sink->ring.header->metrics;
 }
 
 void
-ps_sink_refuse(ps_sink *sink, ps_status reason)
+hr_sink_refuse(hr_sink *sink, hr_status reason)
 {
-    ps_stats_refused(ps_sink_stats(sink), reason);
+    hr_stats_refused(hr_sink_stats(sink), reason);
 }
 
 static uint64_t
-limit_of(const ps_sink *sink, ps_span kind)
+limit_of(const hr_sink *sink, hr_span kind)
 {
     for (size_t i = 0; i < sink->limit_count; i++) {
-        if (ps_span_equal(sink->limits[i].kind, kind)) {
+        if (hr_span_equal(sink->limits[i].kind, kind)) {
             return sink->limits[i].units;
         }
     }
@@ -184,7 +184,7 @@ limit_of(const ps_sink *sink, ps_span kind)
 
 /* Kept? By splitmix64 of a counter: even, and no state but the counter. */
 static bool
-is_sampled(ps_sink *sink)
+is_sampled(hr_sink *sink)
 {
     uint64_t z =
         atomic_fetch_add_explicit(&sink->sampled, 1, memory_order_relaxed) *
@@ -197,21 +197,21 @@ is_sampled(ps_sink *sink)
 
 /* The thread sleeps, or is missing. */
 static void
-rouse(ps_sink *sink, int state)
+rouse(hr_sink *sink, int state)
 {
-    if (state == PS_THREAD_MISSING) {
+    if (state == HR_THREAD_MISSING) {
         pthread_mutex_lock(&sink->lock);
         ensure_thread(sink);
         pthread_mutex_unlock(&sink->lock);
     } else if (atomic_compare_exchange_strong(&sink->thread_state, &state,
-                                              PS_THREAD_AWAKE)) {
-        ps_wake_call(&sink->wake);
+                                              HR_THREAD_AWAKE)) {
+        hr_wake_call(&sink->wake);
     }
 }
 
 /* Takes turns with other threads that deliver in the thread's place. */
 static void
-begin_turn(ps_sink *sink)
+begin_turn(hr_sink *sink)
 {
     pthread_mutex_lock(&sink->lock);
     while (sink->delivering) {
@@ -224,7 +224,7 @@ begin_turn(ps_sink *sink)
 }
 
 static void
-end_turn(ps_sink *sink)
+end_turn(hr_sink *sink)
 {
     pthread_mutex_lock(&sink->lock);
     sink->delivering = false;
@@ -234,16 +234,16 @@ end_turn(ps_sink *sink)
 
 /* Delivers on this thread; for sinks without one of their own. */
 static void
-drain(ps_sink *sink)
+drain(hr_sink *sink)
 {
     begin_turn(sink);
-    ps_sink_drain(sink);
+    hr_sink_drain(sink);
     end_turn(sink);
 }
 
 void
-ps_sink_inspect(ps_sink *sink,
-                void (*look)(const ps_target *target, void *context),
+hr_sink_inspect(hr_sink *sink,
+                void (*look)(const hr_target *target, void *context),
                 void *context)
 {
     begin_turn(sink);
@@ -251,136 +251,136 @@ ps_sink_inspect(ps_sink *sink,
     end_turn(sink);
 }
 
-static ps_status
-reserve(ps_sink *sink, ps_span kind, size_t size, uint64_t *position,
+static hr_status
+reserve(hr_sink *sink, hr_span kind, size_t size, uint64_t *position,
         char **record)
 {
     uint64_t limit =
         sink->limit_count != 0 ? limit_of(sink, kind) : sink->units;
-    ps_status status =
-        ps_ring_reserve(&sink->ring, size, limit, position, record);
-    if (status == PS_FULL && !sink->settings.threaded) {
+    hr_status status =
+        hr_ring_reserve(&sink->ring, size, limit, position, record);
+    if (status == HR_FULL && !sink->settings.threaded) {
         drain(sink);
-        status = ps_ring_reserve(&sink->ring, size, limit, position, record);
+        status = hr_ring_reserve(&sink->ring, size, limit, position, record);
     }
     return status;
 }
 
 /* The written record becomes an event. */
 static inline void
-settle(ps_sink *sink, uint64_t position, char *record, size_t size)
+settle(hr_sink *sink, uint64_t position, char *record, size_t size)
 {
     /* Counted before it can be seen: nobody reads more settled events than
      * accepted ones. */
-    ps_count(&sink->ring.header->stats.accepted, 1);
-    ps_ring_commit(&sink->ring, position, record, size);
+    hr_count(&sink->ring.header->stats.accepted, 1);
+    hr_ring_commit(&sink->ring, position, record, size);
     /* Either the thread saw our reservation before it slept, or we see that
      * it sleeps: see sleep_deeply. */
     int state =
         atomic_load_explicit(&sink->thread_state, memory_order_seq_cst);
-    if (__builtin_expect(state >= PS_THREAD_DEEP_IDLE, 0)) {
+    if (__builtin_expect(state >= HR_THREAD_DEEP_IDLE, 0)) {
         rouse(sink, state);
     }
 }
 
-static ps_status
-put(ps_sink *sink, ps_span kind, const ps_field *fields, size_t count,
+static hr_status
+put(hr_sink *sink, hr_span kind, const hr_field *fields, size_t count,
     uint32_t flags)
 {
-    ps_event_plan plan;
+    hr_event_plan plan;
     uint64_t position;
     char *record;
-    ps_status status = ps_event_measure(kind, fields, count, &plan);
-    if (status == PS_OK) {
+    hr_status status = hr_event_measure(kind, fields, count, &plan);
+    if (status == HR_OK) {
         status = reserve(sink, kind, plan.size, &position, &record);
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
-    ps_event_write(record, &plan, kind, fields, count, ps_clock_wall_ms(),
+    hr_event_write(record, &plan, kind, fields, count, hr_clock_wall_ms(),
                    flags);
     settle(sink, position, record, plan.size);
-    return PS_OK;
+    return HR_OK;
 }
 
 /* The same for fields that are written already. */
-static ps_status
-put_written(ps_sink *sink, ps_span kind, ps_span body, unsigned field_count,
+static hr_status
+put_written(hr_sink *sink, hr_span kind, hr_span body, unsigned field_count,
             uint32_t flags)
 {
-    size_t size = ps_event_size(kind, body.len);
+    size_t size = hr_event_size(kind, body.len);
     uint64_t position;
     char *record;
-    ps_status status = reserve(sink, kind, size, &position, &record);
-    if (status != PS_OK) {
+    hr_status status = reserve(sink, kind, size, &position, &record);
+    if (status != HR_OK) {
         return status;
     }
-    ps_event_write_body(record, kind, body, field_count, ps_clock_wall_ms(),
+    hr_event_write_body(record, kind, body, field_count, hr_clock_wall_ms(),
                         flags);
     settle(sink, position, record, size);
-    return PS_OK;
+    return HR_OK;
 }
 
 /* With the sample rate as one more field. */
-static ps_status
-put_sampled(ps_sink *sink, ps_span kind, const ps_field *fields, size_t count,
+static hr_status
+put_sampled(hr_sink *sink, hr_span kind, const hr_field *fields, size_t count,
             uint32_t flags)
 {
-    ps_field more[PS_EVENT_FIELDS_MAX + 1];
+    hr_field more[HR_EVENT_FIELDS_MAX + 1];
     if (!is_sampled(sink)) {
-        return PS_SAMPLED;
+        return HR_SAMPLED;
     }
-    if (count > PS_EVENT_FIELDS_MAX) {
-        return PS_TOO_BIG;
+    if (count > HR_EVENT_FIELDS_MAX) {
+        return HR_TOO_BIG;
     }
     if (count != 0) {
         memcpy(more, fields, count * sizeof(*fields));
     }
-    more[count] = (ps_field){
-        .name = PS_SPAN("sample"),
+    more[count] = (hr_field){
+        .name = HR_SPAN("sample"),
         .value = {sink->sample_text, strlen(sink->sample_text)},
     };
     return put(sink, kind, more, count + 1, flags);
 }
 
-ps_status
-ps_sink_emit(ps_sink *sink, ps_span kind, const ps_field *fields, size_t count,
+hr_status
+hr_sink_emit(hr_sink *sink, hr_span kind, const hr_field *fields, size_t count,
              uint32_t flags)
 {
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     if (__builtin_expect(!is_up(sink), 0)) {
         status = start(sink);
     }
-    if (status == PS_OK) {
-        status = !ps_sink_is_sampling(sink)
+    if (status == HR_OK) {
+        status = !hr_sink_is_sampling(sink)
                      ? put(sink, kind, fields, count, flags)
                      : put_sampled(sink, kind, fields, count, flags);
     }
-    if (__builtin_expect(status != PS_OK, 0)) {
-        ps_sink_refuse(sink, status);
+    if (__builtin_expect(status != HR_OK, 0)) {
+        hr_sink_refuse(sink, status);
     }
     return status;
 }
 
 bool
-ps_sink_is_sampling(const ps_sink *sink)
+hr_sink_is_sampling(const hr_sink *sink)
 {
     return sink->sample_text[0] != '\0';
 }
 
-ps_status
-ps_sink_emit_written(ps_sink *sink, ps_span kind, ps_span body,
+hr_status
+hr_sink_emit_written(hr_sink *sink, hr_span kind, hr_span body,
                      unsigned field_count, uint32_t flags)
 {
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     if (__builtin_expect(!is_up(sink), 0)) {
         status = start(sink);
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = put_written(sink, kind, body, field_count, flags);
     }
-    if (__builtin_expect(status != PS_OK, 0)) {
-        ps_sink_refuse(sink, status);
+    if (__builtin_expect(status != HR_OK, 0)) {
+        hr_sink_refuse(sink, status);
     }
     return status;
 }
@@ -389,11 +389,11 @@ ps_sink_emit_written(ps_sink *sink, ps_span kind, ps_span body,
 
 /* Under `lock`: until `changed`, or the deadline. */
 static bool
-wait_changed(ps_sink *sink, int64_t deadline_ns)
+wait_changed(hr_sink *sink, int64_t deadline_ns)
 {
     struct timespec deadline = {deadline_ns / 1000000000,
                                 deadline_ns % 1000000000};
-    if (ps_clock_steady_ns() >= deadline_ns) {
+    if (hr_clock_steady_ns() >= deadline_ns) {
         return false;
     }
     sink->waiters++;
@@ -404,7 +404,7 @@ wait_changed(ps_sink *sink, int64_t deadline_ns)
 
 /* Waits until the tail has reached `position`. */
 static uint64_t
-flush_to(ps_sink *sink, uint64_t position, int64_t deadline_ns)
+flush_to(hr_sink *sink, uint64_t position, int64_t deadline_ns)
 {
     if (!sink->settings.threaded) {
         drain(sink);
@@ -416,37 +416,37 @@ flush_to(ps_sink *sink, uint64_t position, int64_t deadline_ns)
         pthread_mutex_lock(&sink->lock);
         ensure_thread(sink);
         if (sink->running) {
-            ps_wake_call(&sink->wake);
+            hr_wake_call(&sink->wake);
         }
-        while (ps_ring_tail(&sink->ring) < position && sink->running &&
+        while (hr_ring_tail(&sink->ring) < position && sink->running &&
                wait_changed(sink, deadline_ns)) {
         }
         pthread_mutex_unlock(&sink->lock);
     }
-    return ps_ring_tail(&sink->ring) >= position
+    return hr_ring_tail(&sink->ring) >= position
                ? 0
-               : ps_stats_pending(&sink->ring.header->stats);
+               : hr_stats_pending(&sink->ring.header->stats);
 }
 
 uint64_t
-ps_sink_flush(ps_sink *sink, int64_t deadline_ns)
+hr_sink_flush(hr_sink *sink, int64_t deadline_ns)
 {
     if (!is_up(sink)) {
         return 0;
     }
-    return flush_to(sink, ps_ring_head(&sink->ring), deadline_ns);
+    return flush_to(sink, hr_ring_head(&sink->ring), deadline_ns);
 }
 
-/* The thread leaves within PS_SINK_PARK_MS, or is left behind. */
+/* The thread leaves within HR_SINK_PARK_MS, or is left behind. */
 static bool
-park(ps_sink *sink)
+park(hr_sink *sink)
 {
     int64_t deadline =
-        ps_clock_steady_ns() + (int64_t)PS_SINK_PARK_MS * NS_PER_MS;
+        hr_clock_steady_ns() + (int64_t)HR_SINK_PARK_MS * NS_PER_MS;
     pthread_mutex_lock(&sink->lock);
     atomic_store(&sink->wake.stop, true);
     if (sink->running) {
-        ps_wake_call(&sink->wake);
+        hr_wake_call(&sink->wake);
     }
     while (sink->running && wait_changed(sink, deadline)) {
     }
@@ -456,7 +456,7 @@ park(ps_sink *sink)
 }
 
 uint64_t
-ps_sink_close(ps_sink *sink, int64_t deadline_ns)
+hr_sink_close(hr_sink *sink, int64_t deadline_ns)
 {
     uint64_t pending = 0;
     pthread_mutex_lock(&sink->lock);
@@ -464,75 +464,75 @@ ps_sink_close(ps_sink *sink, int64_t deadline_ns)
     sink->closed = true;
     pthread_mutex_unlock(&sink->lock);
     if (first && is_up(sink)) {
-        uint64_t end = ps_ring_seal(&sink->ring);
+        uint64_t end = hr_ring_seal(&sink->ring);
         pending = flush_to(sink, end, deadline_ns);
         bool parked = park(sink);
         atomic_store(&sink->page->up, 0);
         /* A thread that would not stop keeps its ring: the lock goes when
          * the process does. */
-        if (parked && ps_ring_tail(&sink->ring) >= end) {
-            ps_totals_retire(sink->ring_dir, &sink->ring);
+        if (parked && hr_ring_tail(&sink->ring) >= end) {
+            hr_totals_retire(sink->ring_dir, &sink->ring);
         } else if (parked) {
-            ps_ring_file_abandon(&sink->ring, false);
+            hr_ring_file_abandon(&sink->ring, false);
         }
     }
-    atomic_store(&sink->state, PS_SINK_CLOSED);
+    atomic_store(&sink->state, HR_SINK_CLOSED);
     return pending;
 }
 
 bool
-ps_sink_is_closed(const ps_sink *sink)
+hr_sink_is_closed(const hr_sink *sink)
 {
-    return atomic_load(&sink->state) == PS_SINK_CLOSED;
+    return atomic_load(&sink->state) == HR_SINK_CLOSED;
 }
 
 /* ---- what it tells ----------------------------------------------------- */
 
 void
-ps_sink_describe(ps_sink *sink, ps_sink_report *report)
+hr_sink_describe(hr_sink *sink, hr_sink_report *report)
 {
     memset(report, 0, sizeof(*report));
     pthread_mutex_lock(&sink->lock);
     report->target = sink->report;
     if (atomic_load(&sink->page->mapped) != 0) {
-        const ps_ring *ring = &sink->ring;
+        const hr_ring *ring = &sink->ring;
         memcpy(report->producer, ring->header->label.producer,
-               PS_PRODUCER_SIZE);
+               HR_PRODUCER_SIZE);
         memcpy(report->ring_path, ring->path, sizeof(report->ring_path));
         report->survives_kill = ring->path[0] != '\0';
         report->ring_bytes = ring->units * 8;
-        uint64_t tail = ps_ring_tail(ring);
-        report->ring_used = (ps_ring_head(ring) - tail) * 8;
+        uint64_t tail = hr_ring_tail(ring);
+        report->ring_used = (hr_ring_head(ring) - tail) * 8;
     }
     pthread_mutex_unlock(&sink->lock);
-    memcpy(report->target_name, sink->target_name, PS_PRODUCER_SIZE);
-    report->state = (ps_sink_state)atomic_load(&sink->state);
-    report->error = (ps_status)atomic_load(&sink->error);
+    memcpy(report->target_name, sink->target_name, HR_PRODUCER_SIZE);
+    report->state = (hr_sink_state)atomic_load(&sink->state);
+    report->error = (hr_status)atomic_load(&sink->error);
     report->failures = atomic_load(&sink->failures);
 }
 
 const char *
-ps_sink_ring_dir(const ps_sink *sink)
+hr_sink_ring_dir(const hr_sink *sink)
 {
     return sink->ring_dir;
 }
 
-ps_status
-ps_sink_totals(ps_sink *sink, ps_stats *sum, size_t *rings,
-               ps_metrics *metrics)
+hr_status
+hr_sink_totals(hr_sink *sink, hr_stats *sum, size_t *rings,
+               hr_metrics *metrics)
 {
-    return ps_totals_read(sink->ring_dir, sink->target_name, sum, rings,
+    return hr_totals_read(sink->ring_dir, sink->target_name, sum, rings,
                           metrics);
 }
 
-ps_target *
-ps_sink_target(ps_sink *sink)
+hr_target *
+hr_sink_target(hr_sink *sink)
 {
     return sink->target;
 }
 
 void
-ps_sink_announce(ps_sink *sink)
+hr_sink_announce(hr_sink *sink)
 {
     pthread_mutex_lock(&sink->lock);
     if (sink->waiters != 0) {
@@ -542,12 +542,12 @@ ps_sink_announce(ps_sink *sink)
 }
 
 void
-ps_sink_notify(ps_sink *sink, const char *text, bool always)
+hr_sink_notify(hr_sink *sink, const char *text, bool always)
 {
-    int64_t now = ps_clock_steady_ns();
+    int64_t now = hr_clock_steady_ns();
     pthread_mutex_lock(&sink->lock);
     if (always || sink->noticed_ns == 0 ||
-        now - sink->noticed_ns >= (int64_t)PS_SINK_NOTICE_MS * NS_PER_MS) {
+        now - sink->noticed_ns >= (int64_t)HR_SINK_NOTICE_MS * NS_PER_MS) {
         snprintf(sink->notice, sizeof(sink->notice), "%s", text);
         sink->noticed_ns = always ? sink->noticed_ns : now;
         atomic_store(&sink->notice_ready, 1);
@@ -556,7 +556,7 @@ ps_sink_notify(ps_sink *sink, const char *text, bool always)
 }
 
 bool
-ps_sink_take_notice(ps_sink *sink, char notice[PS_NOTICE_MAX])
+hr_sink_take_notice(hr_sink *sink, char notice[HR_NOTICE_MAX])
 {
     if (atomic_load_explicit(&sink->notice_ready, memory_order_relaxed) == 0) {
         return false;
@@ -564,7 +564,7 @@ ps_sink_take_notice(ps_sink *sink, char notice[PS_NOTICE_MAX])
     pthread_mutex_lock(&sink->lock);
     bool mine = atomic_exchange(&sink->notice_ready, 0) != 0;
     if (mine) {
-        memcpy(notice, sink->notice, PS_NOTICE_MAX);
+        memcpy(notice, sink->notice, HR_NOTICE_MAX);
     }
     pthread_mutex_unlock(&sink->lock);
     return mine;

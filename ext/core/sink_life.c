@@ -17,7 +17,7 @@
 /* ---- fork -------------------------------------------------------------- */
 
 static void
-init_lock(ps_sink *sink)
+init_lock(hr_sink *sink)
 {
     pthread_condattr_t attributes;
     pthread_mutex_init(&sink->lock, NULL);
@@ -32,15 +32,15 @@ init_lock(ps_sink *sink)
 static void
 forget(void *context)
 {
-    ps_sink *sink = context;
+    hr_sink *sink = context;
     atomic_store(&sink->page->up, 0);
     atomic_store(&sink->page->mapped, 0);
-    ps_ring_file_forget(&sink->ring);
-    ps_ring_file_forget(&sink->adopted);
+    hr_ring_file_forget(&sink->ring);
+    hr_ring_file_forget(&sink->adopted);
     sink->target->ops->forget(sink->target);
-    ps_wake_forget(&sink->wake);
-    ps_batch_reset(&sink->batch);
-    ps_batch_reset(&sink->adopted_batch);
+    hr_wake_forget(&sink->wake);
+    hr_batch_reset(&sink->batch);
+    hr_batch_reset(&sink->adopted_batch);
     if (sink->running) {
         atomic_fetch_sub(&sink->references, 1);
     }
@@ -49,36 +49,36 @@ forget(void *context)
     sink->waiters = 0;
     sink->retry_at_ns = 0;
     init_lock(sink);
-    atomic_store(&sink->thread_state, PS_THREAD_AWAKE);
+    atomic_store(&sink->thread_state, HR_THREAD_AWAKE);
     atomic_store(&sink->notice_ready, 0);
     atomic_store(&sink->flush_to, 0);
     atomic_store(&sink->failures, 0);
-    atomic_store(&sink->error, PS_OK);
-    atomic_store(&sink->state, sink->closed ? PS_SINK_CLOSED : PS_SINK_IDLE);
+    atomic_store(&sink->error, HR_OK);
+    atomic_store(&sink->state, sink->closed ? HR_SINK_CLOSED : HR_SINK_IDLE);
     memset((void *)sink->own_stats, 0, sizeof(*sink->own_stats));
 }
 
 /* ---- making and unmaking ----------------------------------------------- */
 
-static ps_status
-check(const ps_sink_settings *settings, const char **why)
+static hr_status
+check(const hr_sink_settings *settings, const char **why)
 {
     double reserved = 0;
     for (size_t i = 0; i < settings->reserve_count; i++) {
         double part = settings->reserves[i].part;
         if (!(part > 0 && part < 1)) {
             *why = "reserve: a part is above 0 and below 1";
-            return PS_SETTING;
+            return HR_SETTING;
         }
         reserved += part;
     }
     *why = NULL;
-    if (settings->reserve_count > PS_RING_RESERVES_MAX || reserved >= 1) {
+    if (settings->reserve_count > HR_RING_RESERVES_MAX || reserved >= 1) {
         *why = "reserve: at most 8 kinds, all parts together below 1";
-    } else if (settings->ring_bytes < PS_RING_BYTES_MIN ||
-               settings->ring_bytes > PS_RING_BYTES_TOP) {
+    } else if (settings->ring_bytes < HR_RING_BYTES_MIN ||
+               settings->ring_bytes > HR_RING_BYTES_TOP) {
         *why = "ring_bytes: from 64 KiB to 1 GiB";
-    } else if (settings->batch == 0 || settings->batch > PS_BATCH_MAX) {
+    } else if (settings->batch == 0 || settings->batch > HR_BATCH_MAX) {
         *why = "batch: from 1 to 4096 events";
     } else if (settings->linger_ns < 0 ||
                settings->linger_ns > INT64_C(60000000000)) {
@@ -91,28 +91,28 @@ check(const ps_sink_settings *settings, const char **why)
     } else if (!(settings->sample > 0 && settings->sample <= 1)) {
         *why = "sample: above 0, up to 1";
     }
-    return *why == NULL ? PS_OK : PS_SETTING;
+    return *why == NULL ? HR_OK : HR_SETTING;
 }
 
 static void
-free_sink(ps_sink *sink)
+free_sink(hr_sink *sink)
 {
     if (sink->fork.forget != NULL) {
-        ps_fork_unregister(&sink->fork);
+        hr_fork_unregister(&sink->fork);
     }
     if (sink->page != NULL && atomic_load(&sink->page->mapped) != 0) {
-        ps_ring_file_unmap(&sink->ring);
+        hr_ring_file_unmap(&sink->ring);
     }
-    ps_wake_fini(&sink->wake);
-    ps_batch_fini(&sink->batch);
-    ps_batch_fini(&sink->adopted_batch);
+    hr_wake_fini(&sink->wake);
+    hr_batch_fini(&sink->batch);
+    hr_batch_fini(&sink->adopted_batch);
     for (size_t i = 0; i < sink->limit_count; i++) {
-        ps_free((void *)(uintptr_t)sink->limits[i].kind.ptr);
+        hr_free((void *)(uintptr_t)sink->limits[i].kind.ptr);
     }
-    ps_free(sink->ring_dir);
-    ps_free(sink->identity);
-    ps_free(sink->greeting);
-    ps_free(sink->own_stats_block);
+    hr_free(sink->ring_dir);
+    hr_free(sink->identity);
+    hr_free(sink->greeting);
+    hr_free(sink->own_stats_block);
     if (sink->page != NULL) {
         munmap(sink->page, sizeof(*sink->page));
     }
@@ -121,25 +121,25 @@ free_sink(ps_sink *sink)
     }
     pthread_cond_destroy(&sink->changed);
     pthread_mutex_destroy(&sink->lock);
-    ps_free(sink);
+    hr_free(sink);
 }
 
-static ps_status
-make_page(ps_sink *sink)
+static hr_status
+make_page(hr_sink *sink)
 {
-    void *page = mmap(NULL, sizeof(ps_sink_page), PROT_READ | PROT_WRITE,
+    void *page = mmap(NULL, sizeof(hr_sink_page), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     sink->page = page;
-    return madvise(page, sizeof(ps_sink_page), MADV_WIPEONFORK) == 0
-               ? PS_OK
-               : PS_SYSTEM;
+    return madvise(page, sizeof(hr_sink_page), MADV_WIPEONFORK) == 0
+               ? HR_OK
+               : HR_SYSTEM;
 }
 
-static ps_status
-make_limits(ps_sink *sink, const ps_sink_settings *settings)
+static hr_status
+make_limits(hr_sink *sink, const hr_sink_settings *settings)
 {
     double units = (double)(sink->ring_bytes / 8);
     double reserved = 0;
@@ -148,19 +148,19 @@ make_limits(ps_sink *sink, const ps_sink_settings *settings)
     }
     sink->units = (uint64_t)(units * (1 - reserved));
     for (size_t i = 0; i < settings->reserve_count; i++) {
-        char *kind = ps_dup(settings->reserves[i].kind);
+        char *kind = hr_dup(settings->reserves[i].kind);
         if (kind == NULL) {
-            return PS_NO_MEMORY;
+            return HR_NO_MEMORY;
         }
         double part = 1 - reserved + settings->reserves[i].part;
-        sink->limits[sink->limit_count++] = (ps_sink_limit){
+        sink->limits[sink->limit_count++] = (hr_sink_limit){
             {kind, settings->reserves[i].kind.len}, (uint64_t)(units * part)};
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 static void
-make_sample(ps_sink *sink, double sample)
+make_sample(hr_sink *sink, double sample)
 {
     sink->sample_below = UINT64_MAX;
     if (sample < 1) {
@@ -171,26 +171,26 @@ make_sample(ps_sink *sink, double sample)
 
 /* On a cache line of its own, as in a ring's header. */
 static void
-make_own_stats(ps_sink *sink)
+make_own_stats(hr_sink *sink)
 {
-    const size_t align = _Alignof(ps_stats);
-    sink->own_stats_block = ps_calloc(1, sizeof(ps_stats) + align);
+    const size_t align = _Alignof(hr_stats);
+    sink->own_stats_block = hr_calloc(1, sizeof(hr_stats) + align);
     if (sink->own_stats_block != NULL) {
         uintptr_t at = (uintptr_t)sink->own_stats_block;
-        sink->own_stats = (ps_stats *)((at + align - 1) & ~(align - 1));
+        sink->own_stats = (hr_stats *)((at + align - 1) & ~(align - 1));
     }
 }
 
-ps_status
-ps_sink_new(const ps_sink_settings *settings, ps_sink **sink, const char **why)
+hr_status
+hr_sink_new(const hr_sink_settings *settings, hr_sink **sink, const char **why)
 {
-    ps_status status = check(settings, why);
-    if (status != PS_OK) {
+    hr_status status = check(settings, why);
+    if (status != HR_OK) {
         return status;
     }
-    ps_sink *made = ps_calloc(1, sizeof(*made));
+    hr_sink *made = hr_calloc(1, sizeof(*made));
     if (made == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     init_lock(made);
     made->settings = *settings;
@@ -200,61 +200,61 @@ ps_sink_new(const ps_sink_settings *settings, ps_sink **sink, const char **why)
     }
     made->ring.fd = made->adopted.fd = made->wake.fd = -1;
     atomic_store(&made->references, 1);
-    made->ring_bytes = PS_RING_BYTES_MIN;
+    made->ring_bytes = HR_RING_BYTES_MIN;
     while (made->ring_bytes * 2 <= settings->ring_bytes) {
         made->ring_bytes *= 2;
     }
-    ps_ring_file_target(settings->identity, made->target_name);
+    hr_ring_file_target(settings->identity, made->target_name);
     make_sample(made, settings->sample);
-    made->random = (uint64_t)ps_clock_steady_ns();
-    made->identity = ps_dup(settings->identity);
+    made->random = (uint64_t)hr_clock_steady_ns();
+    made->identity = hr_dup(settings->identity);
     make_own_stats(made);
     if (settings->ring_dir.ptr != NULL) {
-        made->ring_dir = ps_dup(settings->ring_dir);
+        made->ring_dir = hr_dup(settings->ring_dir);
     }
     if (settings->greeting.ptr != NULL) {
-        made->greeting = ps_dup(settings->greeting);
+        made->greeting = hr_dup(settings->greeting);
     }
-    status = PS_NO_MEMORY;
+    status = HR_NO_MEMORY;
     if (made->identity != NULL && made->own_stats != NULL &&
         (settings->greeting.ptr == NULL || made->greeting != NULL) &&
         (settings->ring_dir.ptr == NULL || made->ring_dir != NULL)) {
         status = make_page(made);
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = make_limits(made, settings);
     }
-    if (status == PS_OK) {
-        status = ps_batch_init(&made->batch, settings->batch);
+    if (status == HR_OK) {
+        status = hr_batch_init(&made->batch, settings->batch);
     }
-    if (status == PS_OK) {
-        status = ps_batch_init(&made->adopted_batch, settings->batch);
+    if (status == HR_OK) {
+        status = hr_batch_init(&made->adopted_batch, settings->batch);
     }
-    if (status == PS_OK) {
-        made->fork = (ps_fork_entry){.forget = forget, .context = made};
-        status = ps_fork_register(&made->fork);
-        if (status != PS_OK) {
+    if (status == HR_OK) {
+        made->fork = (hr_fork_entry){.forget = forget, .context = made};
+        status = hr_fork_register(&made->fork);
+        if (status != HR_OK) {
             made->fork.forget = NULL;
         }
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         free_sink(made);
         return status;
     }
     made->target = settings->target;
     *sink = made;
-    return PS_OK;
+    return HR_OK;
 }
 
-ps_sink *
-ps_sink_retain(ps_sink *sink)
+hr_sink *
+hr_sink_retain(hr_sink *sink)
 {
     atomic_fetch_add(&sink->references, 1);
     return sink;
 }
 
 void
-ps_sink_release(ps_sink *sink)
+hr_sink_release(hr_sink *sink)
 {
     if (sink != NULL && atomic_fetch_sub(&sink->references, 1) == 1) {
         free_sink(sink);

@@ -3,7 +3,7 @@
 #include "span.h"
 
 bool
-ps_span_contains_nocase(ps_span text, ps_span lower)
+hr_span_contains_nocase(hr_span text, hr_span lower)
 {
     if (lower.len == 0) {
         return true;
@@ -15,7 +15,7 @@ ps_span_contains_nocase(ps_span text, ps_span lower)
     for (size_t start = 0; start <= last; start++) {
         size_t i = 0;
         while (i < lower.len &&
-               ps_lower(text.ptr[start + i]) == (unsigned char)lower.ptr[i]) {
+               hr_lower(text.ptr[start + i]) == (unsigned char)lower.ptr[i]) {
             i++;
         }
         if (i == lower.len) {
@@ -25,11 +25,11 @@ ps_span_contains_nocase(ps_span text, ps_span lower)
     return false;
 }
 
-ps_span
-ps_span_trim(ps_span text)
+hr_span
+hr_span_trim(hr_span text)
 {
     while (text.len > 0 && (text.ptr[0] == ' ' || text.ptr[0] == '\t')) {
-        text = ps_span_from(text, 1);
+        text = hr_span_from(text, 1);
     }
     while (text.len > 0 &&
            (text.ptr[text.len - 1] == ' ' || text.ptr[text.len - 1] == '\t')) {

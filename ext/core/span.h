@@ -2,36 +2,36 @@
 /* A borrowed run of bytes. Input is never assumed to end in NUL; results
  * point into the input. `ptr` is NULL where the thing is absent, which is
  * not the same as empty. */
-#ifndef PS_SPAN_H
-#define PS_SPAN_H
+#ifndef HR_SPAN_H
+#define HR_SPAN_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
-typedef struct ps_span {
+typedef struct hr_span {
     const char *ptr;
     size_t len;
-} ps_span;
+} hr_span;
 
-#define PS_SPAN(literal) ((ps_span){(literal), sizeof(literal) - 1})
-#define PS_NO_SPAN ((ps_span){NULL, 0})
+#define HR_SPAN(literal) ((hr_span){(literal), sizeof(literal) - 1})
+#define HR_NO_SPAN ((hr_span){NULL, 0})
 
 static inline bool
-ps_span_equal(ps_span a, ps_span b)
+hr_span_equal(hr_span a, hr_span b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
 }
 
 static inline bool
-ps_span_starts_with(ps_span text, ps_span prefix)
+hr_span_starts_with(hr_span text, hr_span prefix)
 {
     return text.len >= prefix.len &&
            (prefix.len == 0 || memcmp(text.ptr, prefix.ptr, prefix.len) == 0);
 }
 
 static inline bool
-ps_span_ends_with(ps_span text, ps_span suffix)
+hr_span_ends_with(hr_span text, hr_span suffix)
 {
     return text.len >= suffix.len &&
            (suffix.len == 0 || memcmp(text.ptr + (text.len - suffix.len),
@@ -39,15 +39,15 @@ ps_span_ends_with(ps_span text, ps_span suffix)
 }
 
 /* From `start` on; `start` is at most text.len. */
-static inline ps_span
-ps_span_from(ps_span text, size_t start)
+static inline hr_span
+hr_span_from(hr_span text, size_t start)
 {
-    return (ps_span){text.ptr + start, text.len - start};
+    return (hr_span){text.ptr + start, text.len - start};
 }
 
 /* The ASCII lower case of one byte; other bytes stay. */
 static inline unsigned char
-ps_lower(char c)
+hr_lower(char c)
 {
     unsigned char u = (unsigned char)c;
     return (unsigned char)(u >= 'A' && u <= 'Z' ? u + ('a' - 'A') : u);
@@ -55,13 +55,13 @@ ps_lower(char c)
 
 /* Equal without regard to ASCII case. */
 static inline bool
-ps_span_equal_nocase(ps_span a, ps_span b)
+hr_span_equal_nocase(hr_span a, hr_span b)
 {
     if (a.len != b.len) {
         return false;
     }
     for (size_t i = 0; i < a.len; i++) {
-        if (ps_lower(a.ptr[i]) != ps_lower(b.ptr[i])) {
+        if (hr_lower(a.ptr[i]) != hr_lower(b.ptr[i])) {
             return false;
         }
     }
@@ -69,9 +69,9 @@ ps_span_equal_nocase(ps_span a, ps_span b)
 }
 
 /* Is `lower` (already lower case) somewhere in `text`, ASCII case ignored? */
-bool ps_span_contains_nocase(ps_span text, ps_span lower);
+bool hr_span_contains_nocase(hr_span text, hr_span lower);
 
 /* Without the ASCII spaces and tabs at both ends. */
-ps_span ps_span_trim(ps_span text);
+hr_span hr_span_trim(hr_span text);
 
 #endif

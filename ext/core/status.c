@@ -3,26 +3,26 @@
 #include "status.h"
 
 const char *
-ps_status_word(ps_status status)
+hr_status_word(hr_status status)
 {
     switch (status) {
 #define X(number, name, word, text) \
-    case PS_##name:                 \
+    case HR_##name:                 \
         return word;
-        PS_STATUS_LIST(X)
+        HR_STATUS_LIST(X)
 #undef X
     }
     return "unknown";
 }
 
 const char *
-ps_status_text(ps_status status)
+hr_status_text(hr_status status)
 {
     switch (status) {
 #define X(number, name, word, text) \
-    case PS_##name:                 \
+    case HR_##name:                 \
         return text;
-        PS_STATUS_LIST(X)
+        HR_STATUS_LIST(X)
 #undef X
     }
     return "unknown";

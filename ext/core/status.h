@@ -3,10 +3,10 @@
  * The name is the stable word: the same in exceptions, counters, events and
  * docs. Numbers are stable too, since counters in a ring file are indexed by
  * them; a new one takes a free number of its block. */
-#ifndef PS_STATUS_H
-#define PS_STATUS_H
+#ifndef HR_STATUS_H
+#define HR_STATUS_H
 
-#define PS_STATUS_LIST(X)                                                     \
+#define HR_STATUS_LIST(X)                                                     \
     /* 0-9: outcomes */                                                       \
     X(0, OK, "ok", "done")                                                    \
     X(1, ABSENT, "absent", "not there")                                       \
@@ -77,25 +77,25 @@
     X(105, SERVER, "server", "the server answered with an error")             \
     X(106, AUTH, "auth", "the server refused our credentials")
 
-typedef enum ps_status {
-#define X(number, name, word, text) PS_##name = (number),
-    PS_STATUS_LIST(X)
+typedef enum hr_status {
+#define X(number, name, word, text) HR_##name = (number),
+    HR_STATUS_LIST(X)
 #undef X
-} ps_status;
+} hr_status;
 
 /* Counters indexed by a status have this many slots. */
-#define PS_STATUS_SLOTS 128
+#define HR_STATUS_SLOTS 128
 
 #if defined(__GNUC__)
-#define PS_CHECKED __attribute__((warn_unused_result))
+#define HR_CHECKED __attribute__((warn_unused_result))
 #else
-#define PS_CHECKED
+#define HR_CHECKED
 #endif
 
 /* The stable word of `status`; "unknown" for a number not in the list. */
-const char *ps_status_word(ps_status status);
+const char *hr_status_word(hr_status status);
 
 /* One English phrase for people, without a full stop. */
-const char *ps_status_text(ps_status status);
+const char *hr_status_text(hr_status status);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What a target is to the sink: somewhere to bring batches. Implemented by
  * delivery.c (Redis), target_file.c and target_memory.c. */
-#ifndef PS_TARGET_H
-#define PS_TARGET_H
+#ifndef HR_TARGET_H
+#define HR_TARGET_H
 
 #include <stddef.h>
 
@@ -10,37 +10,37 @@
 #include "status.h"
 #include "wake.h"
 
-typedef struct ps_target ps_target;
+typedef struct hr_target hr_target;
 
 /* What people are told about a target. All strings end in NUL. */
-typedef struct ps_target_report {
+typedef struct hr_target_report {
     char delivery[64]; /* the level reached: "exactly-once", ... */
     char server[48];   /* version; "" unknown */
     char detail[192];  /* why the last attempt failed; "" it did not */
-} ps_target_report;
+} hr_target_report;
 
-typedef struct ps_target_ops {
+typedef struct hr_target_ops {
     /* Brings the waiting events of the batch to the target. OK: none is
      * waiting any more. Else why not; those that wait are offered again, and
      * what became of them is found out first. CLOSED as in wake.h. */
-    ps_status (*deliver)(ps_target *target, ps_batch *batch, ps_wake *wake);
+    hr_status (*deliver)(hr_target *target, hr_batch *batch, hr_wake *wake);
     /* A descriptor that is readable when the target wants attention, or -1;
      * and what to do then. NULL: never. */
-    int (*fd)(const ps_target *target);
-    void (*attend)(ps_target *target);
+    int (*fd)(const hr_target *target);
+    void (*attend)(hr_target *target);
     /* Fills in what it knows. The thread that delivers. */
-    void (*report)(const ps_target *target, ps_target_report *report);
+    void (*report)(const hr_target *target, hr_target_report *report);
     /* Closes what is open; deliver opens it again. The thread that delivers,
      * before it leaves. */
-    void (*close)(ps_target *target);
+    void (*close)(hr_target *target);
     /* In a forked child; async-signal-safe. */
-    void (*forget)(ps_target *target);
-    void (*free)(ps_target *target);
-} ps_target_ops;
+    void (*forget)(hr_target *target);
+    void (*free)(hr_target *target);
+} hr_target_ops;
 
 /* The first member of every target. */
-struct ps_target {
-    const ps_target_ops *ops;
+struct hr_target {
+    const hr_target_ops *ops;
 };
 
 #endif

@@ -22,16 +22,16 @@
 #define LINES_MAX 16777216 /* bytes of one batch as lines */
 
 typedef struct file {
-    ps_target base;
+    hr_target base;
     char *path; /* owned */
     uint64_t max_bytes;
     int fd; /* -1: not open */
-    ps_buf lines;
+    hr_buf lines;
     char detail[160];
 } file;
 
 static file *
-of(ps_target *target)
+of(hr_target *target)
 {
     return (file *)(void *)target;
 }
@@ -40,7 +40,7 @@ of(ps_target *target)
 
 /* The length of the well-formed UTF-8 sequence at `text`, 0 for none. */
 static size_t
-sequence_length(ps_span text)
+sequence_length(hr_span text)
 {
     const unsigned char *p = (const unsigned char *)text.ptr;
     size_t len = p[0] < 0x80                   ? 1
@@ -65,18 +65,18 @@ sequence_length(ps_span text)
 }
 
 static void
-put_escape(ps_buf *out, unsigned code)
+put_escape(hr_buf *out, unsigned code)
 {
     char text[7];
     snprintf(text, sizeof(text), "\\u%04x", code & 0xFFFF);
-    ps_buf_put(out, text, 6);
+    hr_buf_put(out, text, 6);
 }
 
 /* Room for GROWTH times the text and two quotes is there. */
 static void
-put_string(ps_buf *out, ps_span text)
+put_string(hr_buf *out, hr_span text)
 {
-    ps_buf_put(out, "\"", 1);
+    hr_buf_put(out, "\"", 1);
     while (text.len != 0) {
         unsigned char c = (unsigned char)text.ptr[0];
         size_t len = sequence_length(text);
@@ -85,7 +85,7 @@ put_string(ps_buf *out, ps_span text)
             len = 1;
         } else if (c == '"' || c == '\\') {
             char escaped[2] = {'\\', (char)c};
-            ps_buf_put(out, escaped, 2);
+            hr_buf_put(out, escaped, 2);
         } else if (c < 0x20 || c == 0x7F) {
             put_escape(out, c);
         } else if (len == 2 && c == 0xC2 &&
@@ -96,71 +96,71 @@ put_string(ps_buf *out, ps_span text)
         } else if (len == 3 && memcmp(text.ptr, "\xe2\x80\xa9", 3) == 0) {
             put_escape(out, 0x2029);
         } else {
-            ps_buf_put(out, text.ptr, len);
+            hr_buf_put(out, text.ptr, len);
         }
-        text = ps_span_from(text, len);
+        text = hr_span_from(text, len);
     }
-    ps_buf_put(out, "\"", 1);
+    hr_buf_put(out, "\"", 1);
 }
 
-ps_status
-ps_target_file_line(ps_buf *out, const ps_ring *ring,
-                    const ps_batch_event *taken)
+hr_status
+hr_target_file_line(hr_buf *out, const hr_ring *ring,
+                    const hr_batch_event *taken)
 {
-    const ps_event *event = &taken->event;
-    ps_status status = ps_buf_reserve(
+    const hr_event *event = &taken->event;
+    hr_status status = hr_buf_reserve(
         out, LINE_OVERHEAD + GROWTH * (event->kind.len + event->body.len) +
                  8 * (size_t)event->field_count);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
-    ps_buf_put(out, "{\"id\":\"", 7);
-    ps_buf_put(out, ring->header->label.producer, PS_PRODUCER_SIZE);
-    ps_buf_put(out, "-", 1);
-    ps_buf_put_number(out, taken->sequence);
-    ps_buf_put(out, "\",\"kind\":", 9);
+    hr_buf_put(out, "{\"id\":\"", 7);
+    hr_buf_put(out, ring->header->label.producer, HR_PRODUCER_SIZE);
+    hr_buf_put(out, "-", 1);
+    hr_buf_put_number(out, taken->sequence);
+    hr_buf_put(out, "\",\"kind\":", 9);
     put_string(out, event->kind);
-    ps_buf_put(out, ",\"time\":", 8);
-    ps_buf_put_number(out, (uint64_t)event->time_ms);
-    ps_span rest = event->body;
-    ps_field field;
-    while (ps_event_next_field(&rest, &field)) {
-        ps_buf_put(out, ",", 1);
+    hr_buf_put(out, ",\"time\":", 8);
+    hr_buf_put_number(out, (uint64_t)event->time_ms);
+    hr_span rest = event->body;
+    hr_field field;
+    while (hr_event_next_field(&rest, &field)) {
+        hr_buf_put(out, ",", 1);
         put_string(out, field.name);
-        ps_buf_put(out, ":", 1);
+        hr_buf_put(out, ":", 1);
         put_string(out, field.value);
     }
-    ps_buf_put(out, "}\n", 2);
-    return PS_OK;
+    hr_buf_put(out, "}\n", 2);
+    return HR_OK;
 }
 
 /* ---- the file ----------------------------------------------------------- */
 
-static ps_status
+static hr_status
 fail(file *self, const char *what)
 {
     char text[96];
     snprintf(self->detail, sizeof(self->detail), "%s: %s", what,
              strerror_r(errno, text, sizeof(text)));
-    return PS_SYSTEM;
+    return HR_SYSTEM;
 }
 
 static void
 shut(file *self)
 {
-    ps_fork_hold();
+    hr_fork_hold();
     if (self->fd >= 0) {
         close(self->fd);
         self->fd = -1;
     }
-    ps_fork_let_go();
+    hr_fork_let_go();
 }
 
-/* The folder, and where it is .penstock, what keeps it out of git. */
+/* The folder, and where it is .headrace, what keeps it out of git. */
 static void
 make_folder(const file *self)
 {
-    char path[PS_RING_PATH_MAX];
+    char path[HR_RING_PATH_MAX];
     const char *slash = strrchr(self->path, '/');
     size_t len = slash != NULL ? (size_t)(slash - self->path) : 0;
     if (len == 0 || len > sizeof(path) - 16) {
@@ -169,7 +169,7 @@ make_folder(const file *self)
     memcpy(path, self->path, len);
     path[len] = '\0';
     if (mkdir(path, 0700) != 0 || len < 9 ||
-        strcmp(path + len - 9, ".penstock") != 0 ||
+        strcmp(path + len - 9, ".headrace") != 0 ||
         (len > 9 && path[len - 10] != '/')) {
         return; /* what is missing shows when the file is opened */
     }
@@ -183,27 +183,27 @@ make_folder(const file *self)
     }
 }
 
-static ps_status
+static hr_status
 open_file(file *self)
 {
     for (int tries = 0; tries < 2 && self->fd < 0; tries++) {
-        ps_fork_hold();
+        hr_fork_hold();
         self->fd =
             open(self->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-        ps_fork_let_go();
+        hr_fork_let_go();
         if (self->fd < 0 && errno == ENOENT && tries == 0) {
             make_folder(self);
         }
     }
-    return self->fd >= 0 ? PS_OK : fail(self, self->path);
+    return self->fd >= 0 ? HR_OK : fail(self, self->path);
 }
 
 static void
 rotate(const file *self)
 {
-    char from[PS_RING_PATH_MAX];
-    char to[PS_RING_PATH_MAX];
-    for (int i = PS_FILE_KEPT; i > 0; i--) {
+    char from[HR_RING_PATH_MAX];
+    char to[HR_RING_PATH_MAX];
+    for (int i = HR_FILE_KEPT; i > 0; i--) {
         snprintf(to, sizeof(to), "%s.%d", self->path, i);
         snprintf(from, sizeof(from), i > 1 ? "%s.%d" : "%s", self->path,
                  i - 1);
@@ -212,13 +212,13 @@ rotate(const file *self)
 }
 
 /* The file that bears the name, locked, with room for `more` bytes. */
-static ps_status
+static hr_status
 lock_file(file *self, uint64_t more, struct stat *locked)
 {
     for (int tries = 0; tries < 8; tries++) {
         struct stat named;
-        ps_status status = open_file(self);
-        if (status != PS_OK) {
+        hr_status status = open_file(self);
+        if (status != HR_OK) {
             return status;
         }
         if (flock(self->fd, LOCK_EX) != 0 || fstat(self->fd, locked) != 0) {
@@ -228,7 +228,7 @@ lock_file(file *self, uint64_t more, struct stat *locked)
             named.st_dev == locked->st_dev) {
             if (locked->st_size == 0 ||
                 (uint64_t)locked->st_size + more <= self->max_bytes) {
-                return PS_OK;
+                return HR_OK;
             }
             rotate(self);
         }
@@ -238,13 +238,13 @@ lock_file(file *self, uint64_t more, struct stat *locked)
     return fail(self, "rotate");
 }
 
-static ps_status
+static hr_status
 append(file *self)
 {
     struct stat before;
-    ps_status status = lock_file(self, self->lines.len, &before);
+    hr_status status = lock_file(self, self->lines.len, &before);
     size_t written = 0;
-    while (status == PS_OK && written < self->lines.len) {
+    while (status == HR_OK && written < self->lines.len) {
         ssize_t now = write(self->fd, self->lines.ptr + written,
                             self->lines.len - written);
         if (now > 0) {
@@ -264,70 +264,70 @@ append(file *self)
 
 /* ---- the target --------------------------------------------------------- */
 
-static ps_status
-file_deliver(ps_target *target, ps_batch *batch, ps_wake *wake)
+static hr_status
+file_deliver(hr_target *target, hr_batch *batch, hr_wake *wake)
 {
     (void)wake;
     file *self = of(target);
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     self->lines.len = 0;
-    for (size_t i = 0; i < batch->count && status == PS_OK; i++) {
-        if (batch->events[i].state == PS_EVENT_WAITING) {
-            status = ps_target_file_line(&self->lines, batch->ring,
+    for (size_t i = 0; i < batch->count && status == HR_OK; i++) {
+        if (batch->events[i].state == HR_EVENT_WAITING) {
+            status = hr_target_file_line(&self->lines, batch->ring,
                                          &batch->events[i]);
         }
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = append(self);
     }
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         return status;
     }
     for (size_t i = 0; i < batch->count; i++) {
-        if (batch->events[i].state == PS_EVENT_WAITING) {
-            ps_batch_settle(batch, i, PS_EVENT_DELIVERED);
+        if (batch->events[i].state == HR_EVENT_WAITING) {
+            hr_batch_settle(batch, i, HR_EVENT_DELIVERED);
         }
     }
     self->detail[0] = '\0';
-    return PS_OK;
+    return HR_OK;
 }
 
 static void
-file_report(const ps_target *target, ps_target_report *report)
+file_report(const hr_target *target, hr_target_report *report)
 {
     const file *self = (const file *)(const void *)target;
-    *report = (ps_target_report){.delivery = "at-least-once"};
+    *report = (hr_target_report){.delivery = "at-least-once"};
     snprintf(report->detail, sizeof(report->detail), "%s", self->detail);
 }
 
 static void
-file_close(ps_target *target)
+file_close(hr_target *target)
 {
     shut(of(target));
 }
 
 static void
-file_forget(ps_target *target)
+file_forget(hr_target *target)
 {
     file *self = of(target);
     if (self->fd >= 0) {
         close(self->fd);
         self->fd = -1;
     }
-    ps_buf_init(&self->lines, self->lines.max);
+    hr_buf_init(&self->lines, self->lines.max);
 }
 
 static void
-file_free(ps_target *target)
+file_free(hr_target *target)
 {
     file *self = of(target);
     shut(self);
-    ps_buf_fini(&self->lines);
-    ps_free(self->path);
-    ps_free(self);
+    hr_buf_fini(&self->lines);
+    hr_free(self->path);
+    hr_free(self);
 }
 
-static const ps_target_ops OPS = {
+static const hr_target_ops OPS = {
     .deliver = file_deliver,
     .report = file_report,
     .close = file_close,
@@ -335,22 +335,22 @@ static const ps_target_ops OPS = {
     .free = file_free,
 };
 
-ps_status
-ps_target_file_new(ps_span path, uint64_t max_bytes, ps_target **target)
+hr_status
+hr_target_file_new(hr_span path, uint64_t max_bytes, hr_target **target)
 {
-    file *self = ps_calloc(1, sizeof(*self));
+    file *self = hr_calloc(1, sizeof(*self));
     if (self == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     self->base.ops = &OPS;
     self->fd = -1;
     self->max_bytes = max_bytes;
-    ps_buf_init(&self->lines, LINES_MAX);
-    self->path = ps_dup(path);
+    hr_buf_init(&self->lines, LINES_MAX);
+    self->path = hr_dup(path);
     if (self->path == NULL) {
-        ps_free(self);
-        return PS_NO_MEMORY;
+        hr_free(self);
+        return HR_NO_MEMORY;
     }
     *target = &self->base;
-    return PS_OK;
+    return HR_OK;
 }

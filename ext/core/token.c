@@ -8,13 +8,13 @@
 #include "alloc.h"
 
 /* A copy of `bytes` at `*to`, which moves on; an absent span stays absent. */
-static ps_span
-place(char **to, ps_span bytes)
+static hr_span
+place(char **to, hr_span bytes)
 {
     if (bytes.ptr == NULL) {
-        return PS_NO_SPAN;
+        return HR_NO_SPAN;
     }
-    ps_span copy = {*to, bytes.len};
+    hr_span copy = {*to, bytes.len};
     if (bytes.len != 0) {
         memcpy(*to, bytes.ptr, bytes.len);
     }
@@ -22,13 +22,13 @@ place(char **to, ps_span bytes)
     return copy;
 }
 
-ps_token *
-ps_token_new(const ps_token *parts)
+hr_token *
+hr_token_new(const hr_token *parts)
 {
     size_t index_size = parts->member_count * sizeof(*parts->members);
     size_t size = sizeof(*parts) + index_size + parts->text.len +
                   parts->payload.len + parts->key_id.len;
-    ps_token *token = ps_malloc(size);
+    hr_token *token = hr_malloc(size);
     if (token == NULL) {
         return NULL;
     }
@@ -39,24 +39,24 @@ ps_token_new(const ps_token *parts)
     if (index_size != 0) {
         memcpy(to, parts->members, index_size);
     }
-    token->members = (const ps_json_member *)(const void *)to;
+    token->members = (const hr_json_member *)(const void *)to;
     to += index_size;
     token->text = place(&to, parts->text);
-    token->header = (ps_span){token->text.ptr, parts->header.len};
+    token->header = (hr_span){token->text.ptr, parts->header.len};
     token->payload = place(&to, parts->payload);
     token->key_id = place(&to, parts->key_id);
     return token;
 }
 
-ps_token *
-ps_token_retain(ps_token *token)
+hr_token *
+hr_token_retain(hr_token *token)
 {
     atomic_fetch_add_explicit(&token->references, 1, memory_order_relaxed);
     return token;
 }
 
 void
-ps_token_release(ps_token *token)
+hr_token_release(hr_token *token)
 {
     if (token == NULL ||
         atomic_fetch_sub_explicit(&token->references, 1,
@@ -66,44 +66,44 @@ ps_token_release(ps_token *token)
     /* What it held is personal. */
     explicit_bzero((char *)token->text.ptr,
                    token->size - (size_t)(token->text.ptr - (char *)token));
-    ps_free(token);
+    hr_free(token);
 }
 
-const ps_json_member *
-ps_token_find(const ps_token *token, ps_span name)
+const hr_json_member *
+hr_token_find(const hr_token *token, hr_span name)
 {
-    return ps_json_find(token->payload.ptr, token->members,
+    return hr_json_find(token->payload.ptr, token->members,
                         token->member_count, name);
 }
 
-ps_status
-ps_token_claim_text(const ps_token *token, ps_span name, char *buffer,
-                    size_t size, ps_span *out)
+hr_status
+hr_token_claim_text(const hr_token *token, hr_span name, char *buffer,
+                    size_t size, hr_span *out)
 {
-    const ps_json_member *member = ps_token_find(token, name);
+    const hr_json_member *member = hr_token_find(token, name);
     if (member == NULL ||
-        (member->kind != PS_JSON_STRING && member->kind != PS_JSON_INTEGER)) {
-        return PS_ABSENT;
+        (member->kind != HR_JSON_STRING && member->kind != HR_JSON_INTEGER)) {
+        return HR_ABSENT;
     }
-    ps_span text = {token->payload.ptr + member->value, member->value_len};
-    if ((member->flags & PS_JSON_ESCAPED) == 0) {
+    hr_span text = {token->payload.ptr + member->value, member->value_len};
+    if ((member->flags & HR_JSON_ESCAPED) == 0) {
         *out = text;
-        return text.len <= size ? PS_OK : PS_ABSENT;
+        return text.len <= size ? HR_OK : HR_ABSENT;
     }
     if (text.len > size) {
         /* Resolved it may fit, but only just: escapes shrink. */
-        char *room = ps_malloc(text.len);
+        char *room = hr_malloc(text.len);
         if (room == NULL) {
-            return PS_ABSENT;
+            return HR_ABSENT;
         }
-        size_t len = ps_json_unescape(text, room);
+        size_t len = hr_json_unescape(text, room);
         if (len <= size) {
             memcpy(buffer, room, len);
-            *out = (ps_span){buffer, len};
+            *out = (hr_span){buffer, len};
         }
-        ps_free(room);
-        return len <= size ? PS_OK : PS_ABSENT;
+        hr_free(room);
+        return len <= size ? HR_OK : HR_ABSENT;
     }
-    *out = (ps_span){buffer, ps_json_unescape(text, buffer)};
-    return PS_OK;
+    *out = (hr_span){buffer, hr_json_unescape(text, buffer)};
+    return HR_OK;
 }

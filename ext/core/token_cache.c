@@ -47,14 +47,14 @@ typedef struct shared_page {
 
 typedef struct set {
     uint32_t tags[WAYS]; /* 0: the place is free */
-    ps_token *tokens[WAYS];
+    hr_token *tokens[WAYS];
     uint32_t used;  /* bit n: hit since the hand last passed */
     uint8_t hand;   /* where the next search for room begins */
     uint8_t ways;   /* places in use; the last set may have fewer */
     uint32_t bytes; /* of all tokens in the set */
 } set;
 
-struct ps_token_cache {
+struct hr_token_cache {
     shared_page *page;
     set *sets;
     size_t set_count;
@@ -83,7 +83,7 @@ rotate(uint64_t x, unsigned bits)
 /* SipHash-1-3 (Aumasson and Bernstein), whose output an attacker without the
  * key cannot steer. */
 static uint64_t
-siphash(const uint64_t key[2], ps_span text)
+siphash(const uint64_t key[2], hr_span text)
 {
     uint64_t v0 = key[0] ^ 0x736f6d6570736575U;
     uint64_t v1 = key[1] ^ 0x646f72616e646f6dU;
@@ -151,7 +151,7 @@ give(lock *l)
 /* Empties the table in a process that finds the page wiped (or a new one).
  * Every other thread is kept out by `state`. */
 static bool
-start(ps_token_cache *cache)
+start(hr_token_cache *cache)
 {
     shared_page *page = cache->page;
     unsigned stale = STALE;
@@ -169,7 +169,7 @@ start(ps_token_cache *cache)
     for (size_t i = 0; i < cache->set_count; i++) {
         set *s = &cache->sets[i];
         for (size_t way = 0; way < s->ways; way++) {
-            ps_token_release(s->tokens[way]);
+            hr_token_release(s->tokens[way]);
         }
         *s = (set){.ways = s->ways};
     }
@@ -179,7 +179,7 @@ start(ps_token_cache *cache)
 
 /* May the table be used by this process now? */
 static inline bool
-ready(ps_token_cache *cache)
+ready(hr_token_cache *cache)
 {
     shared_page *page = cache->page;
     if (atomic_load_explicit(&page->state, memory_order_acquire) != READY) {
@@ -193,19 +193,19 @@ ready(ps_token_cache *cache)
     return true;
 }
 
-ps_status
-ps_token_cache_new(size_t capacity, ps_token_cache **cache)
+hr_status
+hr_token_cache_new(size_t capacity, hr_token_cache **cache)
 {
-    if (capacity == 0 || capacity > PS_TOKEN_CACHE_TOP) {
-        return PS_SETTING;
+    if (capacity == 0 || capacity > HR_TOKEN_CACHE_TOP) {
+        return HR_SETTING;
     }
-    ps_token_cache *fresh = ps_calloc(1, sizeof(*fresh));
+    hr_token_cache *fresh = hr_calloc(1, sizeof(*fresh));
     if (fresh == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     fresh->capacity = capacity;
     fresh->set_count = (capacity + WAYS - 1) / WAYS;
-    fresh->sets = ps_calloc(fresh->set_count, sizeof(*fresh->sets));
+    fresh->sets = hr_calloc(fresh->set_count, sizeof(*fresh->sets));
     void *page = mmap(NULL, sizeof(shared_page), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (page != MAP_FAILED) {
@@ -214,8 +214,8 @@ ps_token_cache_new(size_t capacity, ps_token_cache **cache)
             madvise(page, sizeof(shared_page), MADV_WIPEONFORK) == 0;
     }
     if (fresh->sets == NULL || fresh->page == NULL) {
-        ps_status status = fresh->sets == NULL ? PS_NO_MEMORY : PS_SYSTEM;
-        ps_token_cache_free(fresh);
+        hr_status status = fresh->sets == NULL ? HR_NO_MEMORY : HR_SYSTEM;
+        hr_token_cache_free(fresh);
         return status;
     }
     for (size_t i = 0; i < fresh->set_count; i++) {
@@ -223,30 +223,30 @@ ps_token_cache_new(size_t capacity, ps_token_cache **cache)
         fresh->sets[i].ways = (uint8_t)(left < WAYS ? left : WAYS);
     }
     *cache = fresh;
-    return PS_OK;
+    return HR_OK;
 }
 
 void
-ps_token_cache_free(ps_token_cache *cache)
+hr_token_cache_free(hr_token_cache *cache)
 {
     if (cache == NULL) {
         return;
     }
     for (size_t i = 0; cache->sets != NULL && i < cache->set_count; i++) {
         for (size_t way = 0; way < WAYS; way++) {
-            ps_token_release(cache->sets[i].tokens[way]);
+            hr_token_release(cache->sets[i].tokens[way]);
         }
     }
     if (cache->page != NULL) {
         munmap(cache->page, sizeof(*cache->page));
     }
-    ps_free(cache->sets);
-    ps_free(cache);
+    hr_free(cache->sets);
+    hr_free(cache);
 }
 
 /* The high half of the hash chooses the set, the low half is the tag. */
 static inline size_t
-set_of(const ps_token_cache *cache, uint64_t hash)
+set_of(const hr_token_cache *cache, uint64_t hash)
 {
     return (size_t)((hash >> 32) * cache->set_count >> 32);
 }
@@ -258,8 +258,8 @@ tag_of(uint64_t hash)
     return tag != 0 ? tag : 1;
 }
 
-ps_token *
-ps_token_cache_find(ps_token_cache *cache, ps_span text, ps_span signature,
+hr_token *
+hr_token_cache_find(hr_token_cache *cache, hr_span text, hr_span signature,
                     uint64_t epoch, uint64_t *hash)
 {
     *hash = 0;
@@ -271,17 +271,17 @@ ps_token_cache_find(ps_token_cache *cache, ps_span text, ps_span signature,
     size_t place = set_of(cache, h);
     set *s = &cache->sets[place];
     lock *l = &cache->page->locks[place % LOCKS];
-    ps_token *found = NULL;
+    hr_token *found = NULL;
     *hash = h;
     take(l);
     for (size_t way = 0; way < s->ways; way++) {
         if (s->tags[way] != tag) {
             continue;
         }
-        ps_token *token = s->tokens[way];
+        hr_token *token = s->tokens[way];
         if (token->epoch == epoch && token->text.len == text.len &&
             equal_text(token->text.ptr, text.ptr, text.len)) {
-            found = ps_token_retain(token);
+            found = hr_token_retain(token);
             s->used |= (uint32_t)1 << way;
             break;
         }
@@ -294,10 +294,10 @@ ps_token_cache_find(ps_token_cache *cache, ps_span text, ps_span signature,
 
 /* Empties one place, whose token the caller must release once the lock is
  * given back. */
-static ps_token *
+static hr_token *
 drop(set *s, size_t way)
 {
-    ps_token *token = s->tokens[way];
+    hr_token *token = s->tokens[way];
     s->tags[way] = 0;
     s->tokens[way] = NULL;
     s->used &= ~((uint32_t)1 << way);
@@ -335,13 +335,13 @@ find_free(const set *s)
 
 /* Is a token of the same text and epoch there already? */
 static bool
-is_there(const set *s, const ps_token *token)
+is_there(const set *s, const hr_token *token)
 {
     for (size_t way = 0; way < s->ways; way++) {
-        const ps_token *other = s->tokens[way];
+        const hr_token *other = s->tokens[way];
         if (other != NULL && other->hash == token->hash &&
             other->epoch == token->epoch &&
-            ps_span_equal(other->text, token->text)) {
+            hr_span_equal(other->text, token->text)) {
             return true;
         }
     }
@@ -349,38 +349,38 @@ is_there(const set *s, const ps_token *token)
 }
 
 void
-ps_token_cache_add(ps_token_cache *cache, ps_token *token)
+hr_token_cache_add(hr_token_cache *cache, hr_token *token)
 {
     /* A hash from before a fork, or without a key, finds nothing. */
-    if (token->hash == 0 || token->size > PS_TOKEN_CACHE_SET_BYTES ||
+    if (token->hash == 0 || token->size > HR_TOKEN_CACHE_SET_BYTES ||
         !ready(cache)) {
         return;
     }
     size_t place = set_of(cache, token->hash);
     set *s = &cache->sets[place];
     lock *l = &cache->page->locks[place % LOCKS];
-    ps_token *gone[WAYS];
+    hr_token *gone[WAYS];
     size_t gone_count = 0;
     take(l);
     if (!is_there(s, token)) {
         size_t way = find_free(s);
         while (way == s->ways ||
-               s->bytes + token->size > PS_TOKEN_CACHE_SET_BYTES) {
+               s->bytes + token->size > HR_TOKEN_CACHE_SET_BYTES) {
             way = find_victim(s);
             gone[gone_count++] = drop(s, way);
         }
-        s->tokens[way] = ps_token_retain(token);
+        s->tokens[way] = hr_token_retain(token);
         s->tags[way] = tag_of(token->hash);
         s->bytes += (uint32_t)token->size;
     }
     give(l);
     for (size_t i = 0; i < gone_count; i++) {
-        ps_token_release(gone[i]);
+        hr_token_release(gone[i]);
     }
 }
 
 void
-ps_token_cache_remove(ps_token_cache *cache, const ps_token *token)
+hr_token_cache_remove(hr_token_cache *cache, const hr_token *token)
 {
     if (token->hash == 0 || !ready(cache)) {
         return;
@@ -388,7 +388,7 @@ ps_token_cache_remove(ps_token_cache *cache, const ps_token *token)
     size_t place = set_of(cache, token->hash);
     set *s = &cache->sets[place];
     lock *l = &cache->page->locks[place % LOCKS];
-    ps_token *gone = NULL;
+    hr_token *gone = NULL;
     take(l);
     for (size_t way = 0; way < s->ways && gone == NULL; way++) {
         if (s->tokens[way] == token) {
@@ -396,11 +396,11 @@ ps_token_cache_remove(ps_token_cache *cache, const ps_token *token)
         }
     }
     give(l);
-    ps_token_release(gone);
+    hr_token_release(gone);
 }
 
 void
-ps_token_cache_clear(ps_token_cache *cache)
+hr_token_cache_clear(hr_token_cache *cache)
 {
     if (!ready(cache)) {
         return;
@@ -408,7 +408,7 @@ ps_token_cache_clear(ps_token_cache *cache)
     for (size_t place = 0; place < cache->set_count; place++) {
         set *s = &cache->sets[place];
         lock *l = &cache->page->locks[place % LOCKS];
-        ps_token *gone[WAYS];
+        hr_token *gone[WAYS];
         size_t gone_count = 0;
         take(l);
         for (size_t way = 0; way < s->ways; way++) {
@@ -418,15 +418,15 @@ ps_token_cache_clear(ps_token_cache *cache)
         }
         give(l);
         for (size_t i = 0; i < gone_count; i++) {
-            ps_token_release(gone[i]);
+            hr_token_release(gone[i]);
         }
     }
 }
 
-ps_token_cache_info
-ps_token_cache_counts(ps_token_cache *cache)
+hr_token_cache_info
+hr_token_cache_counts(hr_token_cache *cache)
 {
-    ps_token_cache_info info = {.capacity = cache->capacity};
+    hr_token_cache_info info = {.capacity = cache->capacity};
     for (size_t i = 0; ready(cache) && i < LOCKS; i++) {
         lock *l = &cache->page->locks[i];
         take(l);
@@ -437,10 +437,10 @@ ps_token_cache_counts(ps_token_cache *cache)
     return info;
 }
 
-ps_token_cache_info
-ps_token_cache_look(ps_token_cache *cache)
+hr_token_cache_info
+hr_token_cache_look(hr_token_cache *cache)
 {
-    ps_token_cache_info info = {.capacity = cache->capacity};
+    hr_token_cache_info info = {.capacity = cache->capacity};
     if (!ready(cache)) {
         return info;
     }
@@ -454,7 +454,7 @@ ps_token_cache_look(ps_token_cache *cache)
         info.bytes += s->bytes;
         give(l);
     }
-    ps_token_cache_info counts = ps_token_cache_counts(cache);
+    hr_token_cache_info counts = hr_token_cache_counts(cache);
     info.hits = counts.hits;
     info.misses = counts.misses;
     return info;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the processes of a target have counted, the ended ones included: a
  * file beside the rings takes up the counters of every ring that goes. */
-#ifndef PS_TOTALS_H
-#define PS_TOTALS_H
+#ifndef HR_TOTALS_H
+#define HR_TOTALS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,36 +14,36 @@
 
 /* Adds `stats` to the totals of `target`, under the file's lock. SYSTEM where
  * there is no usable folder or file: then they are not kept. */
-PS_CHECKED ps_status ps_totals_add(const char *ring_dir,
-                                   const char target[PS_PRODUCER_SIZE],
-                                   const ps_stats *stats);
+HR_CHECKED hr_status hr_totals_add(const char *ring_dir,
+                                   const char target[HR_PRODUCER_SIZE],
+                                   const hr_stats *stats);
 
 /* Sums the totals and the counters of every ring of `target` that is there
  * into `sum` (zeroed first), and their metrics into `metrics` unless that is
  * NULL; `*rings` is how many those are. A ring that goes
  * at the same time is counted once: the file's lock is held meanwhile.
  * SYSTEM, NO_MEMORY. */
-PS_CHECKED ps_status ps_totals_read(const char *ring_dir,
-                                    const char target[PS_PRODUCER_SIZE],
-                                    ps_stats *sum, size_t *rings,
-                                    ps_metrics *metrics);
+HR_CHECKED hr_status hr_totals_read(const char *ring_dir,
+                                    const char target[HR_PRODUCER_SIZE],
+                                    hr_stats *sum, size_t *rings,
+                                    hr_metrics *metrics);
 
 /* What the ended processes of `target` have counted, without the lock and
  * without making anything: zeroes where there is no such file. A ring that
  * goes at the same time may be counted twice or not at all. `identity` is the
  * name of the target, "" where nobody said. Any thread. */
-void ps_totals_look(const char *ring_dir, const char target[PS_PRODUCER_SIZE],
-                    ps_stats *sum, char identity[PS_IDENTITY_KEPT]);
+void hr_totals_look(const char *ring_dir, const char target[HR_PRODUCER_SIZE],
+                    hr_stats *sum, char identity[HR_IDENTITY_KEPT]);
 
 /* Calls `see` with the name of each target that has such a file. */
-void ps_totals_each(const char *ring_dir,
-                    bool (*see)(const char target[PS_PRODUCER_SIZE],
+void hr_totals_each(const char *ring_dir,
+                    bool (*see)(const char target[HR_PRODUCER_SIZE],
                                 void *context),
                     void *context);
 
 /* Adds a ring's counters and gives its file up, under one lock, so that no
  * reader sees both or neither. Also removes the totals of other targets that
- * have no ring and were not added to for PS_TOTALS_KEPT_S. */
-void ps_totals_retire(const char *ring_dir, ps_ring *ring);
+ * have no ring and were not added to for HR_TOTALS_KEPT_S. */
+void hr_totals_retire(const char *ring_dir, hr_ring *ring);
 
 #endif

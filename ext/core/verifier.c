@@ -23,15 +23,15 @@
 /* Payloads up to this many bytes are decoded and indexed on the stack. */
 #define PAYLOAD_ON_STACK 2048
 
-struct ps_verifier {
+struct hr_verifier {
     atomic_uint references;
     _Atomic uint64_t epoch; /* of `current`; read without the lock */
-    ps_keyset *current;     /* guarded by *lock */
+    hr_keyset *current;     /* guarded by *lock */
     atomic_uint *lock;      /* on a page that is wiped on fork */
-    const ps_engine *engine;
-    ps_token_cache *cache; /* NULL: none */
-    ps_claim_rules claims; /* points into `arena` */
-    ps_span type;          /* the same */
+    const hr_engine *engine;
+    hr_token_cache *cache; /* NULL: none */
+    hr_claim_rules claims; /* points into `arena` */
+    hr_span type;          /* the same */
     char *arena;
     size_t max_bytes;
 };
@@ -50,11 +50,11 @@ give_lock(atomic_uint *lock)
     atomic_store_explicit(lock, 0, memory_order_release);
 }
 
-static ps_keyset *
-current_keyset(ps_verifier *verifier)
+static hr_keyset *
+current_keyset(hr_verifier *verifier)
 {
     take_lock(verifier->lock);
-    ps_keyset *set = verifier->current;
+    hr_keyset *set = verifier->current;
     atomic_fetch_add_explicit(&set->references, 1, memory_order_relaxed);
     give_lock(verifier->lock);
     return set;
@@ -75,226 +75,226 @@ new_lock_page(void)
     return page;
 }
 
-ps_status
-ps_verifier_new(const ps_verifier_settings *settings, ps_verifier **verifier,
-                ps_verifier_error *error)
+hr_status
+hr_verifier_new(const hr_verifier_settings *settings, hr_verifier **verifier,
+                hr_verifier_error *error)
 {
-    *error = (ps_verifier_error){0};
-    ps_status status = ps_verifier_check_settings(settings, error);
-    if (status != PS_OK) {
+    *error = (hr_verifier_error){0};
+    hr_status status = hr_verifier_check_settings(settings, error);
+    if (status != HR_OK) {
         return status;
     }
-    ps_verifier *fresh = ps_calloc(1, sizeof(*fresh));
+    hr_verifier *fresh = hr_calloc(1, sizeof(*fresh));
     if (fresh == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     atomic_init(&fresh->references, 1);
     fresh->engine = settings->engine;
     fresh->max_bytes = settings->max_bytes;
     fresh->arena =
-        ps_verifier_copy_rules(settings, &fresh->claims, &fresh->type);
+        hr_verifier_copy_rules(settings, &fresh->claims, &fresh->type);
     fresh->lock = new_lock_page();
     if (fresh->arena == NULL || fresh->lock == NULL) {
-        status = fresh->arena == NULL ? PS_NO_MEMORY : PS_SYSTEM;
+        status = fresh->arena == NULL ? HR_NO_MEMORY : HR_SYSTEM;
         goto fail;
     }
     if (settings->cache_size != 0) {
         error->setting = "cache_size";
-        status = ps_token_cache_new(settings->cache_size, &fresh->cache);
-        if (status != PS_OK) {
+        status = hr_token_cache_new(settings->cache_size, &fresh->cache);
+        if (status != HR_OK) {
             goto fail;
         }
     }
-    status = ps_keyset_new(fresh->engine, settings->keys, settings->key_count,
+    status = hr_keyset_new(fresh->engine, settings->keys, settings->key_count,
                            &fresh->current, error);
-    if (status != PS_OK) {
+    if (status != HR_OK) {
         goto fail;
     }
     *verifier = fresh;
-    return PS_OK;
+    return HR_OK;
 fail:
-    ps_verifier_release(fresh);
+    hr_verifier_release(fresh);
     return status;
 }
 
-ps_verifier *
-ps_verifier_retain(ps_verifier *verifier)
+hr_verifier *
+hr_verifier_retain(hr_verifier *verifier)
 {
     atomic_fetch_add_explicit(&verifier->references, 1, memory_order_relaxed);
     return verifier;
 }
 
 void
-ps_verifier_release(ps_verifier *verifier)
+hr_verifier_release(hr_verifier *verifier)
 {
     if (verifier == NULL ||
         atomic_fetch_sub_explicit(&verifier->references, 1,
                                   memory_order_acq_rel) != 1) {
         return;
     }
-    ps_keyset_release(verifier->current);
-    ps_token_cache_free(verifier->cache);
+    hr_keyset_release(verifier->current);
+    hr_token_cache_free(verifier->cache);
     if (verifier->lock != NULL) {
         munmap(verifier->lock, sizeof(*verifier->lock));
     }
-    ps_free(verifier->arena);
-    ps_free(verifier);
+    hr_free(verifier->arena);
+    hr_free(verifier);
 }
 
-ps_status
-ps_verifier_replace_keys(ps_verifier *verifier, ps_key *const *keys,
-                         size_t count, ps_verifier_error *error)
+hr_status
+hr_verifier_replace_keys(hr_verifier *verifier, hr_key *const *keys,
+                         size_t count, hr_verifier_error *error)
 {
-    ps_keyset *fresh;
-    ps_status status =
-        ps_keyset_new(verifier->engine, keys, count, &fresh, error);
-    if (status != PS_OK) {
+    hr_keyset *fresh;
+    hr_status status =
+        hr_keyset_new(verifier->engine, keys, count, &fresh, error);
+    if (status != HR_OK) {
         return status;
     }
     take_lock(verifier->lock);
-    ps_keyset *old = verifier->current;
+    hr_keyset *old = verifier->current;
     fresh->epoch = old->epoch + 1;
     verifier->current = fresh;
     atomic_store(&verifier->epoch, fresh->epoch);
     give_lock(verifier->lock);
-    ps_keyset_release(old);
-    ps_verifier_cache_clear(verifier); /* not needed, but gives memory back */
-    return PS_OK;
+    hr_keyset_release(old);
+    hr_verifier_cache_clear(verifier); /* not needed, but gives memory back */
+    return HR_OK;
 }
 
 /* One verification under way. */
 typedef struct work {
-    ps_verifier *verifier;
-    ps_keyset *set;
-    const ps_slow_section *slow;
+    hr_verifier *verifier;
+    hr_keyset *set;
+    const hr_slow_section *slow;
     bool judge; /* the claims too, not only that they are an object */
-    ps_span text;
-    ps_jws jws;
-    ps_jose jose;
-    ps_span signature; /* decoded */
-    char *payload;     /* decoded; `buffer` or of ps_malloc() */
+    hr_span text;
+    hr_jws jws;
+    hr_jose jose;
+    hr_span signature; /* decoded */
+    char *payload;     /* decoded; `buffer` or of hr_malloc() */
     size_t payload_size;
-    ps_algorithm algorithm;
-    ps_span key_id; /* absent without one */
-    char signature_bytes[PS_SIGNATURE_MAX];
+    hr_algorithm algorithm;
+    hr_span key_id; /* absent without one */
+    char signature_bytes[HR_SIGNATURE_MAX];
     char buffer[PAYLOAD_ON_STACK];
 } work;
 
 /* Ends a work; answers its status, or a better one. */
-static ps_status
-work_fini(work *w, ps_status status)
+static hr_status
+work_fini(work *w, hr_status status)
 {
     if (w->payload != w->buffer) {
-        ps_free(w->payload);
+        hr_free(w->payload);
     }
-    ps_keyset_release(w->set);
-    return status == PS_BASE64 ? ps_jws_why_not_base64(w->text) : status;
+    hr_keyset_release(w->set);
+    return status == HR_BASE64 ? hr_jws_why_not_base64(w->text) : status;
 }
 
 /* Splits the text and decodes signature and payload. */
-static ps_status
+static hr_status
 read_segments(work *w)
 {
-    ps_status status = ps_jws_split(w->text, &w->jws);
-    if (status != PS_OK || w->jws.signature.len == 0) {
-        return PS_MALFORMED;
+    hr_status status = hr_jws_split(w->text, &w->jws);
+    if (status != HR_OK || w->jws.signature.len == 0) {
+        return HR_MALFORMED;
     }
-    size_t size = ps_base64url_decoded_size(w->jws.signature.len);
+    size_t size = hr_base64url_decoded_size(w->jws.signature.len);
     if (size > sizeof(w->signature_bytes)) {
-        return PS_SIGNATURE; /* longer than any algorithm's */
+        return HR_SIGNATURE; /* longer than any algorithm's */
     }
-    if (ps_base64url_decode(w->jws.signature, w->signature_bytes) != PS_OK) {
-        return PS_BASE64;
+    if (hr_base64url_decode(w->jws.signature, w->signature_bytes) != HR_OK) {
+        return HR_BASE64;
     }
-    w->signature = (ps_span){w->signature_bytes, size};
-    w->payload_size = ps_base64url_decoded_size(w->jws.payload.len);
+    w->signature = (hr_span){w->signature_bytes, size};
+    w->payload_size = hr_base64url_decoded_size(w->jws.payload.len);
     if (w->payload_size > sizeof(w->buffer)) {
-        w->payload = ps_malloc(w->payload_size);
+        w->payload = hr_malloc(w->payload_size);
         if (w->payload == NULL) {
             w->payload = w->buffer;
-            return PS_NO_MEMORY;
+            return HR_NO_MEMORY;
         }
     }
-    if (ps_base64url_decode(w->jws.payload, w->payload) != PS_OK) {
-        return PS_BASE64;
+    if (hr_base64url_decode(w->jws.payload, w->payload) != HR_OK) {
+        return HR_BASE64;
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 /* Tries one key. */
-static ps_status
+static hr_status
 try_key(work *w, size_t place)
 {
-    ps_prepared *prepared = w->set->prepared[place];
+    hr_prepared *prepared = w->set->prepared[place];
     bool slow = w->slow != NULL && w->slow->enter != NULL &&
-                ps_algorithm_family(w->set->ring->keys[place]->algorithm) !=
-                    PS_FAMILY_HMAC;
+                hr_algorithm_family(w->set->ring->keys[place]->algorithm) !=
+                    HR_FAMILY_HMAC;
     if (slow) {
         w->slow->enter(w->slow->context);
     }
-    ps_status status =
+    hr_status status =
         w->set->engine->verify(prepared, w->text, &w->jws, w->signature);
     if (slow) {
         w->slow->leave(w->slow->context);
     }
-#ifdef PS_FUZZ_SKIP_SIGNATURE /* fuzz_verifier's own build, and no other */
-    status = status == PS_SIGNATURE ? PS_OK : status;
+#ifdef HR_FUZZ_SKIP_SIGNATURE /* fuzz_verifier's own build, and no other */
+    status = status == HR_SIGNATURE ? HR_OK : status;
 #endif
     return status;
 }
 
-static ps_status
+static hr_status
 try_keys(work *w, const uint16_t *places, size_t count)
 {
-    ps_status status = PS_SIGNATURE;
-    for (size_t i = 0; i < count && status == PS_SIGNATURE; i++) {
+    hr_status status = HR_SIGNATURE;
+    for (size_t i = 0; i < count && status == HR_SIGNATURE; i++) {
         status = try_key(w, places[i]);
     }
     return status;
 }
 
 /* Header and signature. */
-static ps_status
+static hr_status
 check_signature(work *w)
 {
-    const ps_known_header *known =
-        ps_header_table_find(w->set->known, w->jws.header);
+    const hr_known_header *known =
+        hr_header_table_find(w->set->known, w->jws.header);
     if (known != NULL) {
         w->algorithm = known->algorithm;
         w->key_id = known->has_key_id
-                        ? (ps_span){known->key_id, known->key_id_size}
-                        : PS_NO_SPAN;
+                        ? (hr_span){known->key_id, known->key_id_size}
+                        : HR_NO_SPAN;
         return try_keys(w, known->keys, known->key_count);
     }
-    uint16_t places[PS_KEYS_MAX];
+    uint16_t places[HR_KEYS_MAX];
     size_t count;
-    ps_status status =
-        ps_jws_read_header(w->jws.header, w->verifier->type, &w->jose);
-    if (status != PS_OK) {
+    hr_status status =
+        hr_jws_read_header(w->jws.header, w->verifier->type, &w->jose);
+    if (status != HR_OK) {
         return status;
     }
-    status = ps_keyring_select(w->set->ring, &w->jose, places, &count);
-    if (status != PS_OK) {
+    status = hr_keyring_select(w->set->ring, &w->jose, places, &count);
+    if (status != HR_OK) {
         return status;
     }
     w->algorithm = w->jose.algorithm;
-    w->key_id = w->jose.has_key_id ? w->jose.key_id : PS_NO_SPAN;
+    w->key_id = w->jose.has_key_id ? w->jose.key_id : HR_NO_SPAN;
     status = try_keys(w, places, count);
-    if (status == PS_OK) {
-        ps_header_table_add(w->set->known, w->jws.header, &w->jose, places,
+    if (status == HR_OK) {
+        hr_header_table_add(w->set->known, w->jws.header, &w->jose, places,
                             count);
     }
     return status;
 }
 
 /* Makes the token of a work whose payload has been indexed. */
-static ps_status
-make_token(work *w, const ps_json_member *members, size_t count,
-           const ps_times *times, uint64_t hash, ps_token **token)
+static hr_status
+make_token(work *w, const hr_json_member *members, size_t count,
+           const hr_times *times, uint64_t hash, hr_token **token)
 {
-    bool cached = hash != 0 && w->text.len <= PS_TOKEN_CACHED_MAX;
-    ps_token parts = {
-        .references = 1, /* these two are ps_token_new()'s, but clearing a */
+    bool cached = hash != 0 && w->text.len <= HR_TOKEN_CACHED_MAX;
+    hr_token parts = {
+        .references = 1, /* these two are hr_token_new()'s, but clearing a */
         .size = 0,       /* part of the struct costs more than filling it */
         .algorithm = w->algorithm,
         .epoch = w->set->epoch,
@@ -307,8 +307,8 @@ make_token(work *w, const ps_json_member *members, size_t count,
         .member_count = count,
         .members = members,
     };
-    *token = ps_token_new(&parts);
-    return *token != NULL ? PS_OK : PS_NO_MEMORY;
+    *token = hr_token_new(&parts);
+    return *token != NULL ? HR_OK : HR_NO_MEMORY;
 }
 
 /* How far the coarse clock may lag behind the exact one, with much to spare;
@@ -319,86 +319,86 @@ make_token(work *w, const ps_json_member *members, size_t count,
  * Is what it lets pass sure to pass by the exact one too? All but the last
  * moment before exp is. */
 static bool
-coarse_is_enough(const ps_times *times, double leeway, double coarse)
+coarse_is_enough(const hr_times *times, double leeway, double coarse)
 {
     return !times->has_expires ||
            (double)times->expires > coarse + COARSE_LAG - leeway;
 }
 
-static ps_status
-judge_claims(const work *w, const ps_json_member *members, size_t count,
-             unsigned flags, double now, ps_times *times, ps_span *claim)
+static hr_status
+judge_claims(const work *w, const hr_json_member *members, size_t count,
+             unsigned flags, double now, hr_times *times, hr_span *claim)
 {
-    const ps_claim_rules *rules = &w->verifier->claims;
+    const hr_claim_rules *rules = &w->verifier->claims;
     bool by_clock = isnan(now);
     if (by_clock) {
-        now = (double)ps_clock_wall_ms() * 1e-3;
+        now = (double)hr_clock_wall_ms() * 1e-3;
     }
-    ps_status status = ps_claims_check(rules, w->payload, members, count,
+    hr_status status = hr_claims_check(rules, w->payload, members, count,
                                        flags, now, times, claim);
     if (by_clock &&
-        (status != PS_OK || !coarse_is_enough(times, rules->leeway, now))) {
-        status = ps_claims_check(rules, w->payload, members, count, flags,
-                                 ps_clock_wall_seconds(), times, claim);
+        (status != HR_OK || !coarse_is_enough(times, rules->leeway, now))) {
+        status = hr_claims_check(rules, w->payload, members, count, flags,
+                                 hr_clock_wall_seconds(), times, claim);
     }
     return status;
 }
 
 /* Payload and claims, with room to index in. */
-static ps_status
-check_payload(work *w, const ps_json_scratch *scratch, double now,
-              uint64_t hash, ps_token **token, ps_span *claim)
+static hr_status
+check_payload(work *w, const hr_json_scratch *scratch, double now,
+              uint64_t hash, hr_token **token, hr_span *claim)
 {
     size_t count;
     unsigned flags;
-    ps_times times = {0};
-    ps_span payload = {w->payload, w->payload_size};
-    if (ps_json_index(payload, scratch, &count, &flags) != PS_OK) {
-        return PS_PAYLOAD;
+    hr_times times = {0};
+    hr_span payload = {w->payload, w->payload_size};
+    if (hr_json_index(payload, scratch, &count, &flags) != HR_OK) {
+        return HR_PAYLOAD;
     }
-    ps_status status = PS_OK;
+    hr_status status = HR_OK;
     if (w->judge) {
         status = judge_claims(w, scratch->members, count, flags, now, &times,
                               claim);
     }
-    return status != PS_OK
+    return status != HR_OK
                ? status
                : make_token(w, scratch->members, count, &times, hash, token);
 }
 
-static __attribute__((noinline)) ps_status
-check_large_payload(work *w, double now, uint64_t hash, ps_token **token,
-                    ps_span *claim)
+static __attribute__((noinline)) hr_status
+check_large_payload(work *w, double now, uint64_t hash, hr_token **token,
+                    hr_span *claim)
 {
-    size_t capacity = PS_JSON_SCRATCH_SIZE(w->payload_size);
-    ps_json_scratch scratch = {
-        .members = ps_calloc(capacity, sizeof(*scratch.members)),
-        .heads = ps_calloc(2 * capacity, sizeof(*scratch.heads)),
+    size_t capacity = HR_JSON_SCRATCH_SIZE(w->payload_size);
+    hr_json_scratch scratch = {
+        .members = hr_calloc(capacity, sizeof(*scratch.members)),
+        .heads = hr_calloc(2 * capacity, sizeof(*scratch.heads)),
         .capacity = capacity,
     };
-    ps_status status = PS_NO_MEMORY;
+    hr_status status = HR_NO_MEMORY;
     if (scratch.members != NULL && scratch.heads != NULL) {
         status = check_payload(w, &scratch, now, hash, token, claim);
     }
-    ps_free(scratch.members);
-    ps_free(scratch.heads);
+    hr_free(scratch.members);
+    hr_free(scratch.heads);
     return status;
 }
 
-static ps_status
-check_small_payload(work *w, double now, uint64_t hash, ps_token **token,
-                    ps_span *claim)
+static hr_status
+check_small_payload(work *w, double now, uint64_t hash, hr_token **token,
+                    hr_span *claim)
 {
-    ps_json_member members[PS_JSON_SCRATCH_SIZE(PAYLOAD_ON_STACK)];
-    uint32_t heads[2 * PS_JSON_SCRATCH_SIZE(PAYLOAD_ON_STACK)];
-    ps_json_scratch scratch = {members, heads,
-                               PS_JSON_SCRATCH_SIZE(PAYLOAD_ON_STACK)};
+    hr_json_member members[HR_JSON_SCRATCH_SIZE(PAYLOAD_ON_STACK)];
+    uint32_t heads[2 * HR_JSON_SCRATCH_SIZE(PAYLOAD_ON_STACK)];
+    hr_json_scratch scratch = {members, heads,
+                               HR_JSON_SCRATCH_SIZE(PAYLOAD_ON_STACK)};
     return check_payload(w, &scratch, now, hash, token, claim);
 }
 
 static void
-work_init(work *w, ps_verifier *verifier, ps_span text,
-          const ps_slow_section *slow)
+work_init(work *w, hr_verifier *verifier, hr_span text,
+          const hr_slow_section *slow)
 {
     w->verifier = verifier;
     w->set = current_keyset(verifier);
@@ -409,140 +409,140 @@ work_init(work *w, ps_verifier *verifier, ps_span text,
 }
 
 /* A verification that the cache could not answer. */
-static __attribute__((noinline)) ps_status
-verify_anew(ps_verifier *verifier, ps_span text, double now,
-            const ps_slow_section *slow, bool judge, uint64_t hash,
-            ps_token **token, ps_span *claim)
+static __attribute__((noinline)) hr_status
+verify_anew(hr_verifier *verifier, hr_span text, double now,
+            const hr_slow_section *slow, bool judge, uint64_t hash,
+            hr_token **token, hr_span *claim)
 {
     work w;
     work_init(&w, verifier, text, slow);
     w.judge = judge;
-    ps_status status = read_segments(&w);
-    if (status == PS_OK && w.jws.payload.len == 0) {
-        status = PS_MALFORMED;
+    hr_status status = read_segments(&w);
+    if (status == HR_OK && w.jws.payload.len == 0) {
+        status = HR_MALFORMED;
     }
-    if (status == PS_OK) {
+    if (status == HR_OK) {
         status = check_signature(&w);
     }
-    if (status != PS_OK && status != PS_ENGINE) {
+    if (status != HR_OK && status != HR_ENGINE) {
         return work_fini(&w, status);
     }
     /* The signature is good, also where the engine refuses the token: then
      * our own reason, if we have one, says more. */
-    bool engine_refuses = status == PS_ENGINE;
-    ps_token *made = NULL;
+    bool engine_refuses = status == HR_ENGINE;
+    hr_token *made = NULL;
     status = w.payload == w.buffer
                  ? check_small_payload(&w, now, hash, &made, claim)
                  : check_large_payload(&w, now, hash, &made, claim);
-    if (status == PS_OK && engine_refuses) {
-        ps_token_release(made);
-        status = PS_ENGINE;
-    } else if (status == PS_OK) {
+    if (status == HR_OK && engine_refuses) {
+        hr_token_release(made);
+        status = HR_ENGINE;
+    } else if (status == HR_OK) {
         *token = made;
         if (hash != 0) {
-            ps_token_cache_add(verifier->cache, made);
+            hr_token_cache_add(verifier->cache, made);
         }
     }
     return work_fini(&w, status);
 }
 
 /* The time rules again, for a token from the cache. */
-static ps_status
-check_again(const ps_verifier *verifier, const ps_token *token, double now,
-            ps_span *claim)
+static hr_status
+check_again(const hr_verifier *verifier, const hr_token *token, double now,
+            hr_span *claim)
 {
     double leeway = verifier->claims.leeway;
     if (isnan(now)) {
-        double early = (double)ps_clock_wall_ms() * 1e-3;
-        ps_span ignored;
-        if (ps_claims_check_times(&token->times, leeway, early, &ignored) ==
-                PS_OK &&
+        double early = (double)hr_clock_wall_ms() * 1e-3;
+        hr_span ignored;
+        if (hr_claims_check_times(&token->times, leeway, early, &ignored) ==
+                HR_OK &&
             coarse_is_enough(&token->times, leeway, early)) {
-            return PS_OK;
+            return HR_OK;
         }
-        now = ps_clock_wall_seconds();
+        now = hr_clock_wall_seconds();
     }
-    return ps_claims_check_times(&token->times, leeway, now, claim);
+    return hr_claims_check_times(&token->times, leeway, now, claim);
 }
 
 /* The last segment; everything when there is no dot. */
-static ps_span
-last_segment(ps_span text)
+static hr_span
+last_segment(hr_span text)
 {
     const char *dot = memrchr(text.ptr, '.', text.len);
-    return dot != NULL ? ps_span_from(text, (size_t)(dot + 1 - text.ptr))
+    return dot != NULL ? hr_span_from(text, (size_t)(dot + 1 - text.ptr))
                        : text;
 }
 
-ps_status
-ps_verifier_explain(ps_verifier *verifier, ps_span text, double now,
-                    const ps_slow_section *slow, ps_token **token,
-                    ps_span *claim)
+hr_status
+hr_verifier_explain(hr_verifier *verifier, hr_span text, double now,
+                    const hr_slow_section *slow, hr_token **token,
+                    hr_span *claim)
 {
     uint64_t hash = 0;
     if (text.len > verifier->max_bytes) {
-        return PS_TOO_LONG;
+        return HR_TOO_LONG;
     }
     if (verifier->cache != NULL && text.len != 0 &&
-        text.len <= PS_TOKEN_CACHED_MAX) {
+        text.len <= HR_TOKEN_CACHED_MAX) {
         uint64_t epoch =
             atomic_load_explicit(&verifier->epoch, memory_order_acquire);
-        ps_token *found = ps_token_cache_find(
+        hr_token *found = hr_token_cache_find(
             verifier->cache, text, last_segment(text), epoch, &hash);
         if (found != NULL) {
-            ps_status status = check_again(verifier, found, now, claim);
-            if (status == PS_OK) {
+            hr_status status = check_again(verifier, found, now, claim);
+            if (status == HR_OK) {
                 *token = found;
-                return PS_OK;
+                return HR_OK;
             }
-            if (status == PS_EXPIRED) {
-                ps_token_cache_remove(verifier->cache, found);
+            if (status == HR_EXPIRED) {
+                hr_token_cache_remove(verifier->cache, found);
             }
-            ps_token_release(found);
+            hr_token_release(found);
             return status;
         }
     }
     return verify_anew(verifier, text, now, slow, true, hash, token, claim);
 }
 
-ps_status
-ps_verifier_verify(ps_verifier *verifier, ps_span text, double now,
-                   const ps_slow_section *slow, ps_token **token)
+hr_status
+hr_verifier_verify(hr_verifier *verifier, hr_span text, double now,
+                   const hr_slow_section *slow, hr_token **token)
 {
-    ps_span claim;
-    return ps_verifier_explain(verifier, text, now, slow, token, &claim);
+    hr_span claim;
+    return hr_verifier_explain(verifier, text, now, slow, token, &claim);
 }
 
-ps_status
-ps_verifier_decode(ps_verifier *verifier, ps_span text,
-                   const ps_slow_section *slow, ps_token **token)
+hr_status
+hr_verifier_decode(hr_verifier *verifier, hr_span text,
+                   const hr_slow_section *slow, hr_token **token)
 {
-    ps_span claim;
+    hr_span claim;
     if (text.len > verifier->max_bytes) {
-        return PS_TOO_LONG;
+        return HR_TOO_LONG;
     }
-    return verify_anew(verifier, text, PS_NOW_BY_CLOCK, slow, false, 0, token,
+    return verify_anew(verifier, text, HR_NOW_BY_CLOCK, slow, false, 0, token,
                        &claim);
 }
 
-ps_status
-ps_verifier_verify_jws(ps_verifier *verifier, ps_span text,
-                       const ps_slow_section *slow, char **payload,
+hr_status
+hr_verifier_verify_jws(hr_verifier *verifier, hr_span text,
+                       const hr_slow_section *slow, char **payload,
                        size_t *size)
 {
     if (text.len > verifier->max_bytes) {
-        return PS_TOO_LONG;
+        return HR_TOO_LONG;
     }
     work w;
     work_init(&w, verifier, text, slow);
-    ps_status status = read_segments(&w);
-    if (status == PS_OK) {
+    hr_status status = read_segments(&w);
+    if (status == HR_OK) {
         status = check_signature(&w);
     }
-    if (status == PS_OK) {
-        char *copy = ps_malloc(w.payload_size);
+    if (status == HR_OK) {
+        char *copy = hr_malloc(w.payload_size);
         if (copy == NULL) {
-            status = PS_NO_MEMORY;
+            status = HR_NO_MEMORY;
         } else {
             memcpy(copy, w.payload, w.payload_size);
             *payload = copy;
@@ -552,24 +552,24 @@ ps_verifier_verify_jws(ps_verifier *verifier, ps_span text,
     return work_fini(&w, status);
 }
 
-ps_token_cache_info
-ps_verifier_cache_info(ps_verifier *verifier)
+hr_token_cache_info
+hr_verifier_cache_info(hr_verifier *verifier)
 {
-    return verifier->cache != NULL ? ps_token_cache_look(verifier->cache)
-                                   : (ps_token_cache_info){0};
+    return verifier->cache != NULL ? hr_token_cache_look(verifier->cache)
+                                   : (hr_token_cache_info){0};
 }
 
-ps_token_cache_info
-ps_verifier_cache_counts(ps_verifier *verifier)
+hr_token_cache_info
+hr_verifier_cache_counts(hr_verifier *verifier)
 {
-    return verifier->cache != NULL ? ps_token_cache_counts(verifier->cache)
-                                   : (ps_token_cache_info){0};
+    return verifier->cache != NULL ? hr_token_cache_counts(verifier->cache)
+                                   : (hr_token_cache_info){0};
 }
 
 void
-ps_verifier_cache_clear(ps_verifier *verifier)
+hr_verifier_cache_clear(hr_verifier *verifier)
 {
     if (verifier->cache != NULL) {
-        ps_token_cache_clear(verifier->cache);
+        hr_token_cache_clear(verifier->cache);
     }
 }

@@ -4,7 +4,7 @@
 #include "alloc.h"
 
 void
-ps_keyset_release(ps_keyset *set)
+hr_keyset_release(hr_keyset *set)
 {
     if (set == NULL || atomic_fetch_sub_explicit(&set->references, 1,
                                                  memory_order_acq_rel) != 1) {
@@ -13,46 +13,46 @@ ps_keyset_release(ps_keyset *set)
     for (size_t i = 0; set->prepared != NULL && i < set->ring->count; i++) {
         set->engine->free(set->prepared[i]);
     }
-    ps_free(set->prepared);
-    ps_keyring_free(set->ring);
-    ps_header_table_free(set->known);
-    ps_free(set);
+    hr_free(set->prepared);
+    hr_keyring_free(set->ring);
+    hr_header_table_free(set->known);
+    hr_free(set);
 }
 
-ps_status
-ps_keyset_new(const ps_engine *engine, ps_key *const *keys, size_t count,
-              ps_keyset **out, ps_verifier_error *error)
+hr_status
+hr_keyset_new(const hr_engine *engine, hr_key *const *keys, size_t count,
+              hr_keyset **out, hr_verifier_error *error)
 {
-    *error = (ps_verifier_error){.setting = "keys"};
-    ps_keyset *set = ps_calloc(1, sizeof(*set));
+    *error = (hr_verifier_error){.setting = "keys"};
+    hr_keyset *set = hr_calloc(1, sizeof(*set));
     if (set == NULL) {
-        return PS_NO_MEMORY;
+        return HR_NO_MEMORY;
     }
     atomic_init(&set->references, 1);
     set->engine = engine;
-    ps_status status = ps_keyring_new(keys, count, &set->ring, &error->key);
-    if (status != PS_OK) {
+    hr_status status = hr_keyring_new(keys, count, &set->ring, &error->key);
+    if (status != HR_OK) {
         goto fail;
     }
-    status = PS_NO_MEMORY;
-    set->prepared = ps_calloc(count, sizeof(*set->prepared));
-    set->known = ps_header_table_new();
+    status = HR_NO_MEMORY;
+    set->prepared = hr_calloc(count, sizeof(*set->prepared));
+    set->known = hr_header_table_new();
     if (set->prepared == NULL || set->known == NULL) {
         goto fail;
     }
     for (size_t i = 0; i < count; i++) {
         status = engine->prepare(keys[i], &set->prepared[i]);
-        if (status != PS_OK) {
+        if (status != HR_OK) {
             error->key = i;
-            error->why = status == PS_KEY_ALGORITHM
+            error->why = status == HR_KEY_ALGORITHM
                              ? "the engine does not have its algorithm"
                              : NULL;
             goto fail;
         }
     }
     *out = set;
-    return PS_OK;
+    return HR_OK;
 fail:
-    ps_keyset_release(set);
+    hr_keyset_release(set);
     return status;
 }

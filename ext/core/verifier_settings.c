@@ -23,25 +23,25 @@ arena_take(arena *a, size_t size, size_t align)
     return at;
 }
 
-static ps_span
-arena_span(arena *a, ps_span text)
+static hr_span
+arena_span(arena *a, hr_span text)
 {
     if (text.ptr == NULL) {
-        return PS_NO_SPAN;
+        return HR_NO_SPAN;
     }
     char *copy = arena_take(a, text.len + 1, 1); /* never of no size */
     if (copy != NULL && text.len != 0) {
         memcpy(copy, text.ptr, text.len);
     }
-    return (ps_span){copy, text.len};
+    return (hr_span){copy, text.len};
 }
 
-static const ps_span *
-arena_list(arena *a, const ps_span *list, size_t count)
+static const hr_span *
+arena_list(arena *a, const hr_span *list, size_t count)
 {
-    ps_span *copy = arena_take(a, count * sizeof(*copy), _Alignof(ps_span));
+    hr_span *copy = arena_take(a, count * sizeof(*copy), _Alignof(hr_span));
     for (size_t i = 0; i < count; i++) {
-        ps_span text = arena_span(a, list[i]);
+        hr_span text = arena_span(a, list[i]);
         if (copy != NULL) {
             copy[i] = text;
         }
@@ -49,23 +49,23 @@ arena_list(arena *a, const ps_span *list, size_t count)
     return copy;
 }
 
-static const ps_expected_value *
-arena_values(arena *a, const ps_expected *expect)
+static const hr_expected_value *
+arena_values(arena *a, const hr_expected *expect)
 {
-    ps_expected_value *copy = arena_take(a, expect->count * sizeof(*copy),
-                                         _Alignof(ps_expected_value));
+    hr_expected_value *copy = arena_take(a, expect->count * sizeof(*copy),
+                                         _Alignof(hr_expected_value));
     for (size_t i = 0; i < expect->count; i++) {
-        ps_span text = arena_span(a, expect->values[i].text);
+        hr_span text = arena_span(a, expect->values[i].text);
         if (copy != NULL) {
-            copy[i] = (ps_expected_value){expect->values[i].kind, text};
+            copy[i] = (hr_expected_value){expect->values[i].kind, text};
         }
     }
     return copy;
 }
 
 static void
-copy_rules(arena *a, const ps_verifier_settings *settings,
-           ps_claim_rules *rules, ps_span *type)
+copy_rules(arena *a, const hr_verifier_settings *settings,
+           hr_claim_rules *rules, hr_span *type)
 {
     *rules = settings->claims;
     rules->audience = arena_list(a, rules->audience, rules->audience_count);
@@ -73,22 +73,22 @@ copy_rules(arena *a, const ps_verifier_settings *settings,
     rules->require = arena_list(a, rules->require, rules->require_count);
     rules->subject = arena_span(a, rules->subject);
     *type = arena_span(a, settings->type);
-    ps_expected *expect = arena_take(a, rules->expect_count * sizeof(*expect),
-                                     _Alignof(ps_expected));
+    hr_expected *expect = arena_take(a, rules->expect_count * sizeof(*expect),
+                                     _Alignof(hr_expected));
     for (size_t i = 0; i < rules->expect_count; i++) {
-        const ps_expected *from = &settings->claims.expect[i];
-        ps_span name = arena_span(a, from->name);
-        const ps_expected_value *values = arena_values(a, from);
+        const hr_expected *from = &settings->claims.expect[i];
+        hr_span name = arena_span(a, from->name);
+        const hr_expected_value *values = arena_values(a, from);
         if (expect != NULL) {
-            expect[i] = (ps_expected){name, values, from->count};
+            expect[i] = (hr_expected){name, values, from->count};
         }
     }
     rules->expect = expect;
 }
 
-ps_status
-ps_verifier_check_settings(const ps_verifier_settings *settings,
-                           ps_verifier_error *error)
+hr_status
+hr_verifier_check_settings(const hr_verifier_settings *settings,
+                           hr_verifier_error *error)
 {
     const struct {
         const char *setting;
@@ -102,28 +102,28 @@ ps_verifier_check_settings(const ps_verifier_settings *settings,
          "must be a finite number of seconds above 0"},
         {"max_bytes",
          settings->max_bytes >= 1 &&
-             settings->max_bytes <= PS_TOKEN_MAX_BYTES_TOP,
+             settings->max_bytes <= HR_TOKEN_MAX_BYTES_TOP,
          "must be from 1 to 1048576"},
-        {"cache_size", settings->cache_size <= PS_TOKEN_CACHE_TOP,
+        {"cache_size", settings->cache_size <= HR_TOKEN_CACHE_TOP,
          "must be from 0 to 1048576"},
         {"engine", settings->engine != NULL, "is not built in"},
     };
     for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
         if (!checks[i].good) {
-            *error = (ps_verifier_error){checks[i].setting, checks[i].why, 0};
-            return PS_SETTING;
+            *error = (hr_verifier_error){checks[i].setting, checks[i].why, 0};
+            return HR_SETTING;
         }
     }
-    return PS_OK;
+    return HR_OK;
 }
 
 char *
-ps_verifier_copy_rules(const ps_verifier_settings *settings,
-                       ps_claim_rules *rules, ps_span *type)
+hr_verifier_copy_rules(const hr_verifier_settings *settings,
+                       hr_claim_rules *rules, hr_span *type)
 {
     arena a = {0};
     copy_rules(&a, settings, rules, type);
-    a = (arena){.base = ps_malloc(a.used)};
+    a = (arena){.base = hr_malloc(a.used)};
     if (a.base != NULL) {
         copy_rules(&a, settings, rules, type);
     }

@@ -12,29 +12,29 @@
 #include "clock.h"
 #include "fork_guard.h"
 
-ps_status
-ps_wake_init(ps_wake *wake)
+hr_status
+hr_wake_init(hr_wake *wake)
 {
     atomic_store(&wake->stop, false);
-    ps_fork_hold();
+    hr_fork_hold();
     wake->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    ps_fork_let_go();
-    return wake->fd >= 0 ? PS_OK : PS_SYSTEM;
+    hr_fork_let_go();
+    return wake->fd >= 0 ? HR_OK : HR_SYSTEM;
 }
 
 void
-ps_wake_fini(ps_wake *wake)
+hr_wake_fini(hr_wake *wake)
 {
-    ps_fork_hold();
+    hr_fork_hold();
     if (wake->fd >= 0) {
         close(wake->fd);
         wake->fd = -1;
     }
-    ps_fork_let_go();
+    hr_fork_let_go();
 }
 
 void
-ps_wake_forget(ps_wake *wake)
+hr_wake_forget(hr_wake *wake)
 {
     if (wake->fd >= 0) {
         close(wake->fd);
@@ -44,7 +44,7 @@ ps_wake_forget(ps_wake *wake)
 }
 
 void
-ps_wake_call(ps_wake *wake)
+hr_wake_call(hr_wake *wake)
 {
     uint64_t one = 1;
     int saved = errno;
@@ -54,15 +54,15 @@ ps_wake_call(ps_wake *wake)
     errno = saved;
 }
 
-ps_status
-ps_wake_wait(ps_wake *wake, int fd, short events, int64_t deadline_ns)
+hr_status
+hr_wake_wait(hr_wake *wake, int fd, short events, int64_t deadline_ns)
 {
     struct pollfd polled[2] = {{wake->fd, POLLIN, 0}, {fd, events, 0}};
     for (;;) {
         if (atomic_load(&wake->stop)) {
-            return PS_CLOSED;
+            return HR_CLOSED;
         }
-        int64_t left = deadline_ns - ps_clock_steady_ns();
+        int64_t left = deadline_ns - hr_clock_steady_ns();
         if (left < 0) {
             left = 0;
         }
@@ -72,19 +72,19 @@ ps_wake_wait(ps_wake *wake, int fd, short events, int64_t deadline_ns)
             continue;
         }
         if (ready < 0) {
-            return PS_SYSTEM;
+            return HR_SYSTEM;
         }
         if (ready == 0) {
-            return PS_TIMEOUT;
+            return HR_TIMEOUT;
         }
         if (fd >= 0 && polled[1].revents != 0) {
-            return PS_OK;
+            return HR_OK;
         }
         uint64_t calls;
         if (read(wake->fd, &calls, sizeof(calls)) < 0 && errno != EAGAIN &&
             errno != EINTR) {
-            return PS_SYSTEM;
+            return HR_SYSTEM;
         }
-        return atomic_load(&wake->stop) ? PS_CLOSED : PS_ABSENT;
+        return atomic_load(&wake->stop) ? HR_CLOSED : HR_ABSENT;
     }
 }

@@ -10,14 +10,14 @@
 static int
 planted_bug(void)
 {
-    char *first = ps_malloc(8);
+    char *first = hr_malloc(8);
     if (first == NULL) {
         return 0;
     }
-    volatile int *second = ps_calloc(1, sizeof(*second));
+    volatile int *second = hr_calloc(1, sizeof(*second));
     *second = 1; /* the bug */
-    ps_free((void *)second);
-    ps_free(first);
+    hr_free((void *)second);
+    hr_free(first);
     return 1;
 }
 
@@ -26,9 +26,9 @@ main(void)
 {
     int whole = 0;
     for (size_t n = 1; n < 200 && !whole; n++) {
-        (void)ps_alloc_fail_at(n, 0);
-        whole = planted_bug() && ps_alloc_fail_at(0, 0) < n;
-        (void)ps_alloc_fail_at(0, 0);
+        (void)hr_alloc_fail_at(n, 0);
+        whole = planted_bug() && hr_alloc_fail_at(0, 0) < n;
+        (void)hr_alloc_fail_at(0, 0);
     }
     printf("%d\n", whole);
     return 0;

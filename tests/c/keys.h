@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Public keys for tests, good and bad, as PEM: made once with openssl, the
  * bad ones by changing a byte or two. None has a private key that is kept. */
-#ifndef PS_TEST_KEYS_H
-#define PS_TEST_KEYS_H
+#ifndef HR_TEST_KEYS_H
+#define HR_TEST_KEYS_H
 
 #define RSA_SPKI                                                         \
     "-----BEGIN PUBLIC KEY-----\n"                                       \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A Redis that answers by a script: a thread on a Unix socket. For each
  * connection in turn, so many commands are read, then a text is sent. */
-#ifndef PS_TEST_REDIS_SERVER_H
-#define PS_TEST_REDIS_SERVER_H
+#ifndef HR_TEST_REDIS_SERVER_H
+#define HR_TEST_REDIS_SERVER_H
 
 #include "tap.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* TAP output, and inputs that end at an unreadable page: a read of one byte
  * too many faults at once, also where the sanitizers would see a legal NUL. */
-#ifndef PS_TAP_H
-#define PS_TAP_H
+#ifndef HR_TAP_H
+#define HR_TAP_H
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ ok(int passed, const char *why, ...)
 __attribute__((unused)) static int
 emulated(void)
 {
-    return getenv("PS_EMULATED") != NULL;
+    return getenv("HR_EMULATED") != NULL;
 }
 
 /* The plan, and main's return value. */
@@ -50,8 +50,8 @@ done_testing(void)
 
 /* A copy of `input` whose last byte is the last readable one. Stays mapped
  * until the process ends. */
-__attribute__((unused)) static ps_span
-guarded(ps_span input)
+__attribute__((unused)) static hr_span
+guarded(hr_span input)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t body = (input.len + page - 1) / page * page;
@@ -65,7 +65,7 @@ guarded(ps_span input)
     if (input.len != 0) {
         memcpy(start, input.ptr, input.len);
     }
-    return (ps_span){start, input.len};
+    return (hr_span){start, input.len};
 }
 
 #endif

@@ -5,28 +5,28 @@
 
 static const struct {
     const char *why;
-    ps_span user_agent;
+    hr_span user_agent;
     int bot;
 } CASES[] = {
     {"a browser",
-     PS_SPAN("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 "
+     HR_SPAN("Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 "
              "Firefox/145.0"),
      0},
     {"Googlebot",
-     PS_SPAN("Mozilla/5.0 (compatible; Googlebot/2.1; "
+     HR_SPAN("Mozilla/5.0 (compatible; Googlebot/2.1; "
              "+http://www.google.com/bot.html)"),
      1},
-    {"upper case", PS_SPAN("AhrefsBOT"), 1},
-    {"a crawler", PS_SPAN("Example Crawler"), 1},
-    {"Yahoo! Slurp", PS_SPAN("Yahoo! Slurp"), 1},
-    {"headless Chrome", PS_SPAN("HeadlessChrome/140.0"), 1},
-    {"link preview", PS_SPAN("facebookexternalhit/1.1"), 1},
-    {"a CUBOT telephone", PS_SPAN("Mozilla/5.0 (Linux; CUBOT X70)"), 0},
-    {"a bot on a CUBOT telephone", PS_SPAN("CUBOT X70 somebot"), 1},
-    {"word cut off at the end", PS_SPAN("Mozilla robo"), 0},
-    {"the word alone", PS_SPAN("bot"), 1},
-    {"empty", PS_SPAN(""), 0},
-    {"bytes over 0x7f", PS_SPAN("\xff\xfe b\xc3\xb6t"), 0},
+    {"upper case", HR_SPAN("AhrefsBOT"), 1},
+    {"a crawler", HR_SPAN("Example Crawler"), 1},
+    {"Yahoo! Slurp", HR_SPAN("Yahoo! Slurp"), 1},
+    {"headless Chrome", HR_SPAN("HeadlessChrome/140.0"), 1},
+    {"link preview", HR_SPAN("facebookexternalhit/1.1"), 1},
+    {"a CUBOT telephone", HR_SPAN("Mozilla/5.0 (Linux; CUBOT X70)"), 0},
+    {"a bot on a CUBOT telephone", HR_SPAN("CUBOT X70 somebot"), 1},
+    {"word cut off at the end", HR_SPAN("Mozilla robo"), 0},
+    {"the word alone", HR_SPAN("bot"), 1},
+    {"empty", HR_SPAN(""), 0},
+    {"bytes over 0x7f", HR_SPAN("\xff\xfe b\xc3\xb6t"), 0},
 };
 
 /* Each word at each place of a text of each length, so that it lies across
@@ -34,7 +34,7 @@ static const struct {
 static void
 test_places(void)
 {
-    static const ps_span WORDS[] = {
+    static const hr_span WORDS[] = {
         {"bot", 3},      {"crawl", 5},  {"facebookexternalhit", 19},
         {"headless", 8}, {"slurp", 5},  {"lighthouse", 10},
         {"spider", 6},   {"scrapy", 6},
@@ -48,9 +48,9 @@ test_places(void)
                 size_t length = at + WORDS[w].len + more;
                 memset(text, 'x', sizeof(text));
                 memcpy(text + at, WORDS[w].ptr, WORDS[w].len);
-                found &= ps_agent_is_bot(guarded((ps_span){text, length}));
+                found &= hr_agent_is_bot(guarded((hr_span){text, length}));
                 text[at + WORDS[w].len - 1] = '-';
-                invented |= ps_agent_is_bot(guarded((ps_span){text, length}));
+                invented |= hr_agent_is_bot(guarded((hr_span){text, length}));
             }
         }
         ok(found, "bot: %s at any place", WORDS[w].ptr);
@@ -63,13 +63,13 @@ main(void)
 {
     test_places();
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-        ok(ps_agent_is_bot(guarded(CASES[i].user_agent)) == CASES[i].bot,
+        ok(hr_agent_is_bot(guarded(CASES[i].user_agent)) == CASES[i].bot,
            "bot: %s", CASES[i].why);
     }
-    ok(!ps_agent_is_bot(PS_NO_SPAN), "bot: absent header");
-    ok(ps_agent_is_prefetch(PS_SPAN("prefetch;prerender")), "prefetch: list");
-    ok(ps_agent_is_prefetch(PS_SPAN("Prefetch")), "prefetch: case");
-    ok(!ps_agent_is_prefetch(PS_NO_SPAN), "prefetch: absent header");
-    ok(ps_agent_word(PS_AGENT_BROWSER).ptr == NULL, "word: none for browsers");
+    ok(!hr_agent_is_bot(HR_NO_SPAN), "bot: absent header");
+    ok(hr_agent_is_prefetch(HR_SPAN("prefetch;prerender")), "prefetch: list");
+    ok(hr_agent_is_prefetch(HR_SPAN("Prefetch")), "prefetch: case");
+    ok(!hr_agent_is_prefetch(HR_NO_SPAN), "prefetch: absent header");
+    ok(hr_agent_word(HR_AGENT_BROWSER).ptr == NULL, "word: none for browsers");
     return done_testing();
 }

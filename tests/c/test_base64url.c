@@ -5,37 +5,37 @@
 
 #include "../../ext/core/base64url.h"
 
-#define S PS_SPAN
+#define S HR_SPAN
 
 static const struct {
     const char *why;
-    ps_span input;
-    ps_status want;
-    ps_span bytes;
+    hr_span input;
+    hr_status want;
+    hr_span bytes;
 } CASES[] = {
-    {"empty", S(""), PS_OK, S("")},
-    {"one byte", S("Zg"), PS_OK, S("f")},
-    {"two bytes", S("Zm8"), PS_OK, S("fo")},
-    {"three bytes", S("Zm9v"), PS_OK, S("foo")},
-    {"seven bytes", S("Zm9vYmFyIQ"), PS_OK, S("foobar!")},
-    {"both url characters", S("-_-_"), PS_OK, S("\xfb\xff\xbf")},
-    {"all ones", S("____"), PS_OK, S("\xff\xff\xff")},
-    {"a length that no text has", S("Zm9vY"), PS_BASE64, S("")},
-    {"one character", S("Z"), PS_BASE64, S("")},
-    {"unused bits, two characters", S("Zh"), PS_BASE64, S("")},
-    {"unused bits, three characters", S("Zm9"), PS_BASE64, S("")},
-    {"padding, one", S("Zm8="), PS_BASE64, S("")},
-    {"padding, two", S("Zg=="), PS_BASE64, S("")},
-    {"padding alone", S("===="), PS_BASE64, S("")},
-    {"plus", S("+m9v"), PS_BASE64, S("")},
-    {"slash", S("Z/9v"), PS_BASE64, S("")},
-    {"newline at the end", S("Zm9v\n"), PS_BASE64, S("")},
-    {"newline inside", S("Zm\n9"), PS_BASE64, S("")},
-    {"space", S("Zm 9"), PS_BASE64, S("")},
-    {"NUL", S("Zm9\0"), PS_BASE64, S("")},
-    {"a byte over 127", S("Zm9\xff"), PS_BASE64, S("")},
-    {"foreign, first of a short group", S("Zm9v.g"), PS_BASE64, S("")},
-    {"foreign, last of a short group", S("Zm9vZm."), PS_BASE64, S("")},
+    {"empty", S(""), HR_OK, S("")},
+    {"one byte", S("Zg"), HR_OK, S("f")},
+    {"two bytes", S("Zm8"), HR_OK, S("fo")},
+    {"three bytes", S("Zm9v"), HR_OK, S("foo")},
+    {"seven bytes", S("Zm9vYmFyIQ"), HR_OK, S("foobar!")},
+    {"both url characters", S("-_-_"), HR_OK, S("\xfb\xff\xbf")},
+    {"all ones", S("____"), HR_OK, S("\xff\xff\xff")},
+    {"a length that no text has", S("Zm9vY"), HR_BASE64, S("")},
+    {"one character", S("Z"), HR_BASE64, S("")},
+    {"unused bits, two characters", S("Zh"), HR_BASE64, S("")},
+    {"unused bits, three characters", S("Zm9"), HR_BASE64, S("")},
+    {"padding, one", S("Zm8="), HR_BASE64, S("")},
+    {"padding, two", S("Zg=="), HR_BASE64, S("")},
+    {"padding alone", S("===="), HR_BASE64, S("")},
+    {"plus", S("+m9v"), HR_BASE64, S("")},
+    {"slash", S("Z/9v"), HR_BASE64, S("")},
+    {"newline at the end", S("Zm9v\n"), HR_BASE64, S("")},
+    {"newline inside", S("Zm\n9"), HR_BASE64, S("")},
+    {"space", S("Zm 9"), HR_BASE64, S("")},
+    {"NUL", S("Zm9\0"), HR_BASE64, S("")},
+    {"a byte over 127", S("Zm9\xff"), HR_BASE64, S("")},
+    {"foreign, first of a short group", S("Zm9v.g"), HR_BASE64, S("")},
+    {"foreign, last of a short group", S("Zm9vZm."), HR_BASE64, S("")},
 };
 
 static void
@@ -49,13 +49,13 @@ every_length_comes_back(void)
         for (size_t i = 0; i < len; i++) {
             bytes[i] = (uint8_t)(i * 151 + len * 7);
         }
-        size_t size = ps_base64url_encoded_size(len);
-        ps_base64url_encode(bytes, len, text);
-        ps_span input = guarded((ps_span){text, size});
+        size_t size = hr_base64url_encoded_size(len);
+        hr_base64url_encode(bytes, len, text);
+        hr_span input = guarded((hr_span){text, size});
         /* What is decoded ends where `again` does: not a byte beyond. */
         uint8_t *out = again + sizeof(again) - len;
-        same &= ps_base64url_decoded_size(size) == len &&
-                ps_base64url_decode(input, out) == PS_OK &&
+        same &= hr_base64url_decoded_size(size) == len &&
+                hr_base64url_decode(input, out) == HR_OK &&
                 memcmp(bytes, out, len) == 0;
     }
     ok(same, "encode, decode: every length to 199 comes back");
@@ -77,11 +77,11 @@ only_canonical_text_is_taken(void)
             for (int value = 0; value < 256; value++) {
                 memset(text, 'A', len);
                 text[at] = (char)value;
-                ps_span input = {text, len};
-                int taken = ps_base64url_decode(input, out) == PS_OK;
+                hr_span input = {text, len};
+                int taken = hr_base64url_decode(input, out) == HR_OK;
                 int canonical = 0;
                 if (taken) {
-                    ps_base64url_encode(out, ps_base64url_decoded_size(len),
+                    hr_base64url_encode(out, hr_base64url_decoded_size(len),
                                         again);
                     canonical = memcmp(text, again, len) == 0;
                 }
@@ -104,11 +104,11 @@ main(void)
 {
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         uint8_t out[64];
-        ps_status got = ps_base64url_decode(guarded(CASES[i].input), out);
+        hr_status got = hr_base64url_decode(guarded(CASES[i].input), out);
         ok(got == CASES[i].want &&
-               (got != PS_OK ||
+               (got != HR_OK ||
                 memcmp(out, CASES[i].bytes.ptr, CASES[i].bytes.len) == 0),
-           "decode: %s: %s", CASES[i].why, ps_status_word(got));
+           "decode: %s: %s", CASES[i].why, hr_status_word(got));
     }
     every_length_comes_back();
     only_canonical_text_is_taken();

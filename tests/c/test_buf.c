@@ -17,28 +17,28 @@ static const struct {
     {"the longest there is", UINT64_MAX, "18446744073709551615"},
 };
 
-static ps_span
-content(const ps_buf *buf)
+static hr_span
+content(const hr_buf *buf)
 {
-    return (ps_span){buf->ptr, buf->len};
+    return (hr_span){buf->ptr, buf->len};
 }
 
 static void
 growing(void)
 {
-    ps_buf buf;
-    ps_buf_init(&buf, 10);
-    ok(ps_buf_add(&buf, guarded(PS_SPAN("12345678"))) == PS_OK, "it fits");
-    ok(ps_buf_add(&buf, PS_SPAN("9ab")) == PS_TOO_BIG &&
-           ps_span_equal(content(&buf), PS_SPAN("12345678")),
+    hr_buf buf;
+    hr_buf_init(&buf, 10);
+    ok(hr_buf_add(&buf, guarded(HR_SPAN("12345678"))) == HR_OK, "it fits");
+    ok(hr_buf_add(&buf, HR_SPAN("9ab")) == HR_TOO_BIG &&
+           hr_span_equal(content(&buf), HR_SPAN("12345678")),
        "past the cap is refused, and nothing was added");
-    ok(ps_buf_reserve(&buf, SIZE_MAX) == PS_TOO_BIG,
+    ok(hr_buf_reserve(&buf, SIZE_MAX) == HR_TOO_BIG,
        "a size that would wrap is past the cap");
-    ok(ps_buf_add(&buf, PS_SPAN("9a")) == PS_OK && buf.len == 10,
+    ok(hr_buf_add(&buf, HR_SPAN("9a")) == HR_OK && buf.len == 10,
        "the cap itself can be reached");
-    ok(ps_buf_add(&buf, PS_SPAN("")) == PS_OK, "a full one takes nothing");
-    ps_buf_fini(&buf);
-    ps_buf_fini(&buf);
+    ok(hr_buf_add(&buf, HR_SPAN("")) == HR_OK, "a full one takes nothing");
+    hr_buf_fini(&buf);
+    hr_buf_fini(&buf);
     ok(1, "fini twice is fine");
 }
 
@@ -47,9 +47,9 @@ numbers(void)
 {
     for (size_t i = 0; i < sizeof(NUMBERS) / sizeof(NUMBERS[0]); i++) {
         char out[20];
-        size_t len = ps_buf_format_number(out, NUMBERS[i].number);
-        ps_span want = {NUMBERS[i].want, strlen(NUMBERS[i].want)};
-        ok(ps_span_equal((ps_span){out, len}, want), "number: %s",
+        size_t len = hr_buf_format_number(out, NUMBERS[i].number);
+        hr_span want = {NUMBERS[i].want, strlen(NUMBERS[i].want)};
+        ok(hr_span_equal((hr_span){out, len}, want), "number: %s",
            NUMBERS[i].why);
     }
 }
@@ -57,17 +57,17 @@ numbers(void)
 static void
 without_memory(void)
 {
-    ps_buf buf;
-    ps_buf_init(&buf, 1 << 20);
-    if (!ok(ps_buf_add(&buf, PS_SPAN("kept")) == PS_OK, "a first piece")) {
+    hr_buf buf;
+    hr_buf_init(&buf, 1 << 20);
+    if (!ok(hr_buf_add(&buf, HR_SPAN("kept")) == HR_OK, "a first piece")) {
         return;
     }
-    (void)ps_alloc_fail_at(1, 1);
-    ps_status status = ps_buf_reserve(&buf, 1 << 19);
-    (void)ps_alloc_fail_at(0, 0);
-    ok(status == PS_NO_MEMORY && ps_span_equal(content(&buf), PS_SPAN("kept")),
+    (void)hr_alloc_fail_at(1, 1);
+    hr_status status = hr_buf_reserve(&buf, 1 << 19);
+    (void)hr_alloc_fail_at(0, 0);
+    ok(status == HR_NO_MEMORY && hr_span_equal(content(&buf), HR_SPAN("kept")),
        "without memory the content stands");
-    ps_buf_fini(&buf);
+    hr_buf_fini(&buf);
 }
 
 int

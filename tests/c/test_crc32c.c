@@ -24,13 +24,13 @@ main(void)
         for (int at = 0; at < 32; at++) {
             bytes[at] = (char)(VECTORS[i].first + at * VECTORS[i].step);
         }
-        ps_span input = guarded((ps_span){bytes, sizeof(bytes)});
-        ok(ps_crc32c(0, input.ptr, input.len) == VECTORS[i].want, "fast: %s",
+        hr_span input = guarded((hr_span){bytes, sizeof(bytes)});
+        ok(hr_crc32c(0, input.ptr, input.len) == VECTORS[i].want, "fast: %s",
            VECTORS[i].why);
-        ok(ps_crc32c_portable(0, input.ptr, input.len) == VECTORS[i].want,
+        ok(hr_crc32c_portable(0, input.ptr, input.len) == VECTORS[i].want,
            "portable: %s", VECTORS[i].why);
     }
-    ok(ps_crc32c(0, "123456789", 9) == 0xE3069283, "the check value");
+    ok(hr_crc32c(0, "123456789", 9) == 0xE3069283, "the check value");
     char text[67];
     int same = 1;
     int chains = 1;
@@ -38,10 +38,10 @@ main(void)
         text[i] = (char)(i * 37 + 11);
     }
     for (size_t len = 0; len <= sizeof(text); len++) {
-        uint32_t whole = ps_crc32c(7, text, len);
-        same &= whole == ps_crc32c_portable(7, text, len);
-        uint32_t part = ps_crc32c(7, text, len / 2);
-        chains &= whole == ps_crc32c(part, text + len / 2, len - len / 2);
+        uint32_t whole = hr_crc32c(7, text, len);
+        same &= whole == hr_crc32c_portable(7, text, len);
+        uint32_t part = hr_crc32c(7, text, len / 2);
+        chains &= whole == hr_crc32c(part, text + len / 2, len - len / 2);
     }
     ok(same, "both agree at every length");
     ok(chains, "two halves give the whole");

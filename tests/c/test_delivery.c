@@ -7,29 +7,29 @@
 #include "../../ext/core/alloc.h"
 #include "../../ext/core/delivery.h"
 
-static ps_wake wake;
+static hr_wake wake;
 
-static ps_target *
-make_target(const char *path, ps_delivery_level level)
+static hr_target *
+make_target(const char *path, hr_delivery_level level)
 {
-    ps_redis_url url = {.path = ps_dup((ps_span){path, strlen(path)})};
-    ps_target *target = NULL;
-    ps_status status = url.path == NULL
-                           ? PS_NO_MEMORY
-                           : ps_delivery_new(
-                                 &(ps_delivery_settings){
+    hr_redis_url url = {.path = hr_dup((hr_span){path, strlen(path)})};
+    hr_target *target = NULL;
+    hr_status status = url.path == NULL
+                           ? HR_NO_MEMORY
+                           : hr_delivery_new(
+                                 &(hr_delivery_settings){
                                      .url = &url,
                                      .connect_timeout_ns = 5000000000,
                                      .command_timeout_ns = 5000000000,
-                                     .stream = PS_SPAN("events"),
-                                     .client_name = PS_SPAN("t"),
+                                     .stream = HR_SPAN("events"),
+                                     .client_name = HR_SPAN("t"),
                                      .max_length = 10,
                                      .level = level,
                                      .batch = 8,
                                  },
                                  &target);
-    ps_redis_url_fini(&url);
-    return status == PS_OK ? target : NULL;
+    hr_redis_url_fini(&url);
+    return status == HR_OK ? target : NULL;
 }
 
 #define START "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n"
@@ -43,7 +43,7 @@ make_target(const char *path, ps_delivery_level level)
 typedef struct delivery_case {
     const char *why;
     const char *answer; /* to the first batch */
-    ps_status want;
+    hr_status want;
     int delivered;
     int rejected;
     int open;  /* the connection is kept */
@@ -51,38 +51,38 @@ typedef struct delivery_case {
 } delivery_case;
 
 static const delivery_case CASES[] = {
-    {"all is well", DONE, PS_OK, 2, 0, 1, 0},
-    {"out of memory", "+OK\r\n-OOM x\r\n-OOM x\r\n-OOM x\r\n" ABORT, PS_SERVER,
+    {"all is well", DONE, HR_OK, 2, 0, 1, 0},
+    {"out of memory", "+OK\r\n-OOM x\r\n-OOM x\r\n-OOM x\r\n" ABORT, HR_SERVER,
      0, 0, 1, 0},
-    {"out of memory at EXEC", START "-OOM x\r\n", PS_SERVER, 0, 0, 1, 0},
+    {"out of memory at EXEC", START "-OOM x\r\n", HR_SERVER, 0, 0, 1, 0},
     {"a replica", "+OK\r\n-READONLY x\r\n-READONLY x\r\n-READONLY x\r\n" ABORT,
-     PS_SERVER, 0, 0, 0, 0},
+     HR_SERVER, 0, 0, 0, 0},
     {"not allowed", "+OK\r\n-NOPERM x\r\n-NOPERM x\r\n+QUEUED\r\n" ABORT,
-     PS_AUTH, 0, 0, 1, 0},
+     HR_AUTH, 0, 0, 1, 0},
     {"the second key is of another type",
-     START "*3\r\n" ID1 "-WRONGTYPE x\r\n+OK\r\n", PS_OK, 1, 1, 1, 0},
+     START "*3\r\n" ID1 "-WRONGTYPE x\r\n+OK\r\n", HR_OK, 1, 1, 1, 0},
     {"MULTI is refused", "-ERR no\r\n" ID1 ID2 "+OK\r\n-ERR EXEC\r\n",
-     PS_SERVER, 0, 0, 0, 1},
-    {"EXEC answers too few", START "*2\r\n" ID1 ID2, PS_PROTOCOL, 0, 0, 0, 1},
+     HR_SERVER, 0, 0, 0, 1},
+    {"EXEC answers too few", START "*2\r\n" ID1 ID2, HR_PROTOCOL, 0, 0, 0, 1},
     {"EXEC answers too many", START "*4\r\n" ID1 ID2 "+OK\r\n+OK\r\n",
-     PS_PROTOCOL, 0, 0, 0, 1},
-    {"EXEC answers nil", START "*-1\r\n", PS_PROTOCOL, 0, 0, 0, 1},
+     HR_PROTOCOL, 0, 0, 0, 1},
+    {"EXEC answers nil", START "*-1\r\n", HR_PROTOCOL, 0, 0, 0, 1},
     {"an id that is none", START "*3\r\n" ID1 "$3\r\nabc\r\n+OK\r\n",
-     PS_PROTOCOL, 1, 0, 0, 1},
-    {"an integer for an id", START "*3\r\n:1\r\n:2\r\n+OK\r\n", PS_PROTOCOL, 0,
+     HR_PROTOCOL, 1, 0, 0, 1},
+    {"an integer for an id", START "*3\r\n:1\r\n:2\r\n+OK\r\n", HR_PROTOCOL, 0,
      0, 0, 1},
     {"a marker that was not set", START "*3\r\n" ID1 ID2 "$-1\r\n",
-     PS_PROTOCOL, 0, 0, 0, 1},
+     HR_PROTOCOL, 0, 0, 0, 1},
     {"never queued", "+OK\r\n+OK\r\n+OK\r\n+OK\r\n*3\r\n" ID1 ID2 "+OK\r\n",
-     PS_PROTOCOL, 0, 0, 0, 1},
-    {"cut in the middle", START "*3\r\n" ID1, PS_DISCONNECTED, 0, 0, 0, 1},
-    {"cut at once", "", PS_DISCONNECTED, 0, 0, 0, 1},
-    {"garbage", "\x01\x02\x03\r\n", PS_PROTOCOL, 0, 0, 0, 1},
+     HR_PROTOCOL, 0, 0, 0, 1},
+    {"cut in the middle", START "*3\r\n" ID1, HR_DISCONNECTED, 0, 0, 0, 1},
+    {"cut at once", "", HR_DISCONNECTED, 0, 0, 0, 1},
+    {"garbage", "\x01\x02\x03\r\n", HR_PROTOCOL, 0, 0, 0, 1},
 };
 
 typedef struct outcome {
-    ps_ring ring;
-    ps_batch batch;
+    hr_ring ring;
+    hr_batch batch;
     int delivered;
     int rejected;
 } outcome;
@@ -91,13 +91,13 @@ static void
 begin(outcome *found)
 {
     make_ring(&found->ring);
-    if (ps_batch_init(&found->batch, 8) != PS_OK) {
+    if (hr_batch_init(&found->batch, 8) != HR_OK) {
         printf("Bail out! no batch\n");
         exit(2);
     }
     put_number(&found->ring, 1, "1");
     put_number(&found->ring, 2, "2");
-    ps_batch_take(&found->batch, &found->ring, 8, false);
+    hr_batch_take(&found->batch, &found->ring, 8, false);
 }
 
 static void
@@ -106,17 +106,17 @@ count(outcome *found)
     found->delivered = 0;
     found->rejected = 0;
     for (size_t i = 0; i < found->batch.count; i++) {
-        ps_event_state state = found->batch.events[i].state;
-        found->delivered += state == PS_EVENT_DELIVERED;
-        found->rejected += state == PS_EVENT_REJECTED;
+        hr_event_state state = found->batch.events[i].state;
+        found->delivered += state == HR_EVENT_DELIVERED;
+        found->rejected += state == HR_EVENT_REJECTED;
     }
 }
 
 static void
 end(outcome *found)
 {
-    ps_batch_fini(&found->batch);
-    ps_ring_file_unmap(&found->ring);
+    hr_batch_fini(&found->batch);
+    hr_ring_file_unmap(&found->ring);
 }
 
 static void
@@ -130,25 +130,25 @@ test_cases(void)
         redis_server server;
         outcome found = {.delivered = 0};
         start_server(&server, steps);
-        ps_target *target = make_target(server.path, PS_DELIVERY_AUTO);
+        hr_target *target = make_target(server.path, HR_DELIVERY_AUTO);
         begin(&found);
-        ps_status status = target->ops->deliver(target, &found.batch, &wake);
+        hr_status status = target->ops->deliver(target, &found.batch, &wake);
         count(&found);
-        ok(status == c->want, "%s: %s", c->why, ps_status_word(status));
+        ok(status == c->want, "%s: %s", c->why, hr_status_word(status));
         ok(found.delivered == c->delivered && found.rejected == c->rejected,
            "%s: %d delivered, %d rejected", c->why, found.delivered,
            found.rejected);
         ok((target->ops->fd(target) >= 0) == c->open, "%s: the connection",
            c->why);
         ok(found.ring.in_doubt == c->doubt, "%s: the doubt", c->why);
-        ps_target_report report = {.delivery = ""};
+        hr_target_report report = {.delivery = ""};
         target->ops->report(target, &report);
         ok(strcmp(report.delivery, "exactly-once") == 0 &&
-               (status == PS_OK) == (report.detail[0] == '\0'),
+               (status == HR_OK) == (report.detail[0] == '\0'),
            "%s: what people are told", c->why);
         ok(atomic_load(&found.ring.header->fence_client) == 77 &&
                memcmp(found.ring.header->fence_run_id, RUN_ID,
-                      PS_RUN_ID_SIZE) == 0,
+                      HR_RUN_ID_SIZE) == 0,
            "%s: the fence stood before the batch", c->why);
         target->ops->free(target);
         stop_server(&server);
@@ -197,12 +197,12 @@ test_doubt(void)
                               {-1, "", 0}};
         redis_server server;
         start_server(&server, steps);
-        ps_target *target = make_target(server.path, PS_DELIVERY_AUTO);
+        hr_target *target = make_target(server.path, HR_DELIVERY_AUTO);
         ok(target->ops->deliver(target, &found.batch, &wake) ==
-                   PS_DISCONNECTED &&
+                   HR_DISCONNECTED &&
                found.ring.in_doubt,
            "doubt: %s: the connection breaks", MARKERS[i].why);
-        ok(target->ops->deliver(target, &found.batch, &wake) == PS_OK,
+        ok(target->ops->deliver(target, &found.batch, &wake) == HR_OK,
            "doubt: %s: then all is settled", MARKERS[i].why);
         count(&found);
         ok(found.delivered == 2 && !found.ring.in_doubt,
@@ -220,14 +220,14 @@ test_levels(void)
 {
     static const struct {
         const char *why;
-        ps_delivery_level level;
+        hr_delivery_level level;
         int commands;
         const char *answer;
         const char *word;
     } LEVELS[] = {
-        {"script", PS_DELIVERY_SCRIPT, 1, "*3\r\n" ID1 "$3\r\ndup\r\n:0\r\n",
+        {"script", HR_DELIVERY_SCRIPT, 1, "*3\r\n" ID1 "$3\r\ndup\r\n:0\r\n",
          "exactly-once, script"},
-        {"at least once", PS_DELIVERY_LEAST, 2, ID1 ID2, "at-least-once"},
+        {"at least once", HR_DELIVERY_LEAST, 2, ID1 ID2, "at-least-once"},
     };
     for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++) {
         const step steps[] = {{GREETING_COMMANDS, GREETING, 0},
@@ -235,11 +235,11 @@ test_levels(void)
                               {-1, "", 0}};
         redis_server server;
         outcome found = {.delivered = 0};
-        ps_target_report report = {.delivery = ""};
+        hr_target_report report = {.delivery = ""};
         start_server(&server, steps);
-        ps_target *target = make_target(server.path, LEVELS[i].level);
+        hr_target *target = make_target(server.path, LEVELS[i].level);
         begin(&found);
-        ok(target->ops->deliver(target, &found.batch, &wake) == PS_OK,
+        ok(target->ops->deliver(target, &found.batch, &wake) == HR_OK,
            "level: %s", LEVELS[i].why);
         count(&found);
         target->ops->report(target, &report);
@@ -257,7 +257,7 @@ test_levels(void)
 static void
 test_memory(void)
 {
-#ifdef PS_ALLOC_TEST
+#ifdef HR_ALLOC_TEST
     size_t failures = 0;
     int right = 1;
     for (size_t n = 1; n < 100; n++) {
@@ -267,21 +267,21 @@ test_memory(void)
         outcome found = {.delivered = 0};
         begin(&found);
         start_server(&server, steps);
-        ps_alloc_fail_at(n, 0);
-        ps_target *target = make_target(server.path, PS_DELIVERY_AUTO);
-        ps_status status =
+        hr_alloc_fail_at(n, 0);
+        hr_target *target = make_target(server.path, HR_DELIVERY_AUTO);
+        hr_status status =
             target != NULL ? target->ops->deliver(target, &found.batch, &wake)
-                           : PS_NO_MEMORY;
-        ps_alloc_fail_at(0, 0);
+                           : HR_NO_MEMORY;
+        hr_alloc_fail_at(0, 0);
         count(&found);
-        right = right && (status == PS_OK) == (found.delivered == 2) &&
+        right = right && (status == HR_OK) == (found.delivered == 2) &&
                 found.rejected == 0;
         if (target != NULL) {
             target->ops->free(target);
         }
         stop_server(&server);
         end(&found);
-        if (status == PS_OK) {
+        if (status == HR_OK) {
             break;
         }
         failures++;
@@ -295,7 +295,7 @@ test_memory(void)
 int
 main(void)
 {
-    if (ps_wake_init(&wake) != PS_OK) {
+    if (hr_wake_init(&wake) != HR_OK) {
         printf("Bail out! no eventfd\n");
         return 2;
     }
@@ -303,6 +303,6 @@ main(void)
     test_doubt();
     test_levels();
     test_memory();
-    ps_wake_fini(&wake);
+    hr_wake_fini(&wake);
     return done_testing();
 }

@@ -13,12 +13,12 @@
 
 static char folder[64];
 
-static const ps_derived_client CLIENT = {
-    .address = PS_SPAN("192.0.2.1"),
-    .user_agent = PS_SPAN("Mozilla/5.0"),
-    .accept = PS_SPAN("text/html"),
-    .accept_language = PS_SPAN("de"),
-    .accept_encoding = PS_SPAN("gzip"),
+static const hr_derived_client CLIENT = {
+    .address = HR_SPAN("192.0.2.1"),
+    .user_agent = HR_SPAN("Mozilla/5.0"),
+    .accept = HR_SPAN("text/html"),
+    .accept_language = HR_SPAN("de"),
+    .accept_encoding = HR_SPAN("gzip"),
 };
 
 /* A path in the folder; valid until the next call. */
@@ -41,11 +41,11 @@ run(const char *command)
     }
 }
 
-static ps_derived *
+static hr_derived *
 make(void)
 {
-    ps_derived *derived = NULL;
-    if (ps_derived_new(folder, &derived) != PS_OK) {
+    hr_derived *derived = NULL;
+    if (hr_derived_new(folder, &derived) != HR_OK) {
         printf("Bail out! no memory\n");
         exit(2);
     }
@@ -53,17 +53,17 @@ make(void)
 }
 
 /* The id as read by a process that knows nothing yet, or SYSTEM. */
-static ps_status
-fresh_id(const ps_derived_client *client, int64_t now, ps_fingerprint *got)
+static hr_status
+fresh_id(const hr_derived_client *client, int64_t now, hr_fingerprint *got)
 {
-    ps_derived *derived = make();
-    ps_status status = ps_derived_fingerprint(derived, client, now, got);
-    ps_derived_free(derived);
+    hr_derived *derived = make();
+    hr_status status = hr_derived_fingerprint(derived, client, now, got);
+    hr_derived_free(derived);
     return status;
 }
 
 static int
-same_id(const ps_fingerprint *a, const ps_fingerprint *b)
+same_id(const hr_fingerprint *a, const hr_fingerprint *b)
 {
     return memcmp(a->id, b->id, sizeof(a->id)) == 0;
 }
@@ -71,37 +71,37 @@ same_id(const ps_fingerprint *a, const ps_fingerprint *b)
 static void
 test_days(void)
 {
-    ps_fingerprint one;
-    ps_fingerprint two;
+    hr_fingerprint one;
+    hr_fingerprint two;
     struct stat info;
-    ps_derived *derived = make();
-    ok(ps_derived_fingerprint(derived, &CLIENT, NOON, &one) == PS_OK &&
+    hr_derived *derived = make();
+    ok(hr_derived_fingerprint(derived, &CLIENT, NOON, &one) == HR_OK &&
            one.value_len == 0 && !one.reissue && one.issued_at == NOON,
        "an id without a cookie; the folder is made");
     ok(stat(inside("salt-20000"), &info) == 0 && info.st_size == 32 &&
            (info.st_mode & 07777) == 0600,
        "the salt lies in a file of mode 0600");
-    ok(fresh_id(&CLIENT, NOON + 3600, &two) == PS_OK && same_id(&one, &two),
+    ok(fresh_id(&CLIENT, NOON + 3600, &two) == HR_OK && same_id(&one, &two),
        "two workers derive the same id");
     (void)unlink(inside("salt-20000"));
-    ok(ps_derived_fingerprint(derived, &CLIENT, NOON + 1, &two) == PS_OK &&
+    ok(hr_derived_fingerprint(derived, &CLIENT, NOON + 1, &two) == HR_OK &&
            same_id(&one, &two),
        "while the day lasts the file is not asked");
-    ok(fresh_id(&CLIENT, NOON + 2, &two) == PS_OK && !same_id(&one, &two),
+    ok(fresh_id(&CLIENT, NOON + 2, &two) == HR_OK && !same_id(&one, &two),
        "another salt, another id");
     int fd = open(inside("salt-19999.00ff"), O_CREAT | O_WRONLY, 0600);
     (void)close(fd);
-    ok(ps_derived_fingerprint(derived, &CLIENT, NOON + DAY, &two) == PS_OK &&
+    ok(hr_derived_fingerprint(derived, &CLIENT, NOON + DAY, &two) == HR_OK &&
            !same_id(&one, &two),
        "another day, another id");
     ok(stat(inside("salt-20000"), &info) != 0 &&
            stat(inside("salt-19999.00ff"), &info) != 0 &&
            stat(inside("salt-20001"), &info) == 0,
        "older salts are unlinked");
-    ok(ps_derived_fingerprint(derived, &CLIENT, NOON, &one) == PS_OK &&
+    ok(hr_derived_fingerprint(derived, &CLIENT, NOON, &one) == HR_OK &&
            same_id(&one, &two) && stat(inside("salt-20000"), &info) != 0,
        "who comes late does not bring the old salt back");
-    ps_derived_free(derived);
+    hr_derived_free(derived);
 }
 
 static void
@@ -109,55 +109,55 @@ test_clients(void)
 {
     static const struct {
         const char *why;
-        ps_span address;
+        hr_span address;
         int same;
     } addresses[] = {
-        {"same network", PS_SPAN("192.0.2.200"), 1},
-        {"another network", PS_SPAN("192.0.3.1"), 0},
-        {"mapped into IPv6", PS_SPAN("::ffff:192.0.2.9"), 1},
-        {"IPv6", PS_SPAN("2001:db8::1"), 0},
-        {"no address", PS_SPAN("unix:"), 0},
+        {"same network", HR_SPAN("192.0.2.200"), 1},
+        {"another network", HR_SPAN("192.0.3.1"), 0},
+        {"mapped into IPv6", HR_SPAN("::ffff:192.0.2.9"), 1},
+        {"IPv6", HR_SPAN("2001:db8::1"), 0},
+        {"no address", HR_SPAN("unix:"), 0},
     };
-    ps_fingerprint base;
-    ps_fingerprint got;
-    ps_derived *derived = make();
-    if (ps_derived_fingerprint(derived, &CLIENT, NOON, &base) != PS_OK) {
+    hr_fingerprint base;
+    hr_fingerprint got;
+    hr_derived *derived = make();
+    if (hr_derived_fingerprint(derived, &CLIENT, NOON, &base) != HR_OK) {
         ok(0, "a base to compare with");
         return;
     }
     for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
-        ps_derived_client client = CLIENT;
+        hr_derived_client client = CLIENT;
         client.address = guarded(addresses[i].address);
-        ok(ps_derived_fingerprint(derived, &client, NOON, &got) == PS_OK &&
+        ok(hr_derived_fingerprint(derived, &client, NOON, &got) == HR_OK &&
                same_id(&base, &got) == addresses[i].same,
            "address: %s", addresses[i].why);
     }
-    ps_derived_client shifted = CLIENT;
-    shifted.user_agent = PS_SPAN("Mozilla/5.0t");
-    shifted.accept = PS_SPAN("ext/html");
-    ok(ps_derived_fingerprint(derived, &shifted, NOON, &got) == PS_OK &&
+    hr_derived_client shifted = CLIENT;
+    shifted.user_agent = HR_SPAN("Mozilla/5.0t");
+    shifted.accept = HR_SPAN("ext/html");
+    ok(hr_derived_fingerprint(derived, &shifted, NOON, &got) == HR_OK &&
            !same_id(&base, &got),
        "a byte moved from one header to the next counts");
-    const ps_derived_client nobody = {.address = PS_NO_SPAN};
-    ok(ps_derived_fingerprint(derived, &nobody, -5, &got) == PS_OK,
+    const hr_derived_client nobody = {.address = HR_NO_SPAN};
+    ok(hr_derived_fingerprint(derived, &nobody, -5, &got) == HR_OK,
        "a client without any of it, before the epoch");
-    ps_derived_free(derived);
+    hr_derived_free(derived);
 }
 
 /* Prepares a hostile file or folder, then asks for the id of a day. */
 static void
 check_refused(const char *why, const char *command)
 {
-    ps_fingerprint got;
+    hr_fingerprint got;
     run("rm -rf %s");
     run(command);
-    ok(fresh_id(&CLIENT, NOON, &got) == PS_SYSTEM, "refused: %s", why);
+    ok(fresh_id(&CLIENT, NOON, &got) == HR_SYSTEM, "refused: %s", why);
 }
 
 static void
 test_hostile_files(void)
 {
-    ps_fingerprint got;
+    hr_fingerprint got;
     check_refused("a folder that others may read", "mkdir -m 0755 %s");
     check_refused("a link in place of the folder",
                   "mkdir -p -m 0700 %1$s.real && ln -s %1$s.real %1$s");
@@ -178,39 +178,39 @@ test_hostile_files(void)
     check_refused("a folder in place of the file",
                   "mkdir -m 0700 %1$s && mkdir -m 0700 %1$s/salt-20000");
     run("rm -rf %1$s && mkdir -m 0700 %1$s && chmod g+s %1$s");
-    ok(fresh_id(&CLIENT, NOON, &got) == PS_OK,
+    ok(fresh_id(&CLIENT, NOON, &got) == HR_OK,
        "a group handed down lets nobody in");
     run("test $(stat -c %%a %s) = 700");
     run("rm -rf %1$s && touch %1$s");
-    ps_derived *derived = make();
-    ok(ps_derived_fingerprint(derived, &CLIENT, NOON, &got) == PS_SYSTEM,
+    hr_derived *derived = make();
+    ok(hr_derived_fingerprint(derived, &CLIENT, NOON, &got) == HR_SYSTEM,
        "refused once");
     run("rm -rf %s");
-    ok(ps_derived_fingerprint(derived, &CLIENT, NOON + 9, &got) == PS_SYSTEM,
+    ok(hr_derived_fingerprint(derived, &CLIENT, NOON + 9, &got) == HR_SYSTEM,
        "... and not looked at again at once");
-    ok(ps_derived_fingerprint(derived, &CLIENT, NOON + 10, &got) == PS_OK,
+    ok(hr_derived_fingerprint(derived, &CLIENT, NOON + 10, &got) == HR_OK,
        "... but after ten seconds");
-    ps_derived_free(derived);
+    hr_derived_free(derived);
     run("rm -rf %1$s %1$s.real");
 }
 
 static void
 test_fork(void)
 {
-    ps_fingerprint parent;
-    ps_fingerprint got;
-    ps_derived *derived = make();
-    ok(ps_derived_fingerprint(derived, &CLIENT, NOON, &parent) == PS_OK,
+    hr_fingerprint parent;
+    hr_fingerprint got;
+    hr_derived *derived = make();
+    ok(hr_derived_fingerprint(derived, &CLIENT, NOON, &parent) == HR_OK,
        "before a fork");
     pid_t child = fork();
     if (child == 0) {
-        _exit(ps_derived_fingerprint(derived, &CLIENT, NOON, &got) != PS_OK ||
+        _exit(hr_derived_fingerprint(derived, &CLIENT, NOON, &got) != HR_OK ||
               !same_id(&parent, &got));
     }
     int status = 1;
     ok(waitpid(child, &status, 0) == child && status == 0,
        "a forked child derives the same id");
-    ps_derived_free(derived);
+    hr_derived_free(derived);
 }
 
 static void
@@ -218,7 +218,7 @@ test_race(void)
 {
     enum { WORKERS = 8 };
     int pipes[2];
-    ps_fingerprint ids[WORKERS];
+    hr_fingerprint ids[WORKERS];
     run("rm -rf %s");
     if (pipe(pipes) != 0) {
         printf("Bail out! no pipe\n");
@@ -226,9 +226,9 @@ test_race(void)
     }
     for (int i = 0; i < WORKERS; i++) {
         if (fork() == 0) {
-            ps_fingerprint got = {.value_len = 0};
+            hr_fingerprint got = {.value_len = 0};
             ssize_t size = 0;
-            if (fresh_id(&CLIENT, NOON, &got) == PS_OK) {
+            if (fresh_id(&CLIENT, NOON, &got) == HR_OK) {
                 size = write(pipes[1], &got, sizeof(got));
             }
             _exit(size != (ssize_t)sizeof(got));
@@ -251,15 +251,15 @@ static void
 test_out_of_memory(void)
 {
     size_t failed = 0;
-    (void)ps_alloc_fail_at(0, 0);
-    ps_derived_free(make());
-    size_t calls = ps_alloc_fail_at(0, 0);
+    (void)hr_alloc_fail_at(0, 0);
+    hr_derived_free(make());
+    size_t calls = hr_alloc_fail_at(0, 0);
     for (size_t n = 1; n <= calls; n++) {
-        ps_derived *derived = NULL;
-        (void)ps_alloc_fail_at(n, 0);
-        failed += ps_derived_new(folder, &derived) == PS_NO_MEMORY;
+        hr_derived *derived = NULL;
+        (void)hr_alloc_fail_at(n, 0);
+        failed += hr_derived_new(folder, &derived) == HR_NO_MEMORY;
     }
-    (void)ps_alloc_fail_at(0, 0);
+    (void)hr_alloc_fail_at(0, 0);
     ok(failed == calls, "each of %zu allocations may fail", calls);
 }
 
@@ -274,7 +274,7 @@ main(void)
     test_fork();
     test_race();
     test_out_of_memory();
-    ps_derived_free(NULL);
+    hr_derived_free(NULL);
     run("rm -rf %s");
     return done_testing();
 }

@@ -8,20 +8,20 @@
 static char big[4096];
 
 /* Writes and reads back; the record ends at an unreadable page. */
-static ps_status
-round_trip(ps_span kind, const ps_field *fields, size_t count, ps_event *event)
+static hr_status
+round_trip(hr_span kind, const hr_field *fields, size_t count, hr_event *event)
 {
-    ps_event_plan plan;
-    ps_status status = ps_event_measure(kind, fields, count, &plan);
-    if (status != PS_OK) {
+    hr_event_plan plan;
+    hr_status status = hr_event_measure(kind, fields, count, &plan);
+    if (status != HR_OK) {
         return status;
     }
-    static char room[PS_RECORD_MAX];
+    static char room[HR_RECORD_MAX];
     memset(room, 0, sizeof(room));
-    ps_span record = guarded((ps_span){room, plan.size});
-    ps_event_write((char *)(uintptr_t)record.ptr, &plan, kind, fields, count,
-                   1234567890123, PS_EVENT_SESSION);
-    return ps_event_read(record, event);
+    hr_span record = guarded((hr_span){room, plan.size});
+    hr_event_write((char *)(uintptr_t)record.ptr, &plan, kind, fields, count,
+                   1234567890123, HR_EVENT_SESSION);
+    return hr_event_read(record, event);
 }
 
 /* Values of every length that has a way of its own to be copied: written one
@@ -31,28 +31,28 @@ test_written(void)
 {
     int same = 1;
     for (size_t len = 0; len <= 70; len++) {
-        const ps_field fields[] = {
-            {.name = PS_SPAN("label"), .value = PS_SPAN("track")},
-            {.name = PS_SPAN("path"), .value = {big, len}},
+        const hr_field fields[] = {
+            {.name = HR_SPAN("label"), .value = HR_SPAN("track")},
+            {.name = HR_SPAN("path"), .value = {big, len}},
         };
-        char at_once[PS_RECORD_MAX] = {0};
-        char one_by_one[PS_RECORD_MAX] = {0};
-        ps_event_plan plan;
-        if (ps_event_measure(PS_SPAN("request"), fields, 2, &plan) != PS_OK) {
+        char at_once[HR_RECORD_MAX] = {0};
+        char one_by_one[HR_RECORD_MAX] = {0};
+        hr_event_plan plan;
+        if (hr_event_measure(HR_SPAN("request"), fields, 2, &plan) != HR_OK) {
             same = 0;
             break;
         }
-        ps_event_write(at_once, &plan, PS_SPAN("request"), fields, 2, 5,
-                       PS_EVENT_SESSION);
-        ps_span room = guarded((ps_span){big, 2 * 3 + 5 + 5 + 4 + len});
+        hr_event_write(at_once, &plan, HR_SPAN("request"), fields, 2, 5,
+                       HR_EVENT_SESSION);
+        hr_span room = guarded((hr_span){big, 2 * 3 + 5 + 5 + 4 + len});
         char *body = (char *)(uintptr_t)room.ptr;
-        char *end = ps_event_put_field(body, fields[0].name, fields[0].value);
-        end = ps_event_put_field(end, fields[1].name, fields[1].value);
-        ps_span written = {body, (size_t)(end - body)};
-        ps_event_write_body(one_by_one, PS_SPAN("request"), written, 2, 5,
-                            PS_EVENT_SESSION);
+        char *end = hr_event_put_field(body, fields[0].name, fields[0].value);
+        end = hr_event_put_field(end, fields[1].name, fields[1].value);
+        hr_span written = {body, (size_t)(end - body)};
+        hr_event_write_body(one_by_one, HR_SPAN("request"), written, 2, 5,
+                            HR_EVENT_SESSION);
         same &= written.len == room.len;
-        same &= plan.size == ps_event_size(PS_SPAN("request"), written.len);
+        same &= plan.size == hr_event_size(HR_SPAN("request"), written.len);
         same &= memcmp(at_once, one_by_one, sizeof(at_once)) == 0;
     }
     ok(same, "written: the same record, at once or field by field");
@@ -60,24 +60,24 @@ test_written(void)
 
 static const struct {
     const char *why;
-    ps_span text;
+    hr_span text;
     size_t max;
     size_t want;
 } CUTS[] = {
-    {"shorter than the cap", PS_SPAN("abc"), 4, 3},
-    {"as long as the cap", PS_SPAN("abcd"), 4, 4},
-    {"between ASCII", PS_SPAN("abcde"), 4, 4},
-    {"inside two bytes", PS_SPAN("abc\xc3\xa9"), 4, 3},
-    {"behind two bytes", PS_SPAN("ab\xc3\xa9z"), 4, 4},
-    {"inside four bytes", PS_SPAN("a\xf0\x9f\x98\x80z"), 4, 1},
-    {"only continuation bytes", PS_SPAN("\x80\x80\x80\x80\x80\x80"), 4, 4},
+    {"shorter than the cap", HR_SPAN("abc"), 4, 3},
+    {"as long as the cap", HR_SPAN("abcd"), 4, 4},
+    {"between ASCII", HR_SPAN("abcde"), 4, 4},
+    {"inside two bytes", HR_SPAN("abc\xc3\xa9"), 4, 3},
+    {"behind two bytes", HR_SPAN("ab\xc3\xa9z"), 4, 4},
+    {"inside four bytes", HR_SPAN("a\xf0\x9f\x98\x80z"), 4, 1},
+    {"only continuation bytes", HR_SPAN("\x80\x80\x80\x80\x80\x80"), 4, 4},
 };
 
 static void
 test_cut(void)
 {
     for (size_t i = 0; i < sizeof(CUTS) / sizeof(CUTS[0]); i++) {
-        ok(ps_event_cut(guarded(CUTS[i].text), CUTS[i].max).len ==
+        ok(hr_event_cut(guarded(CUTS[i].text), CUTS[i].max).len ==
                CUTS[i].want,
            "cut: %s", CUTS[i].why);
     }
@@ -86,35 +86,35 @@ test_cut(void)
 static void
 test_round_trip(void)
 {
-    const ps_field fields[] = {
-        {.name = PS_SPAN("plan"), .value = PS_SPAN("pro")},
-        {.name = PS_SPAN("gone"), .value = PS_NO_SPAN},
-        {.name = PS_SPAN("empty"), .value = PS_SPAN("")},
-        {.name = PS_SPAN("long"), .value = {big, sizeof(big)}},
-        {.name = PS_SPAN("odd"), .value = PS_SPAN("\0\r\n$"), .altered = true},
+    const hr_field fields[] = {
+        {.name = HR_SPAN("plan"), .value = HR_SPAN("pro")},
+        {.name = HR_SPAN("gone"), .value = HR_NO_SPAN},
+        {.name = HR_SPAN("empty"), .value = HR_SPAN("")},
+        {.name = HR_SPAN("long"), .value = {big, sizeof(big)}},
+        {.name = HR_SPAN("odd"), .value = HR_SPAN("\0\r\n$"), .altered = true},
     };
-    ps_event event;
-    ps_status status = round_trip(PS_SPAN("signup"), fields, 5, &event);
-    ok(status == PS_OK, "event: reads back: %s", ps_status_word(status));
+    hr_event event;
+    hr_status status = round_trip(HR_SPAN("signup"), fields, 5, &event);
+    ok(status == HR_OK, "event: reads back: %s", hr_status_word(status));
     ok(event.time_ms == 1234567890123, "event: time");
-    ok(event.flags == PS_EVENT_SESSION, "event: flags");
-    ok(ps_span_equal(event.kind, PS_SPAN("signup")), "event: kind");
+    ok(event.flags == HR_EVENT_SESSION, "event: flags");
+    ok(hr_span_equal(event.kind, HR_SPAN("signup")), "event: kind");
     ok(event.field_count == 5, "event: an absent value is left out");
-    ok(ps_span_equal(ps_event_find(&event, PS_SPAN("plan")), PS_SPAN("pro")),
+    ok(hr_span_equal(hr_event_find(&event, HR_SPAN("plan")), HR_SPAN("pro")),
        "event: a value");
-    ok(ps_event_find(&event, PS_SPAN("empty")).ptr != NULL,
+    ok(hr_event_find(&event, HR_SPAN("empty")).ptr != NULL,
        "event: an empty value is there");
-    ok(ps_event_find(&event, PS_SPAN("gone")).ptr == NULL,
+    ok(hr_event_find(&event, HR_SPAN("gone")).ptr == NULL,
        "event: an absent value is not");
-    ok(ps_event_find(&event, PS_SPAN("long")).len == PS_FIELD_VALUE_MAX,
+    ok(hr_event_find(&event, HR_SPAN("long")).len == HR_FIELD_VALUE_MAX,
        "event: a long value is cut");
-    ok(ps_span_equal(ps_event_find(&event, PS_SPAN("odd")),
-                     PS_SPAN("\0\r\n$")),
+    ok(hr_span_equal(hr_event_find(&event, HR_SPAN("odd")),
+                     HR_SPAN("\0\r\n$")),
        "event: binary-safe");
-    ok(ps_span_equal(ps_event_find(&event, PS_SPAN("altered")),
-                     PS_SPAN("long,odd")),
+    ok(hr_span_equal(hr_event_find(&event, HR_SPAN("altered")),
+                     HR_SPAN("long,odd")),
        "event: altered names both");
-    ok(round_trip(PS_SPAN("k"), NULL, 0, &event) == PS_OK &&
+    ok(round_trip(HR_SPAN("k"), NULL, 0, &event) == HR_OK &&
            event.field_count == 0,
        "event: no fields");
 }
@@ -130,25 +130,25 @@ test_lengths(void)
     for (size_t i = 0; i < sizeof(bytes); i++) {
         bytes[i] = (char)(i * 37 + 11);
     }
-    for (size_t name = 1; name <= PS_FIELD_NAME_MAX; name++) {
+    for (size_t name = 1; name <= HR_FIELD_NAME_MAX; name++) {
         for (size_t value = 0; value <= sizeof(bytes); value++) {
             char records[2][256] = {{0}, {0}};
-            ps_event_plan plans[2];
-            const ps_field fields[] = {
+            hr_event_plan plans[2];
+            const hr_field fields[] = {
                 {.name = {bytes, name}, .value = {bytes, value}},
-                {.name = PS_SPAN("gone"), .value = PS_NO_SPAN},
+                {.name = HR_SPAN("gone"), .value = HR_NO_SPAN},
             };
             for (size_t i = 0; i < 2; i++) {
-                whole &= ps_event_measure(PS_SPAN("kind"), fields, i + 1,
-                                          &plans[i]) == PS_OK;
-                ps_event_write(records[i], &plans[i], PS_SPAN("kind"), fields,
+                whole &= hr_event_measure(HR_SPAN("kind"), fields, i + 1,
+                                          &plans[i]) == HR_OK;
+                hr_event_write(records[i], &plans[i], HR_SPAN("kind"), fields,
                                i + 1, 1, 0);
             }
-            ps_event event;
-            ps_span record = guarded((ps_span){records[0], plans[0].size});
-            whole &= ps_event_read(record, &event) == PS_OK &&
+            hr_event event;
+            hr_span record = guarded((hr_span){records[0], plans[0].size});
+            whole &= hr_event_read(record, &event) == HR_OK &&
                      event.field_count == 1 &&
-                     ps_span_equal(ps_event_find(&event, fields[0].name),
+                     hr_span_equal(hr_event_find(&event, fields[0].name),
                                    fields[0].value);
             same &= plans[0].size == plans[1].size && plans[0].plain &&
                     !plans[1].plain &&
@@ -162,31 +162,31 @@ test_lengths(void)
 static void
 test_limits(void)
 {
-    ps_field fields[PS_EVENT_FIELDS_MAX + 2];
-    ps_event event;
-    ps_event_plan plan;
+    hr_field fields[HR_EVENT_FIELDS_MAX + 2];
+    hr_event event;
+    hr_event_plan plan;
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-        fields[i] = (ps_field){.name = PS_SPAN("n"), .value = PS_SPAN("v")};
+        fields[i] = (hr_field){.name = HR_SPAN("n"), .value = HR_SPAN("v")};
     }
-    ok(round_trip(PS_SPAN("k"), fields, PS_EVENT_FIELDS_MAX + 1, &event) ==
-           PS_OK,
+    ok(round_trip(HR_SPAN("k"), fields, HR_EVENT_FIELDS_MAX + 1, &event) ==
+           HR_OK,
        "limits: 64 fields of the caller and one of ours");
-    ok(ps_event_measure(PS_SPAN("k"), fields, PS_EVENT_FIELDS_MAX + 2,
-                        &plan) == PS_TOO_BIG,
+    ok(hr_event_measure(HR_SPAN("k"), fields, HR_EVENT_FIELDS_MAX + 2,
+                        &plan) == HR_TOO_BIG,
        "limits: more fields");
     for (size_t i = 0; i < 4; i++) {
-        fields[i].name = PS_SPAN("n");
-        fields[i].value = (ps_span){big, 2047};
+        fields[i].name = HR_SPAN("n");
+        fields[i].value = (hr_span){big, 2047};
     }
-    ok(round_trip((ps_span){big, 0}, fields, 4, &event) == PS_OK,
+    ok(round_trip((hr_span){big, 0}, fields, 4, &event) == HR_OK,
        "limits: exactly 8 KiB of names and values");
-    ok(ps_event_measure(PS_SPAN("k"), fields, 4, &plan) == PS_TOO_BIG,
+    ok(hr_event_measure(HR_SPAN("k"), fields, 4, &plan) == HR_TOO_BIG,
        "limits: one byte more");
-    ok(ps_event_measure((ps_span){big, PS_KIND_MAX + 1}, NULL, 0, &plan) ==
-           PS_TOO_BIG,
+    ok(hr_event_measure((hr_span){big, HR_KIND_MAX + 1}, NULL, 0, &plan) ==
+           HR_TOO_BIG,
        "limits: the kind's length");
-    fields[0].name.len = PS_FIELD_NAME_MAX + 1;
-    ok(ps_event_measure(PS_SPAN("k"), fields, 1, &plan) == PS_TOO_BIG,
+    fields[0].name.len = HR_FIELD_NAME_MAX + 1;
+    ok(hr_event_measure(HR_SPAN("k"), fields, 1, &plan) == HR_TOO_BIG,
        "limits: a name's length");
 }
 
@@ -195,20 +195,20 @@ test_limits(void)
 static void
 test_hostile(void)
 {
-    const ps_field fields[] = {
-        {.name = PS_SPAN("a"), .value = PS_SPAN("12")},
-        {.name = PS_SPAN("b"), .value = PS_SPAN("3")},
+    const hr_field fields[] = {
+        {.name = HR_SPAN("a"), .value = HR_SPAN("12")},
+        {.name = HR_SPAN("b"), .value = HR_SPAN("3")},
     };
     char record[64] = {0};
-    ps_event_plan plan;
-    ps_event event;
+    hr_event_plan plan;
+    hr_event event;
     int wrong = 0;
-    ok(ps_event_measure(PS_SPAN("k"), fields, 2, &plan) == PS_OK,
+    ok(hr_event_measure(HR_SPAN("k"), fields, 2, &plan) == HR_OK,
        "hostile: measured");
-    ps_event_write(record, &plan, PS_SPAN("k"), fields, 2, 1, 0);
+    hr_event_write(record, &plan, HR_SPAN("k"), fields, 2, 1, 0);
     for (size_t len = 0; len < plan.size; len++) {
         wrong +=
-            ps_event_read(guarded((ps_span){record, len}), &event) == PS_OK;
+            hr_event_read(guarded((hr_span){record, len}), &event) == HR_OK;
     }
     ok(wrong == 0, "hostile: no prefix of a record is a record");
     for (size_t at = 16; at < plan.size; at++) {
@@ -216,14 +216,14 @@ test_hostile(void)
             char copy[64];
             memcpy(copy, record, sizeof(copy));
             copy[at] = (char)byte;
-            ps_span input = {copy, plan.size};
-            if (ps_event_read(input, &event) != PS_OK) {
+            hr_span input = {copy, plan.size};
+            if (hr_event_read(input, &event) != HR_OK) {
                 continue;
             }
-            ps_span rest = event.body;
-            ps_field field;
+            hr_span rest = event.body;
+            hr_field field;
             unsigned seen = 0;
-            while (ps_event_next_field(&rest, &field)) {
+            while (hr_event_next_field(&rest, &field)) {
                 seen++;
                 wrong += field.value.ptr + field.value.len > copy + plan.size;
             }

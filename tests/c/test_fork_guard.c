@@ -58,40 +58,40 @@ grandchild(void)
 int
 main(void)
 {
-    ps_fork_entry entries[3] = {
+    hr_fork_entry entries[3] = {
         {.forget = tell, .context = &told[0]},
         {.forget = tell, .context = &told[1]},
         {.forget = tell, .context = &told[2]},
     };
     for (int i = 0; i < 3; i++) {
-        ok(ps_fork_register(&entries[i]) == PS_OK, "entry %d", i);
+        ok(hr_fork_register(&entries[i]) == HR_OK, "entry %d", i);
     }
     ok(in_child(told_as_bits) == (1 | 1 << 2 | 1 << 4),
        "a child tells every entry once");
     ok(told_as_bits() == 0, "the parent tells none");
-    ps_fork_unregister(&entries[1]);
+    hr_fork_unregister(&entries[1]);
     ok(in_child(told_as_bits) == (1 | 1 << 4), "an entry that is out is not");
     ok(in_child(grandchild) == (2 | 2 << 4), "a child's child tells again");
-    ps_fork_unregister(&entries[0]);
-    ps_fork_unregister(&entries[2]);
+    hr_fork_unregister(&entries[0]);
+    hr_fork_unregister(&entries[2]);
     ok(in_child(told_as_bits) == 0, "none is left");
 
-    tracked = ps_fork_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
-    untracked = ps_fork_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
-    ps_fork_untrack(untracked);
+    tracked = hr_fork_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
+    untracked = hr_fork_openat(AT_FDCWD, "/dev/null", O_RDONLY, 0);
+    hr_fork_untrack(untracked);
     ok(tracked >= 0 && untracked >= 0, "two descriptors");
     ok((fcntl(tracked, F_GETFD) & FD_CLOEXEC) != 0,
        "a descriptor is not inherited by exec");
     ok(in_child(open_as_bits) == 2,
        "a child closes the short-lived one, and no other");
     ok(open_as_bits() == 3, "the parent keeps both");
-    ps_fork_close(tracked);
+    hr_fork_close(tracked);
     close(untracked);
-    ok(ps_fork_openat(AT_FDCWD, "/nowhere", O_RDONLY, 0) < 0,
+    ok(hr_fork_openat(AT_FDCWD, "/nowhere", O_RDONLY, 0) < 0,
        "what cannot be opened is told");
     for (int i = 0; i < 200; i++) {
-        ps_fork_hold();
-        ps_fork_let_go();
+        hr_fork_hold();
+        hr_fork_let_go();
     }
     ok(in_child(open_as_bits) >= 0, "fork goes on after hold and let go");
     return done_testing();

@@ -3,11 +3,11 @@
 
 #include "../../ext/core/json.h"
 
-#define S PS_SPAN
+#define S HR_SPAN
 
 static const struct {
     const char *why;
-    ps_span text;
+    hr_span text;
     int members; /* -1: refused */
 } OBJECTS[] = {
     {"empty object", S("{}"), 0},
@@ -102,31 +102,31 @@ static const struct {
     {"the empty name twice", S("{\"\":1,\"\":1}"), -1},
 };
 
-static ps_json_member members[4096];
+static hr_json_member members[4096];
 static uint32_t heads[8192];
-static const ps_json_scratch SCRATCH = {members, heads, 4096};
+static const hr_json_scratch SCRATCH = {members, heads, 4096};
 
 static int
-index_of(ps_span text)
+index_of(hr_span text)
 {
     size_t count;
     unsigned flags;
-    return ps_json_index(text, &SCRATCH, &count, &flags) == PS_OK ? (int)count
+    return hr_json_index(text, &SCRATCH, &count, &flags) == HR_OK ? (int)count
                                                                   : -1;
 }
 
 static void
 depth_is_bounded(void)
 {
-    char text[2 * PS_JSON_DEPTH_MAX + 16];
+    char text[2 * HR_JSON_DEPTH_MAX + 16];
     for (int extra = 0; extra < 2; extra++) {
-        size_t levels = PS_JSON_DEPTH_MAX - 1 + (size_t)extra, at = 5;
+        size_t levels = HR_JSON_DEPTH_MAX - 1 + (size_t)extra, at = 5;
         memcpy(text, "{\"a\":", 5);
         memset(text + at, '[', levels);
         memset(text + at + levels, ']', levels);
         at += 2 * levels;
         text[at++] = '}';
-        ok(index_of(guarded((ps_span){text, at})) == (extra ? -1 : 1),
+        ok(index_of(guarded((hr_span){text, at})) == (extra ? -1 : 1),
            "index: %zu levels", levels + 1);
     }
 }
@@ -144,7 +144,7 @@ many_names(void)
                                   twice && i == 999 ? 0 : i, i);
         }
         text[at++] = '}';
-        ok(index_of(guarded((ps_span){text, at})) == (twice ? -1 : 1000),
+        ok(index_of(guarded((hr_span){text, at})) == (twice ? -1 : 1000),
            "index: a thousand names%s", twice ? ", one twice" : "");
     }
 }
@@ -152,30 +152,30 @@ many_names(void)
 static void
 members_are_where_they_are(void)
 {
-    ps_span text =
+    hr_span text =
         guarded(S("{\"a\":\"x\\n\",\"\\u0062\":[1, {\"a\":2} ],\"c\":-0.5}"));
     ok(index_of(text) == 3, "index: three members");
-    const ps_json_member *a = ps_json_find(text.ptr, members, 3, S("a"));
-    const ps_json_member *b = ps_json_find(text.ptr, members, 3, S("b"));
-    const ps_json_member *c = ps_json_find(text.ptr, members, 3, S("c"));
-    ok(a != NULL && a->kind == PS_JSON_STRING && a->flags == PS_JSON_ESCAPED &&
-           ps_span_equal((ps_span){text.ptr + a->value, a->value_len},
+    const hr_json_member *a = hr_json_find(text.ptr, members, 3, S("a"));
+    const hr_json_member *b = hr_json_find(text.ptr, members, 3, S("b"));
+    const hr_json_member *c = hr_json_find(text.ptr, members, 3, S("c"));
+    ok(a != NULL && a->kind == HR_JSON_STRING && a->flags == HR_JSON_ESCAPED &&
+           hr_span_equal((hr_span){text.ptr + a->value, a->value_len},
                          S("x\\n")),
        "index: a string, between its quotes");
-    ok(b != NULL && b->kind == PS_JSON_ARRAY &&
-           ps_span_equal((ps_span){text.ptr + b->value, b->value_len},
+    ok(b != NULL && b->kind == HR_JSON_ARRAY &&
+           hr_span_equal((hr_span){text.ptr + b->value, b->value_len},
                          S("[1, {\"a\":2} ]")),
        "index: an array, whole, found by its resolved name");
-    ok(c != NULL && c->kind == PS_JSON_FLOAT &&
-           ps_span_equal((ps_span){text.ptr + c->value, c->value_len},
+    ok(c != NULL && c->kind == HR_JSON_FLOAT &&
+           hr_span_equal((hr_span){text.ptr + c->value, c->value_len},
                          S("-0.5")),
        "index: a number");
-    ok(ps_json_find(text.ptr, members, 3, S("d")) == NULL, "find: not there");
+    ok(hr_json_find(text.ptr, members, 3, S("d")) == NULL, "find: not there");
 }
 
 static const struct {
-    ps_span raw;
-    ps_span want;
+    hr_span raw;
+    hr_span want;
 } STRINGS[] = {
     {S("plain"), S("plain")},
     {S("\\\"\\\\\\/\\b\\f\\n\\r\\t"), S("\"\\/\b\f\n\r\t")},
@@ -198,7 +198,7 @@ spaces_change_nothing(void)
         "{\"a name of more than sixteen bytes\":\"a value of as "
         "many\",\"b\":1}",
     };
-    static ps_json_member spaced[16];
+    static hr_json_member spaced[16];
     for (size_t i = 0; i < sizeof(PLAIN) / sizeof(PLAIN[0]); i++) {
         char text[256];
         size_t len = 0, plain_count, count;
@@ -209,20 +209,20 @@ spaces_change_nothing(void)
                 text[len++] = ' ';
             }
         }
-        ps_span a = {text, len}, b = {PLAIN[i], strlen(PLAIN[i])};
-        int same = ps_json_index(a, &SCRATCH, &count, &flags) == PS_OK;
+        hr_span a = {text, len}, b = {PLAIN[i], strlen(PLAIN[i])};
+        int same = hr_json_index(a, &SCRATCH, &count, &flags) == HR_OK;
         memcpy(spaced, members, sizeof(spaced));
-        same &= ps_json_index(b, &SCRATCH, &plain_count, &flags) == PS_OK &&
+        same &= hr_json_index(b, &SCRATCH, &plain_count, &flags) == HR_OK &&
                 count == plain_count;
         for (size_t m = 0; same && m < count; m++) {
-            const ps_json_member *x = &spaced[m], *y = &members[m];
+            const hr_json_member *x = &spaced[m], *y = &members[m];
             same = x->kind == y->kind && x->flags == y->flags &&
                    x->hash == y->hash && x->name_flags == y->name_flags &&
-                   ps_span_equal((ps_span){a.ptr + x->name, x->name_len},
-                                 (ps_span){b.ptr + y->name, y->name_len}) &&
-                   (x->kind == PS_JSON_ARRAY || x->kind == PS_JSON_OBJECT ||
-                    ps_span_equal((ps_span){a.ptr + x->value, x->value_len},
-                                  (ps_span){b.ptr + y->value, y->value_len}));
+                   hr_span_equal((hr_span){a.ptr + x->name, x->name_len},
+                                 (hr_span){b.ptr + y->name, y->name_len}) &&
+                   (x->kind == HR_JSON_ARRAY || x->kind == HR_JSON_OBJECT ||
+                    hr_span_equal((hr_span){a.ptr + x->value, x->value_len},
+                                  (hr_span){b.ptr + y->value, y->value_len}));
         }
         ok(same, "index: spaced or not: %s", PLAIN[i]);
     }
@@ -232,12 +232,12 @@ static void
 inline_helpers(void)
 {
     const char *digits = "987654321098765432";
-    int right = ps_json_digits(digits, 0) == 0;
+    int right = hr_json_digits(digits, 0) == 0;
     uint64_t want = 0;
     for (size_t len = 1; len <= 18; len++) {
         want = want * 10 + (uint64_t)(digits[len - 1] - '0');
         right &=
-            ps_json_digits(guarded((ps_span){digits, len}).ptr, len) == want;
+            hr_json_digits(guarded((hr_span){digits, len}).ptr, len) == want;
     }
     ok(right, "digits: every length to 18");
     right = 1;
@@ -245,20 +245,20 @@ inline_helpers(void)
         char a[40], b[40];
         memset(a, 'x', sizeof(a));
         memset(b, 'x', sizeof(b));
-        right &= ps_json_same_bytes(a, b, len);
+        right &= hr_json_same_bytes(a, b, len);
         for (size_t at = 0; at < len; at++) {
             b[at] = 'y';
-            right &= !ps_json_same_bytes(a, b, len);
+            right &= !hr_json_same_bytes(a, b, len);
             b[at] = 'x';
         }
         memset(b + len, 'y', sizeof(b) - len);
-        right &= ps_json_same_bytes(a, b, len);
+        right &= hr_json_same_bytes(a, b, len);
     }
     ok(right, "same bytes: one that differs, at every place of every length");
 }
 
 static const struct {
-    ps_span number;
+    hr_span number;
     int fits;
     int64_t whole;
 } NUMBERS[] = {
@@ -283,8 +283,8 @@ static const struct {
 };
 
 static const struct {
-    ps_span a;
-    ps_span b;
+    hr_span a;
+    hr_span b;
     int same;
 } PAIRS[] = {
     {S("1"), S("1.0"), 1},         {S("1"), S("10e-1"), 1},
@@ -296,7 +296,7 @@ static const struct {
 };
 
 static const struct {
-    ps_span number;
+    hr_span number;
     int huge;
 } FLOATS[] = {
     {S("1e308"), 0},
@@ -325,7 +325,7 @@ make_names_of_one_hash(char *names, size_t size)
         for (size_t i = 0; i < 8; i++) {
             name[i] = (char)('0' + (next >> (20 + 5 * i) & 31));
         }
-        uint64_t second = ps_json_mix(0, ps_json_load(name, 8)) ^ aim;
+        uint64_t second = hr_json_mix(0, hr_json_load(name, 8)) ^ aim;
         memcpy(name + 8, &second, sizeof(second));
         for (size_t i = 8; i < 16; i++) {
             plain &= name[i] > '#' && name[i] < '[';
@@ -344,8 +344,8 @@ names_made_to_collide(void)
     make_names_of_one_hash(names, MANY_ALIKE);
     bool alike = true;
     for (size_t i = 1; i < MANY_ALIKE; i++) {
-        alike &= ps_json_hash((ps_span){names + 24 * i, 24}) ==
-                 ps_json_hash((ps_span){names, 24});
+        alike &= hr_json_hash((hr_span){names + 24 * i, 24}) ==
+                 hr_json_hash((hr_span){names, 24});
     }
     ok(alike, "collide: the names have one hash");
     for (size_t count = 20; count <= MANY_ALIKE; count += 380) {
@@ -356,13 +356,13 @@ names_made_to_collide(void)
                                    i == 0 ? "" : ",", names + 24 * i);
         }
         text[len++] = '}';
-        ps_json_scratch scratch = {members, heads, 4096};
+        hr_json_scratch scratch = {members, heads, 4096};
         size_t found;
         unsigned flags;
-        ps_status got =
-            ps_json_index((ps_span){text, len}, &scratch, &found, &flags);
-        ok(got == (count == 20 ? PS_OK : PS_MALFORMED),
-           "collide: %zu names of one hash: %s", count, ps_status_word(got));
+        hr_status got =
+            hr_json_index((hr_span){text, len}, &scratch, &found, &flags);
+        ok(got == (count == 20 ? HR_OK : HR_MALFORMED),
+           "collide: %zu names of one hash: %s", count, hr_status_word(got));
     }
 }
 
@@ -381,24 +381,24 @@ main(void)
     inline_helpers();
     for (size_t i = 0; i < sizeof(STRINGS) / sizeof(STRINGS[0]); i++) {
         char out[64];
-        ps_span raw = guarded(STRINGS[i].raw);
-        size_t len = ps_json_unescape(raw, out);
-        ok(ps_span_equal((ps_span){out, len}, STRINGS[i].want) &&
-               ps_json_same_string(raw, PS_JSON_ESCAPED, STRINGS[i].want) &&
-               !ps_json_same_string(raw, PS_JSON_ESCAPED, S("other")),
+        hr_span raw = guarded(STRINGS[i].raw);
+        size_t len = hr_json_unescape(raw, out);
+        ok(hr_span_equal((hr_span){out, len}, STRINGS[i].want) &&
+               hr_json_same_string(raw, HR_JSON_ESCAPED, STRINGS[i].want) &&
+               !hr_json_same_string(raw, HR_JSON_ESCAPED, S("other")),
            "unescape: string %zu", i);
     }
     for (size_t i = 0; i < sizeof(NUMBERS) / sizeof(NUMBERS[0]); i++) {
         int64_t whole = 0;
-        ps_span number = guarded(NUMBERS[i].number);
-        int fits = ps_json_whole(number, &whole);
+        hr_span number = guarded(NUMBERS[i].number);
+        int fits = hr_json_whole(number, &whole);
         ok(fits == NUMBERS[i].fits && whole == NUMBERS[i].whole, "whole: %s",
            NUMBERS[i].number.ptr);
     }
     for (size_t i = 0; i < sizeof(PAIRS) / sizeof(PAIRS[0]); i++) {
-        ok(ps_json_same_number(guarded(PAIRS[i].a), guarded(PAIRS[i].b)) ==
+        ok(hr_json_same_number(guarded(PAIRS[i].a), guarded(PAIRS[i].b)) ==
                    PAIRS[i].same &&
-               ps_json_same_number(PAIRS[i].b, PAIRS[i].a) == PAIRS[i].same,
+               hr_json_same_number(PAIRS[i].b, PAIRS[i].a) == PAIRS[i].same,
            "same number: %s and %s", PAIRS[i].a.ptr, PAIRS[i].b.ptr);
     }
     for (size_t i = 0; i < sizeof(FLOATS) / sizeof(FLOATS[0]); i++) {
@@ -406,9 +406,9 @@ main(void)
         size_t count, len;
         unsigned flags = 0;
         len = (size_t)sprintf(text, "{\"a\":[%s]}", FLOATS[i].number.ptr);
-        ps_status st = ps_json_index(guarded((ps_span){text, len}), &SCRATCH,
+        hr_status st = hr_json_index(guarded((hr_span){text, len}), &SCRATCH,
                                      &count, &flags);
-        ok(st == PS_OK && ((flags & PS_JSON_HUGE) != 0) == FLOATS[i].huge,
+        ok(st == HR_OK && ((flags & HR_JSON_HUGE) != 0) == FLOATS[i].huge,
            "huge: %s", FLOATS[i].number.ptr);
     }
     return done_testing();

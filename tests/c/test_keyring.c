@@ -4,7 +4,7 @@
 #include "../../ext/core/alloc.h"
 #include "../../ext/core/keyring.h"
 
-#define S PS_SPAN
+#define S HR_SPAN
 #define SECRET32 "0123456789abcdef0123456789abcdef"
 
 /* RFC 7515 A.3 and RFC 8037 A.2. */
@@ -21,37 +21,37 @@
 
 static const struct {
     const char *why;
-    ps_span document;
-    ps_status want;
+    hr_span document;
+    hr_status want;
     int skip;
 } JWKS[] = {
-    {"EC", S(EC), PS_OK, 0},
-    {"OKP", S(OKP), PS_OK, 0},
-    {"oct", S(OCT), PS_OK, 0},
-    {"empty", S(""), PS_KEY_FORMAT, 0},
-    {"no object", S("[]"), PS_KEY_FORMAT, 0},
-    {"no kty", S("{}"), PS_KEY_FORMAT, 0},
-    {"another kty", S("{\"kty\":\"AKP\"}"), PS_KEY_ALGORITHM, 1},
+    {"EC", S(EC), HR_OK, 0},
+    {"OKP", S(OKP), HR_OK, 0},
+    {"oct", S(OCT), HR_OK, 0},
+    {"empty", S(""), HR_KEY_FORMAT, 0},
+    {"no object", S("[]"), HR_KEY_FORMAT, 0},
+    {"no kty", S("{}"), HR_KEY_FORMAT, 0},
+    {"another kty", S("{\"kty\":\"AKP\"}"), HR_KEY_ALGORITHM, 1},
     {"no algorithm", S("{\"kty\":\"EC\",\"crv\":\"P-256\"," EC_XY "}"),
-     PS_KEY_ALGORITHM, 0},
+     HR_KEY_ALGORITHM, 0},
     {"another curve",
      S("{\"kty\":\"EC\",\"alg\":\"ES256\",\"crv\":\"P-384\"," EC_XY "}"),
-     PS_KEY_CURVE, 0},
+     HR_KEY_CURVE, 0},
     {"for encryption",
      S("{\"kty\":\"EC\",\"alg\":\"ES256\",\"use\":\"enc\","
        "\"crv\":\"P-256\"," EC_XY "}"),
-     PS_KEY_USE, 1},
+     HR_KEY_USE, 1},
     {"private",
      S("{\"kty\":\"EC\",\"alg\":\"ES256\",\"d\":\"AA\","
        "\"crv\":\"P-256\"," EC_XY "}"),
-     PS_KEY_PRIVATE, 0},
+     HR_KEY_PRIVATE, 0},
     {"a short secret", S("{\"kty\":\"oct\",\"alg\":\"HS256\",\"k\":\"AAAA\"}"),
-     PS_KEY_TOO_SHORT, 0},
+     HR_KEY_TOO_SHORT, 0},
 };
 
 static const struct {
     const char *why;
-    ps_span secret;
+    hr_span secret;
     int material;
 } SECRETS[] = {
     {"random letters", S(SECRET32), 0},
@@ -95,26 +95,26 @@ static const struct {
 static void
 without_memory(void)
 {
-    ps_span set = S("{\"keys\":[" EC "," OKP "]}");
+    hr_span set = S("{\"keys\":[" EC "," OKP "]}");
     int right = 1, whole = 0;
     for (size_t n = 1; n < 200 && !whole; n++) {
-        ps_key *keys[PS_KEYS_MAX];
-        ps_keyring *ring = NULL;
+        hr_key *keys[HR_KEYS_MAX];
+        hr_keyring *ring = NULL;
         size_t count = 0, skipped, at;
-        (void)ps_alloc_fail_at(n, 0);
-        ps_status status =
-            ps_keys_from_jwks(set, NULL, keys, &count, &skipped, &at);
-        if (status == PS_OK) {
-            status = ps_keyring_new(keys, count, &ring, &at);
+        (void)hr_alloc_fail_at(n, 0);
+        hr_status status =
+            hr_keys_from_jwks(set, NULL, keys, &count, &skipped, &at);
+        if (status == HR_OK) {
+            status = hr_keyring_new(keys, count, &ring, &at);
         } else {
             count = 0;
         }
-        whole = status == PS_OK && ps_alloc_fail_at(0, 0) < n;
-        (void)ps_alloc_fail_at(0, 0);
-        right &= status == PS_OK || status == PS_NO_MEMORY;
-        ps_keyring_free(ring);
+        whole = status == HR_OK && hr_alloc_fail_at(0, 0) < n;
+        (void)hr_alloc_fail_at(0, 0);
+        right &= status == HR_OK || status == HR_NO_MEMORY;
+        hr_keyring_free(ring);
         for (size_t i = 0; i < count; i++) {
-            ps_key_release(keys[i]);
+            hr_key_release(keys[i]);
         }
     }
     ok(right && whole, "no memory: said so, nothing lost");
@@ -123,43 +123,43 @@ without_memory(void)
 static void
 keys_are_selected(void)
 {
-    ps_key *keys[3];
-    ps_keyring *ring;
+    hr_key *keys[3];
+    hr_keyring *ring;
     size_t at, count = 0;
-    uint16_t places[PS_KEYS_MAX];
-    int made = ps_key_from_secret(S(SECRET32 "1"), PS_HS256, S("a"), false,
-                                  &keys[0]) == PS_OK &&
-               ps_key_from_secret(S(SECRET32 "2"), PS_HS256, PS_NO_SPAN, false,
-                                  &keys[1]) == PS_OK &&
-               ps_key_from_secret(S(SECRET32 SECRET32), PS_HS512, S("c"),
-                                  false, &keys[2]) == PS_OK &&
-               ps_keyring_new(keys, 3, &ring, &at) == PS_OK;
+    uint16_t places[HR_KEYS_MAX];
+    int made = hr_key_from_secret(S(SECRET32 "1"), HR_HS256, S("a"), false,
+                                  &keys[0]) == HR_OK &&
+               hr_key_from_secret(S(SECRET32 "2"), HR_HS256, HR_NO_SPAN, false,
+                                  &keys[1]) == HR_OK &&
+               hr_key_from_secret(S(SECRET32 SECRET32), HR_HS512, S("c"),
+                                  false, &keys[2]) == HR_OK &&
+               hr_keyring_new(keys, 3, &ring, &at) == HR_OK;
     ok(made, "ring: made");
-    ps_jose jose = {.algorithm = PS_HS256};
-    ok(ps_keyring_select(ring, &jose, places, &count) == PS_OK && count == 2 &&
+    hr_jose jose = {.algorithm = HR_HS256};
+    ok(hr_keyring_select(ring, &jose, places, &count) == HR_OK && count == 2 &&
            places[0] == 0 && places[1] == 1,
        "select: without an id all of the algorithm");
     jose.has_key_id = true;
     jose.key_id = S("a");
-    ok(ps_keyring_select(ring, &jose, places, &count) == PS_OK && count == 1 &&
+    ok(hr_keyring_select(ring, &jose, places, &count) == HR_OK && count == 1 &&
            places[0] == 0,
        "select: by id");
     jose.key_id = S("x");
-    ok(ps_keyring_select(ring, &jose, places, &count) == PS_OK && count == 1 &&
+    ok(hr_keyring_select(ring, &jose, places, &count) == HR_OK && count == 1 &&
            places[0] == 1,
        "select: an unknown id, keys without one");
     jose.key_id = S("c");
-    ok(ps_keyring_select(ring, &jose, places, &count) == PS_ALGORITHM,
+    ok(hr_keyring_select(ring, &jose, places, &count) == HR_ALGORITHM,
        "select: an id of another algorithm");
-    ps_keyring_free(ring);
-    ok(ps_keyring_new(keys, 1, &ring, &at) == PS_OK, "ring: of one key");
+    hr_keyring_free(ring);
+    ok(hr_keyring_new(keys, 1, &ring, &at) == HR_OK, "ring: of one key");
     jose.key_id = S("x");
-    ok(ps_keyring_select(ring, &jose, places, &count) == PS_KEY_ID,
+    ok(hr_keyring_select(ring, &jose, places, &count) == HR_KEY_ID,
        "select: nobody has the id");
-    ps_keyring_free(ring);
-    ok(ps_keyring_new(keys, 0, &ring, &at) == PS_KEY_EMPTY, "ring: no keys");
+    hr_keyring_free(ring);
+    ok(hr_keyring_new(keys, 0, &ring, &at) == HR_KEY_EMPTY, "ring: no keys");
     for (int i = 0; i < 3; i++) {
-        ps_key_release(keys[i]);
+        hr_key_release(keys[i]);
     }
 }
 
@@ -167,18 +167,18 @@ int
 main(void)
 {
     for (size_t i = 0; i < sizeof(JWKS) / sizeof(JWKS[0]); i++) {
-        ps_key *key;
+        hr_key *key;
         bool skip;
-        ps_status got =
-            ps_key_from_jwk(guarded(JWKS[i].document), NULL, &key, &skip);
-        ok(got == JWKS[i].want && (got == PS_OK || skip == JWKS[i].skip),
-           "jwk: %s: %s", JWKS[i].why, ps_status_word(got));
-        if (got == PS_OK) {
-            ps_key_release(key);
+        hr_status got =
+            hr_key_from_jwk(guarded(JWKS[i].document), NULL, &key, &skip);
+        ok(got == JWKS[i].want && (got == HR_OK || skip == JWKS[i].skip),
+           "jwk: %s: %s", JWKS[i].why, hr_status_word(got));
+        if (got == HR_OK) {
+            hr_key_release(key);
         }
     }
     for (size_t i = 0; i < sizeof(SECRETS) / sizeof(SECRETS[0]); i++) {
-        ok(ps_key_is_material(guarded(SECRETS[i].secret)) ==
+        ok(hr_key_is_material(guarded(SECRETS[i].secret)) ==
                SECRETS[i].material,
            "material: %s", SECRETS[i].why);
     }

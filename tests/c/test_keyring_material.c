@@ -6,12 +6,12 @@
 #include "../../ext/core/base64url.h"
 #include "../../ext/core/keyring.h"
 
-#define S PS_SPAN
+#define S HR_SPAN
 #define ROOM (8 * 1024)
 
 static const struct {
     const char *why;
-    ps_span pem; /* one block */
+    hr_span pem; /* one block */
 } KEYS[] = {
     {"RSA", S(RSA_SPKI)},      {"PKCS#1", S(RSA_PKCS1)},
     {"EC", S(EC_SPKI)},        {"EC, compressed", S(EC_COMPRESSED)},
@@ -20,8 +20,8 @@ static const struct {
 };
 
 /* What the lines between the armour stand for. */
-static ps_span
-der_of(ps_span pem, char *bytes)
+static hr_span
+der_of(hr_span pem, char *bytes)
 {
     char text[ROOM];
     size_t size = 0;
@@ -31,74 +31,74 @@ der_of(ps_span pem, char *bytes)
             text[size++] = (char)(*at == '+' ? '-' : *at == '/' ? '_' : *at);
         }
     }
-    if (ps_base64url_decode((ps_span){text, size}, bytes) != PS_OK) {
-        return PS_NO_SPAN;
+    if (hr_base64url_decode((hr_span){text, size}, bytes) != HR_OK) {
+        return HR_NO_SPAN;
     }
-    return (ps_span){bytes, ps_base64url_decoded_size(size)};
+    return (hr_span){bytes, hr_base64url_decoded_size(size)};
 }
 
-static ps_span
-with_mark(ps_span from, char *to)
+static hr_span
+with_mark(hr_span from, char *to)
 {
     memcpy(to, "\xef\xbb\xbf \t\r\n", 7);
     memcpy(to + 7, from.ptr, from.len);
-    return (ps_span){to, 7 + from.len};
+    return (hr_span){to, 7 + from.len};
 }
 
-static ps_span
-with_space_behind(ps_span from, char *to)
+static hr_span
+with_space_behind(hr_span from, char *to)
 {
     memcpy(to, from.ptr, from.len);
     memcpy(to + from.len, "\r\n\0 ", 4);
-    return (ps_span){to, from.len + 4};
+    return (hr_span){to, from.len + 4};
 }
 
-static ps_span
-as_base64(ps_span from, char *to)
+static hr_span
+as_base64(hr_span from, char *to)
 {
-    ps_base64url_encode(from.ptr, from.len, to);
-    return (ps_span){to, ps_base64url_encoded_size(from.len)};
+    hr_base64url_encode(from.ptr, from.len, to);
+    return (hr_span){to, hr_base64url_encoded_size(from.len)};
 }
 
-static ps_span
-as_hex(ps_span from, char *to)
+static hr_span
+as_hex(hr_span from, char *to)
 {
     for (size_t i = 0; i < from.len; i++) {
         snprintf(to + 2 * i, 3, "%02x", (unsigned char)from.ptr[i]);
     }
-    return (ps_span){to, 2 * from.len};
+    return (hr_span){to, 2 * from.len};
 }
 
-static ps_span
-as_hex_with_colons(ps_span from, char *to)
+static hr_span
+as_hex_with_colons(hr_span from, char *to)
 {
     for (size_t i = 0; i < from.len; i++) {
         snprintf(to + 3 * i, 4, "%02X:", (unsigned char)from.ptr[i]);
     }
-    return (ps_span){to, 3 * from.len - 1};
+    return (hr_span){to, 3 * from.len - 1};
 }
 
-static ps_span
-as_utf16(ps_span from, char *to)
+static hr_span
+as_utf16(hr_span from, char *to)
 {
     for (size_t i = 0; i < from.len; i++) {
         to[2 * i] = from.ptr[i];
         to[2 * i + 1] = '\0';
     }
-    return (ps_span){to, 2 * from.len};
+    return (hr_span){to, 2 * from.len};
 }
 
-static ps_span
-with_text_in_front(ps_span from, char *to)
+static hr_span
+with_text_in_front(hr_span from, char *to)
 {
     memcpy(to, "key: ", 5);
     memcpy(to + 5, from.ptr, from.len);
-    return (ps_span){to, 5 + from.len};
+    return (hr_span){to, 5 + from.len};
 }
 
 static const struct {
     const char *why;
-    ps_span (*dress)(ps_span from, char *to);
+    hr_span (*dress)(hr_span from, char *to);
     int text_only; /* it hides DER for good */
 } DRESSES[] = {
     {"mark and space in front", with_mark, 0},
@@ -115,16 +115,16 @@ every_key_in_every_dress(void)
 {
     for (size_t i = 0; i < sizeof(KEYS) / sizeof(KEYS[0]); i++) {
         char bytes[ROOM], dressed[ROOM];
-        ps_span pem = KEYS[i].pem, der = der_of(pem, bytes);
-        ok(ps_key_is_material(guarded(pem)) &&
-               ps_key_is_material(guarded(der)),
+        hr_span pem = KEYS[i].pem, der = der_of(pem, bytes);
+        ok(hr_key_is_material(guarded(pem)) &&
+               hr_key_is_material(guarded(der)),
            "%s: plain", KEYS[i].why);
         for (size_t d = 0; d < sizeof(DRESSES) / sizeof(DRESSES[0]); d++) {
-            ps_span text = DRESSES[d].dress(pem, dressed);
-            int seen = ps_key_is_material(guarded(text));
+            hr_span text = DRESSES[d].dress(pem, dressed);
+            int seen = hr_key_is_material(guarded(text));
             if (!DRESSES[d].text_only) {
                 text = DRESSES[d].dress(der, dressed);
-                seen &= ps_key_is_material(guarded(text));
+                seen &= hr_key_is_material(guarded(text));
             }
             ok(seen, "%s: %s", KEYS[i].why, DRESSES[d].why);
         }
@@ -133,7 +133,7 @@ every_key_in_every_dress(void)
 
 static const struct {
     const char *why;
-    ps_span bytes;
+    hr_span bytes;
     int material;
 } OTHERS[] = {
     {"an SSH2 public key", S("---- BEGIN SSH2 PUBLIC KEY ----\nAAAA"), 1},
@@ -171,7 +171,7 @@ main(void)
 {
     every_key_in_every_dress();
     for (size_t i = 0; i < sizeof(OTHERS) / sizeof(OTHERS[0]); i++) {
-        ok(ps_key_is_material(guarded(OTHERS[i].bytes)) == OTHERS[i].material,
+        ok(hr_key_is_material(guarded(OTHERS[i].bytes)) == OTHERS[i].material,
            "%s", OTHERS[i].why);
     }
     return done_testing();

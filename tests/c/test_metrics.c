@@ -3,9 +3,9 @@
 
 #include "../../ext/core/metrics.h"
 
-static ps_metrics one;
-static ps_metrics two;
-static ps_metrics sum;
+static hr_metrics one;
+static hr_metrics two;
+static hr_metrics sum;
 
 typedef struct found {
     size_t series;
@@ -15,47 +15,47 @@ typedef struct found {
 } found;
 
 static bool
-add_up(const ps_metrics_name *name, const ps_metrics_series *series,
+add_up(const hr_metrics_name *name, const hr_metrics_series *series,
        void *context)
 {
     found *all = context;
     uint64_t times = 0;
-    for (size_t i = 0; i < PS_METRIC_BUCKETS; i++) {
+    for (size_t i = 0; i < HR_METRIC_BUCKETS; i++) {
         times += atomic_load(&series->bucket[i]);
     }
     all->series++;
     all->times += times;
     all->us += atomic_load(&series->sum_us);
-    if (ps_span_equal(name->text, PS_SPAN("other"))) {
+    if (hr_span_equal(name->text, HR_SPAN("other"))) {
         all->others += times;
     }
     return true;
 }
 
 static found
-look(const ps_metrics *metrics)
+look(const hr_metrics *metrics)
 {
     found all = {0, 0, 0, 0};
-    ps_metrics_each(metrics, add_up, &all);
+    hr_metrics_each(metrics, add_up, &all);
     return all;
 }
 
 static void
-count_route(ps_metrics *metrics, const char *prefix, unsigned number)
+count_route(hr_metrics *metrics, const char *prefix, unsigned number)
 {
     char text[300];
     int length = snprintf(text, sizeof(text), "%s%u", prefix, number);
-    ps_metrics_name name = {
-        .kind = PS_METRIC_REQUEST,
-        .method = PS_METHOD_GET,
-        .outcome = PS_OUTCOME_2XX,
+    hr_metrics_name name = {
+        .kind = HR_METRIC_REQUEST,
+        .method = HR_METHOD_GET,
+        .outcome = HR_OUTCOME_2XX,
         .text = {text, (size_t)length},
     };
-    ps_metrics_count(metrics, &name, 1500);
+    hr_metrics_count(metrics, &name, 1500);
 }
 
 static bool
-stop(const ps_metrics_name *name, const ps_metrics_series *series,
+stop(const hr_metrics_name *name, const hr_metrics_series *series,
      void *context)
 {
     (void)name;
@@ -67,16 +67,16 @@ stop(const ps_metrics_name *name, const ps_metrics_series *series,
 int
 main(void)
 {
-    ok(ps_metrics_method(PS_SPAN("GET")) == PS_METHOD_GET &&
-           ps_metrics_method(PS_SPAN("get")) == PS_METHOD_OTHER &&
-           ps_metrics_method(PS_SPAN("other")) == PS_METHOD_OTHER &&
-           ps_metrics_method(PS_NO_SPAN) == PS_METHOD_OTHER,
+    ok(hr_metrics_method(HR_SPAN("GET")) == HR_METHOD_GET &&
+           hr_metrics_method(HR_SPAN("get")) == HR_METHOD_OTHER &&
+           hr_metrics_method(HR_SPAN("other")) == HR_METHOD_OTHER &&
+           hr_metrics_method(HR_NO_SPAN) == HR_METHOD_OTHER,
        "method: those of HTTP, else other");
-    ok(ps_metrics_class(200) == PS_OUTCOME_2XX &&
-           ps_metrics_class(599) == PS_OUTCOME_5XX &&
-           ps_metrics_class(101) == PS_OUTCOME_1XX &&
-           ps_metrics_class(0) == PS_OUTCOME_NONE &&
-           ps_metrics_class(600) == PS_OUTCOME_NONE,
+    ok(hr_metrics_class(200) == HR_OUTCOME_2XX &&
+           hr_metrics_class(599) == HR_OUTCOME_5XX &&
+           hr_metrics_class(101) == HR_OUTCOME_1XX &&
+           hr_metrics_class(0) == HR_OUTCOME_NONE &&
+           hr_metrics_class(600) == HR_OUTCOME_NONE,
        "class of a status");
 
     for (unsigned n = 0; n < 3; n++) {
@@ -85,15 +85,15 @@ main(void)
     count_route(&one, "shop/", 2);
     found all = look(&one);
     ok(all.series == 2 && all.times == 4 && all.us == 6000, "count: by name");
-    ps_metrics_name name = {PS_METRIC_CACHE, PS_METHOD_NONE, PS_OUTCOME_HIT,
-                            PS_SPAN("shop/1")};
-    ps_metrics_count(&one, &name, 0);
-    name.outcome = PS_OUTCOME_MISS;
-    ps_metrics_count(&one, &name, UINT32_MAX);
+    hr_metrics_name name = {HR_METRIC_CACHE, HR_METHOD_NONE, HR_OUTCOME_HIT,
+                            HR_SPAN("shop/1")};
+    hr_metrics_count(&one, &name, 0);
+    name.outcome = HR_OUTCOME_MISS;
+    hr_metrics_count(&one, &name, UINT32_MAX);
     ok(look(&one).series == 4, "count: kind and outcome are part of a name");
     ok(look(&two).series == 0, "each: what was never counted is not there");
     int seen = 0;
-    ps_metrics_each(&one, stop, &seen);
+    hr_metrics_each(&one, stop, &seen);
     ok(seen == 1, "each: ends when asked to");
 
     for (unsigned n = 0; n < 2000; n++) {
@@ -101,15 +101,15 @@ main(void)
         count_route(&two, "another/", 7);
     }
     all = look(&two);
-    ok(all.times == 4000 && all.others == 2000 - PS_METRIC_SERIES_MAX &&
-           all.series == PS_METRIC_SERIES_MAX + 1,
+    ok(all.times == 4000 && all.others == 2000 - HR_METRIC_SERIES_MAX &&
+           all.series == HR_METRIC_SERIES_MAX + 1,
        "full: what has no place is counted as other (%llu)",
        (unsigned long long)all.others);
-    ps_metrics_add(&sum, &one);
-    ps_metrics_add(&sum, &two);
-    ps_metrics_add(&sum, &two);
+    hr_metrics_add(&sum, &one);
+    hr_metrics_add(&sum, &two);
+    hr_metrics_add(&sum, &two);
     all = look(&sum);
-    ok(all.series == 4 + PS_METRIC_SERIES_MAX + 1 && all.times == 8006,
+    ok(all.series == 4 + HR_METRIC_SERIES_MAX + 1 && all.times == 8006,
        "add: the sum has all series of both");
 
     char prefix[200];
@@ -127,14 +127,14 @@ main(void)
         random = random * UINT64_C(6364136223846793005) + 1442695040888963407U;
         bytes[i] = (unsigned char)(random >> 56);
     }
-    for (size_t i = 0; i < PS_METRIC_SLOTS; i += 2) {
+    for (size_t i = 0; i < HR_METRIC_SLOTS; i += 2) {
         atomic_store(&one.slot[i].ready, 1);
-        one.slot[i].kind %= PS_METRIC_KIND_COUNT;
-        one.slot[i].outcome %= PS_OUTCOME_COUNT;
+        one.slot[i].kind %= HR_METRIC_KIND_COUNT;
+        one.slot[i].outcome %= HR_OUTCOME_COUNT;
     }
     memset((void *)&sum, 0, sizeof(sum));
-    ps_metrics_add(&sum, &one);
-    ok(look(&sum).series <= PS_METRIC_SLOTS + 40,
+    hr_metrics_add(&sum, &one);
+    ok(look(&sum).series <= HR_METRIC_SLOTS + 40,
        "add: any bytes are read, and what they are not is left out");
     return done_testing();
 }

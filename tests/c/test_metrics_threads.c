@@ -9,7 +9,7 @@
 #define THREADS 4
 #define TIMES 20000
 
-static ps_metrics table;
+static hr_metrics table;
 
 static void *
 count_all(void *own)
@@ -20,12 +20,12 @@ count_all(void *own)
         /* every second one of a name that all threads make at once */
         unsigned number = n % 2 == 0 ? n / 2 : 100000 * seed + n % 7;
         int length = snprintf(text, sizeof(text), "task %u", number);
-        ps_metrics_name name = {
-            .kind = PS_METRIC_TASK,
-            .outcome = PS_OUTCOME_SUCCESS,
+        hr_metrics_name name = {
+            .kind = HR_METRIC_TASK,
+            .outcome = HR_OUTCOME_SUCCESS,
             .text = {text, (size_t)length},
         };
-        ps_metrics_count(&table, &name, 1);
+        hr_metrics_count(&table, &name, 1);
     }
     return NULL;
 }
@@ -36,13 +36,13 @@ typedef struct summary {
 } summary;
 
 static bool
-add_up(const ps_metrics_name *name, const ps_metrics_series *series,
+add_up(const hr_metrics_name *name, const hr_metrics_series *series,
        void *context)
 {
     summary *sum = context;
     (void)name;
     sum->series++;
-    for (size_t i = 0; i < PS_METRIC_BUCKETS; i++) {
+    for (size_t i = 0; i < HR_METRIC_BUCKETS; i++) {
         sum->times += atomic_load(&series->bucket[i]);
     }
     return true;
@@ -61,16 +61,16 @@ main(void)
         }
     }
     summary during = {0, 0};
-    ps_metrics_each(&table, add_up, &during);
+    hr_metrics_each(&table, add_up, &during);
     ok(during.times <= (uint64_t)THREADS * TIMES,
        "a reader meanwhile sees no more than was counted");
     for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
     summary after = {0, 0};
-    ps_metrics_each(&table, add_up, &after);
+    hr_metrics_each(&table, add_up, &after);
     ok(after.times == (uint64_t)THREADS * TIMES, "nothing is lost");
-    ok(after.series <= PS_METRIC_SERIES_MAX + THREADS + 1,
+    ok(after.series <= HR_METRIC_SERIES_MAX + THREADS + 1,
        "the table is bounded: %zu series", after.series);
     return done_testing();
 }

@@ -9,7 +9,7 @@
 
 /* "label:rule label:rule": the rules of one case, separated by one space. */
 static size_t
-split_rules(ps_span spec, ps_path_rule rules[RULES_TOP])
+split_rules(hr_span spec, hr_path_rule rules[RULES_TOP])
 {
     size_t count = 0;
     while (spec.len != 0) {
@@ -17,221 +17,221 @@ split_rules(ps_span spec, ps_path_rule rules[RULES_TOP])
         size_t len = blank == NULL ? spec.len : (size_t)(blank - spec.ptr);
         const char *colon = memchr(spec.ptr, ':', len);
         size_t word = (size_t)(colon - spec.ptr);
-        rules[count].label = guarded((ps_span){spec.ptr, word});
-        rules[count++].text = guarded((ps_span){colon + 1, len - word - 1});
-        spec = ps_span_from(spec, blank == NULL ? len : len + 1);
+        rules[count].label = guarded((hr_span){spec.ptr, word});
+        rules[count++].text = guarded((hr_span){colon + 1, len - word - 1});
+        spec = hr_span_from(spec, blank == NULL ? len : len + 1);
     }
     return count;
 }
 
 static const struct {
     const char *why;
-    ps_span rules;
-    ps_span path;
-    ps_span want;
+    hr_span rules;
+    hr_span path;
+    hr_span want;
 } LABELS[] = {
-    {"no rules: the fallback", PS_SPAN(""), PS_SPAN("/"), PS_SPAN("track")},
-    {"exact", PS_SPAN("skip:=/f"), PS_SPAN("/f"), PS_SPAN("skip")},
-    {"exact is no prefix", PS_SPAN("skip:=/f"), PS_SPAN("/fx"),
-     PS_SPAN("track")},
-    {"exact is whole", PS_SPAN("skip:=/f"), PS_SPAN("/"), PS_SPAN("track")},
-    {"prefix", PS_SPAN("api:/api/"), PS_SPAN("/api/x"), PS_SPAN("api")},
-    {"prefix itself", PS_SPAN("api:/api/"), PS_SPAN("/api/"), PS_SPAN("api")},
-    {"prefix without its slash", PS_SPAN("api:/api/"), PS_SPAN("/api"),
-     PS_SPAN("track")},
-    {"a prefix is bytes, not segments", PS_SPAN("api:/api"), PS_SPAN("/apix"),
-     PS_SPAN("api")},
-    {"case counts", PS_SPAN("api:/api/"), PS_SPAN("/API/"), PS_SPAN("track")},
-    {"never normalised", PS_SPAN("api:/api/"), PS_SPAN("//api/"),
-     PS_SPAN("track")},
-    {"dots stay", PS_SPAN("skip:/static/"), PS_SPAN("/static/../api/"),
-     PS_SPAN("skip")},
-    {"suffix", PS_SPAN("skip:*.map"), PS_SPAN("/a/b.map"), PS_SPAN("skip")},
-    {"suffix is the whole path", PS_SPAN("skip:*/a"), PS_SPAN("/a"),
-     PS_SPAN("skip")},
-    {"suffix cut off", PS_SPAN("skip:*.map"), PS_SPAN("/b.ma"),
-     PS_SPAN("track")},
-    {"a lone star is everything", PS_SPAN("skip:*"), PS_SPAN(""),
-     PS_SPAN("skip")},
-    {"longest suffix", PS_SPAN("skip:*.js api:*.min.js"), PS_SPAN("/a.min.js"),
-     PS_SPAN("api")},
-    {"one segment", PS_SPAN("own:/shop/*/cart"), PS_SPAN("/shop/7/cart"),
-     PS_SPAN("own")},
-    {"a segment is not empty", PS_SPAN("own:/shop/*/cart"),
-     PS_SPAN("/shop//cart"), PS_SPAN("track")},
-    {"a segment is only one", PS_SPAN("own:/shop/*/cart"),
-     PS_SPAN("/shop/7/8/cart"), PS_SPAN("track")},
-    {"nothing follows", PS_SPAN("own:/shop/*/cart"), PS_SPAN("/shop/7/cart/"),
-     PS_SPAN("track")},
-    {"last segment", PS_SPAN("own:/shop/*"), PS_SPAN("/shop/7"),
-     PS_SPAN("own")},
-    {"last segment is not empty", PS_SPAN("own:/shop/*"), PS_SPAN("/shop/"),
-     PS_SPAN("track")},
-    {"empty segments are literal", PS_SPAN("own:/a//*"), PS_SPAN("/a//b"),
-     PS_SPAN("own")},
-    {"final slash", PS_SPAN("own:/shop/*/"), PS_SPAN("/shop/7/"),
-     PS_SPAN("own")},
-    {"rest", PS_SPAN("own:/docs/**"), PS_SPAN("/docs/a/b"), PS_SPAN("own")},
-    {"rest, empty", PS_SPAN("own:/docs/**"), PS_SPAN("/docs/"),
-     PS_SPAN("own")},
-    {"rest keeps its slash", PS_SPAN("own:/docs/**"), PS_SPAN("/docsx"),
-     PS_SPAN("track")},
-    {"segment and rest", PS_SPAN("own:/u/*/p/**"), PS_SPAN("/u/1/p/"),
-     PS_SPAN("own")},
-    {"segment and rest, long", PS_SPAN("own:/u/*/p/**"), PS_SPAN("/u/1/p/2/3"),
-     PS_SPAN("own")},
-    {"segment and rest, cut", PS_SPAN("own:/u/*/p/**"), PS_SPAN("/u/1/p"),
-     PS_SPAN("track")},
-    {"longer prefix wins", PS_SPAN("skip:/a/ api:/a/b/"), PS_SPAN("/a/b/c"),
-     PS_SPAN("api")},
-    {"shorter prefix after a dead end", PS_SPAN("skip:/a/ api:/a/bcd/"),
-     PS_SPAN("/a/bcx"), PS_SPAN("skip")},
-    {"exact wins over all", PS_SPAN("skip:/ api:=/a/b own:/a/* x:*/b"),
-     PS_SPAN("/a/b"), PS_SPAN("api")},
-    {"more literals behind a star", PS_SPAN("skip:/a/*/cc api:/a/b/*"),
-     PS_SPAN("/a/b/cc"), PS_SPAN("skip")},
-    {"wild inside prefix", PS_SPAN("skip:/a/ api:/a/*"), PS_SPAN("/a/x"),
-     PS_SPAN("api")},
-    {"... and the prefix beyond it", PS_SPAN("skip:/a/ api:/a/*"),
-     PS_SPAN("/a/x/y"), PS_SPAN("skip")},
-    {"fixed inside rest", PS_SPAN("skip:/*/a/** api:/*/a/*"),
-     PS_SPAN("/x/a/y"), PS_SPAN("api")},
-    {"more literals, not inside", PS_SPAN("skip:/static/ api:*.json"),
-     PS_SPAN("/static/x.json"), PS_SPAN("skip")},
-    {"more literals, suffix", PS_SPAN("skip:/a/ api:*.json"),
-     PS_SPAN("/a/x.json"), PS_SPAN("api")},
-    {"back out of a literal branch", PS_SPAN("skip:/a/b/x api:/*/b/y/z"),
-     PS_SPAN("/a/b/y/z"), PS_SPAN("api")},
+    {"no rules: the fallback", HR_SPAN(""), HR_SPAN("/"), HR_SPAN("track")},
+    {"exact", HR_SPAN("skip:=/f"), HR_SPAN("/f"), HR_SPAN("skip")},
+    {"exact is no prefix", HR_SPAN("skip:=/f"), HR_SPAN("/fx"),
+     HR_SPAN("track")},
+    {"exact is whole", HR_SPAN("skip:=/f"), HR_SPAN("/"), HR_SPAN("track")},
+    {"prefix", HR_SPAN("api:/api/"), HR_SPAN("/api/x"), HR_SPAN("api")},
+    {"prefix itself", HR_SPAN("api:/api/"), HR_SPAN("/api/"), HR_SPAN("api")},
+    {"prefix without its slash", HR_SPAN("api:/api/"), HR_SPAN("/api"),
+     HR_SPAN("track")},
+    {"a prefix is bytes, not segments", HR_SPAN("api:/api"), HR_SPAN("/apix"),
+     HR_SPAN("api")},
+    {"case counts", HR_SPAN("api:/api/"), HR_SPAN("/API/"), HR_SPAN("track")},
+    {"never normalised", HR_SPAN("api:/api/"), HR_SPAN("//api/"),
+     HR_SPAN("track")},
+    {"dots stay", HR_SPAN("skip:/static/"), HR_SPAN("/static/../api/"),
+     HR_SPAN("skip")},
+    {"suffix", HR_SPAN("skip:*.map"), HR_SPAN("/a/b.map"), HR_SPAN("skip")},
+    {"suffix is the whole path", HR_SPAN("skip:*/a"), HR_SPAN("/a"),
+     HR_SPAN("skip")},
+    {"suffix cut off", HR_SPAN("skip:*.map"), HR_SPAN("/b.ma"),
+     HR_SPAN("track")},
+    {"a lone star is everything", HR_SPAN("skip:*"), HR_SPAN(""),
+     HR_SPAN("skip")},
+    {"longest suffix", HR_SPAN("skip:*.js api:*.min.js"), HR_SPAN("/a.min.js"),
+     HR_SPAN("api")},
+    {"one segment", HR_SPAN("own:/shop/*/cart"), HR_SPAN("/shop/7/cart"),
+     HR_SPAN("own")},
+    {"a segment is not empty", HR_SPAN("own:/shop/*/cart"),
+     HR_SPAN("/shop//cart"), HR_SPAN("track")},
+    {"a segment is only one", HR_SPAN("own:/shop/*/cart"),
+     HR_SPAN("/shop/7/8/cart"), HR_SPAN("track")},
+    {"nothing follows", HR_SPAN("own:/shop/*/cart"), HR_SPAN("/shop/7/cart/"),
+     HR_SPAN("track")},
+    {"last segment", HR_SPAN("own:/shop/*"), HR_SPAN("/shop/7"),
+     HR_SPAN("own")},
+    {"last segment is not empty", HR_SPAN("own:/shop/*"), HR_SPAN("/shop/"),
+     HR_SPAN("track")},
+    {"empty segments are literal", HR_SPAN("own:/a//*"), HR_SPAN("/a//b"),
+     HR_SPAN("own")},
+    {"final slash", HR_SPAN("own:/shop/*/"), HR_SPAN("/shop/7/"),
+     HR_SPAN("own")},
+    {"rest", HR_SPAN("own:/docs/**"), HR_SPAN("/docs/a/b"), HR_SPAN("own")},
+    {"rest, empty", HR_SPAN("own:/docs/**"), HR_SPAN("/docs/"),
+     HR_SPAN("own")},
+    {"rest keeps its slash", HR_SPAN("own:/docs/**"), HR_SPAN("/docsx"),
+     HR_SPAN("track")},
+    {"segment and rest", HR_SPAN("own:/u/*/p/**"), HR_SPAN("/u/1/p/"),
+     HR_SPAN("own")},
+    {"segment and rest, long", HR_SPAN("own:/u/*/p/**"), HR_SPAN("/u/1/p/2/3"),
+     HR_SPAN("own")},
+    {"segment and rest, cut", HR_SPAN("own:/u/*/p/**"), HR_SPAN("/u/1/p"),
+     HR_SPAN("track")},
+    {"longer prefix wins", HR_SPAN("skip:/a/ api:/a/b/"), HR_SPAN("/a/b/c"),
+     HR_SPAN("api")},
+    {"shorter prefix after a dead end", HR_SPAN("skip:/a/ api:/a/bcd/"),
+     HR_SPAN("/a/bcx"), HR_SPAN("skip")},
+    {"exact wins over all", HR_SPAN("skip:/ api:=/a/b own:/a/* x:*/b"),
+     HR_SPAN("/a/b"), HR_SPAN("api")},
+    {"more literals behind a star", HR_SPAN("skip:/a/*/cc api:/a/b/*"),
+     HR_SPAN("/a/b/cc"), HR_SPAN("skip")},
+    {"wild inside prefix", HR_SPAN("skip:/a/ api:/a/*"), HR_SPAN("/a/x"),
+     HR_SPAN("api")},
+    {"... and the prefix beyond it", HR_SPAN("skip:/a/ api:/a/*"),
+     HR_SPAN("/a/x/y"), HR_SPAN("skip")},
+    {"fixed inside rest", HR_SPAN("skip:/*/a/** api:/*/a/*"),
+     HR_SPAN("/x/a/y"), HR_SPAN("api")},
+    {"more literals, not inside", HR_SPAN("skip:/static/ api:*.json"),
+     HR_SPAN("/static/x.json"), HR_SPAN("skip")},
+    {"more literals, suffix", HR_SPAN("skip:/a/ api:*.json"),
+     HR_SPAN("/a/x.json"), HR_SPAN("api")},
+    {"back out of a literal branch", HR_SPAN("skip:/a/b/x api:/*/b/y/z"),
+     HR_SPAN("/a/b/y/z"), HR_SPAN("api")},
     {"characters are counted, not bytes",
-     PS_SPAN("skip:/\xC3\xA9\xC3\xA9/ api:*abcde"),
-     PS_SPAN("/\xC3\xA9\xC3\xA9/abcde"), PS_SPAN("api")},
-    {"NUL bytes", PS_SPAN("skip:/a\0b"), PS_SPAN("/a\0bc"), PS_SPAN("skip")},
-    {"same rule twice, same label", PS_SPAN("skip:/a/ skip:/a/**"),
-     PS_SPAN("/a/"), PS_SPAN("skip")},
+     HR_SPAN("skip:/\xC3\xA9\xC3\xA9/ api:*abcde"),
+     HR_SPAN("/\xC3\xA9\xC3\xA9/abcde"), HR_SPAN("api")},
+    {"NUL bytes", HR_SPAN("skip:/a\0b"), HR_SPAN("/a\0bc"), HR_SPAN("skip")},
+    {"same rule twice, same label", HR_SPAN("skip:/a/ skip:/a/**"),
+     HR_SPAN("/a/"), HR_SPAN("skip")},
 };
 
 static const struct {
     const char *why;
-    ps_span rules;
-    ps_status want;
+    hr_span rules;
+    hr_status want;
 } REFUSED[] = {
-    {"empty", PS_SPAN("skip:"), PS_RULE},
-    {"no slash", PS_SPAN("skip:static/"), PS_RULE},
-    {"exact without slash", PS_SPAN("skip:=static"), PS_RULE},
-    {"exact with star", PS_SPAN("skip:=/a/*"), PS_RULE},
-    {"star in a segment", PS_SPAN("skip:/a*/b"), PS_RULE},
-    {"star after text", PS_SPAN("skip:/a/b*"), PS_RULE},
-    {"two stars inside", PS_SPAN("skip:/a/**/b"), PS_RULE},
-    {"two stars without slash", PS_SPAN("skip:/a**"), PS_RULE},
-    {"three stars", PS_SPAN("skip:/a/***"), PS_RULE},
-    {"suffix with two stars", PS_SPAN("skip:*.a*"), PS_RULE},
-    {"label empty", PS_SPAN(":/a"), PS_SETTING},
-    {"label with a control byte", PS_SPAN("a\nb:/a"), PS_SETTING},
-    {"same prefix", PS_SPAN("skip:/a/ api:/a/"), PS_RULE_TIE},
-    {"same exact", PS_SPAN("skip:=/a api:=/a"), PS_RULE_TIE},
-    {"same wild", PS_SPAN("skip:/*/a api:/*/a"), PS_RULE_TIE},
-    {"same set, other spelling", PS_SPAN("skip:/a/ api:/a/**"), PS_RULE_TIE},
-    {"prefix and suffix", PS_SPAN("skip:/api/ api:*.json"), PS_RULE_TIE},
-    {"... of more characters", PS_SPAN("skip:/abc/ api:*.json x:*.html"),
-     PS_RULE_TIE},
-    {"crossed stars", PS_SPAN("skip:/a/* api:/*/b"), PS_RULE_TIE},
-    {"... that never meet", PS_SPAN("skip:/a/* api:/b/*"), PS_OK},
-    {"... of other lengths", PS_SPAN("skip:/a/* api:/*/b/"), PS_OK},
-    {"wild and prefix", PS_SPAN("skip:/a/*/b api:/a/xy"), PS_RULE_TIE},
-    {"... that part", PS_SPAN("skip:/b/*/b api:/a/xy"), PS_OK},
-    {"wild and suffix", PS_SPAN("skip:/a/* api:*abc"), PS_RULE_TIE},
-    {"... that never meet", PS_SPAN("skip:/a/*/b api:*abcde"), PS_OK},
-    {"... with an empty segment", PS_SPAN("skip:/a/* api:*//a"), PS_OK},
-    {"rest and suffix", PS_SPAN("skip:/*/** api:*ab"), PS_RULE_TIE},
-    {"rest and fixed", PS_SPAN("skip:/a/*/** api:/*/b/c"), PS_OK},
-    {"rest and fixed that meet", PS_SPAN("skip:/a/*/** api:/*/b/*"),
-     PS_RULE_TIE},
+    {"empty", HR_SPAN("skip:"), HR_RULE},
+    {"no slash", HR_SPAN("skip:static/"), HR_RULE},
+    {"exact without slash", HR_SPAN("skip:=static"), HR_RULE},
+    {"exact with star", HR_SPAN("skip:=/a/*"), HR_RULE},
+    {"star in a segment", HR_SPAN("skip:/a*/b"), HR_RULE},
+    {"star after text", HR_SPAN("skip:/a/b*"), HR_RULE},
+    {"two stars inside", HR_SPAN("skip:/a/**/b"), HR_RULE},
+    {"two stars without slash", HR_SPAN("skip:/a**"), HR_RULE},
+    {"three stars", HR_SPAN("skip:/a/***"), HR_RULE},
+    {"suffix with two stars", HR_SPAN("skip:*.a*"), HR_RULE},
+    {"label empty", HR_SPAN(":/a"), HR_SETTING},
+    {"label with a control byte", HR_SPAN("a\nb:/a"), HR_SETTING},
+    {"same prefix", HR_SPAN("skip:/a/ api:/a/"), HR_RULE_TIE},
+    {"same exact", HR_SPAN("skip:=/a api:=/a"), HR_RULE_TIE},
+    {"same wild", HR_SPAN("skip:/*/a api:/*/a"), HR_RULE_TIE},
+    {"same set, other spelling", HR_SPAN("skip:/a/ api:/a/**"), HR_RULE_TIE},
+    {"prefix and suffix", HR_SPAN("skip:/api/ api:*.json"), HR_RULE_TIE},
+    {"... of more characters", HR_SPAN("skip:/abc/ api:*.json x:*.html"),
+     HR_RULE_TIE},
+    {"crossed stars", HR_SPAN("skip:/a/* api:/*/b"), HR_RULE_TIE},
+    {"... that never meet", HR_SPAN("skip:/a/* api:/b/*"), HR_OK},
+    {"... of other lengths", HR_SPAN("skip:/a/* api:/*/b/"), HR_OK},
+    {"wild and prefix", HR_SPAN("skip:/a/*/b api:/a/xy"), HR_RULE_TIE},
+    {"... that part", HR_SPAN("skip:/b/*/b api:/a/xy"), HR_OK},
+    {"wild and suffix", HR_SPAN("skip:/a/* api:*abc"), HR_RULE_TIE},
+    {"... that never meet", HR_SPAN("skip:/a/*/b api:*abcde"), HR_OK},
+    {"... with an empty segment", HR_SPAN("skip:/a/* api:*//a"), HR_OK},
+    {"rest and suffix", HR_SPAN("skip:/*/** api:*ab"), HR_RULE_TIE},
+    {"rest and fixed", HR_SPAN("skip:/a/*/** api:/*/b/c"), HR_OK},
+    {"rest and fixed that meet", HR_SPAN("skip:/a/*/** api:/*/b/*"),
+     HR_RULE_TIE},
 };
 
-static ps_status
-build(ps_span spec, ps_path_filter **filter, ps_path_error *error)
+static hr_status
+build(hr_span spec, hr_path_filter **filter, hr_path_error *error)
 {
-    ps_path_rule rules[RULES_TOP];
+    hr_path_rule rules[RULES_TOP];
     size_t count = split_rules(spec, rules);
-    return ps_path_filter_new(rules, count, PS_SPAN("track"), filter, error);
+    return hr_path_filter_new(rules, count, HR_SPAN("track"), filter, error);
 }
 
 static void
 test_tables(void)
 {
-    ps_path_filter *filter = NULL;
-    ps_path_error error;
+    hr_path_filter *filter = NULL;
+    hr_path_error error;
     for (size_t i = 0; i < sizeof(LABELS) / sizeof(LABELS[0]); i++) {
-        if (!ok(build(LABELS[i].rules, &filter, &error) == PS_OK, "builds: %s",
+        if (!ok(build(LABELS[i].rules, &filter, &error) == HR_OK, "builds: %s",
                 LABELS[i].why)) {
             continue;
         }
         unsigned number =
-            ps_path_filter_label(filter, guarded(LABELS[i].path));
-        ps_span word = ps_path_filter_word(filter, number);
-        ok(ps_span_equal(word, LABELS[i].want), "label: %s (%.*s)",
+            hr_path_filter_label(filter, guarded(LABELS[i].path));
+        hr_span word = hr_path_filter_word(filter, number);
+        ok(hr_span_equal(word, LABELS[i].want), "label: %s (%.*s)",
            LABELS[i].why, (int)word.len, word.ptr);
-        ps_path_filter_free(filter);
+        hr_path_filter_free(filter);
     }
     for (size_t i = 0; i < sizeof(REFUSED) / sizeof(REFUSED[0]); i++) {
-        ps_status status = build(REFUSED[i].rules, &filter, &error);
+        hr_status status = build(REFUSED[i].rules, &filter, &error);
         ok(status == REFUSED[i].want, "construction: %s (%s)", REFUSED[i].why,
-           ps_status_word(status));
-        if (status == PS_OK) {
-            ps_path_filter_free(filter);
+           hr_status_word(status));
+        if (status == HR_OK) {
+            hr_path_filter_free(filter);
         }
     }
-    ps_status status =
-        build(PS_SPAN("skip:/x a:/a/* b:/y b:/*/b"), &filter, &error);
-    ok(status == PS_RULE_TIE && error.other == 1 && error.rule == 3,
+    hr_status status =
+        build(HR_SPAN("skip:/x a:/a/* b:/y b:/*/b"), &filter, &error);
+    ok(status == HR_RULE_TIE && error.other == 1 && error.rule == 3,
        "a tie names both rules");
 }
 
 static void
 test_caps(void)
 {
-    static char text[PS_PATH_RULE_MAX + 1];
-    ps_path_filter *filter = NULL;
-    ps_path_error error;
+    static char text[HR_PATH_RULE_MAX + 1];
+    hr_path_filter *filter = NULL;
+    hr_path_error error;
     memset(text, 'a', sizeof(text));
     text[0] = '/';
-    ps_path_rule rule = {.text = {text, sizeof(text) - 1},
-                         .label = PS_SPAN("skip")};
-    ok(ps_path_filter_new(&rule, 1, PS_SPAN("track"), &filter, &error) ==
-           PS_OK,
+    hr_path_rule rule = {.text = {text, sizeof(text) - 1},
+                         .label = HR_SPAN("skip")};
+    ok(hr_path_filter_new(&rule, 1, HR_SPAN("track"), &filter, &error) ==
+           HR_OK,
        "a rule of 4,096 bytes");
-    ok(ps_path_filter_label(filter, guarded(rule.text)) == PS_LABEL_SKIP,
+    ok(hr_path_filter_label(filter, guarded(rule.text)) == HR_LABEL_SKIP,
        "... matches");
-    ps_path_filter_free(filter);
+    hr_path_filter_free(filter);
     rule.text.len++;
-    ok(ps_path_filter_new(&rule, 1, PS_SPAN("track"), &filter, &error) ==
-               PS_RULE &&
+    ok(hr_path_filter_new(&rule, 1, HR_SPAN("track"), &filter, &error) ==
+               HR_RULE &&
            error.why != NULL,
        "one byte more is refused");
     for (size_t i = 0; i < 128; i++) { /* 64 stars, the path with 64 too */
         text[i] = i % 2 == 0 ? '/' : '*';
     }
     rule.text.len = 128;
-    ok(ps_path_filter_new(&rule, 1, PS_SPAN("track"), &filter, &error) ==
-           PS_OK,
+    ok(hr_path_filter_new(&rule, 1, HR_SPAN("track"), &filter, &error) ==
+           HR_OK,
        "64 segments");
-    ok(ps_path_filter_label(filter, guarded(rule.text)) == PS_LABEL_SKIP,
+    ok(hr_path_filter_label(filter, guarded(rule.text)) == HR_LABEL_SKIP,
        "... match");
-    ps_path_filter_free(filter);
+    hr_path_filter_free(filter);
     text[128] = '/';
     rule.text.len++;
-    ok(ps_path_filter_new(&rule, 1, PS_SPAN("track"), &filter, &error) ==
-           PS_RULE,
+    ok(hr_path_filter_new(&rule, 1, HR_SPAN("track"), &filter, &error) ==
+           HR_RULE,
        "65 segments are refused");
-    char words[PS_LABELS_MAX][4];
-    ps_path_rule many[PS_LABELS_MAX];
-    for (int i = 0; i < PS_LABELS_MAX; i++) {
+    char words[HR_LABELS_MAX][4];
+    hr_path_rule many[HR_LABELS_MAX];
+    for (int i = 0; i < HR_LABELS_MAX; i++) {
         int len = snprintf(words[i], sizeof(words[i]), "l%d", i);
-        many[i].label = (ps_span){words[i], (size_t)len};
-        many[i].text = PS_SPAN("/");
+        many[i].label = (hr_span){words[i], (size_t)len};
+        many[i].text = HR_SPAN("/");
     }
-    ok(ps_path_filter_new(many, PS_LABELS_MAX, PS_SPAN("track"), &filter,
-                          &error) == PS_SETTING,
+    ok(hr_path_filter_new(many, HR_LABELS_MAX, HR_SPAN("track"), &filter,
+                          &error) == HR_SETTING,
        "more than 64 labels are refused");
 }
 
@@ -239,7 +239,7 @@ test_caps(void)
 static void
 test_branches(void)
 {
-    ps_path_rule rules[64];
+    hr_path_rule rules[64];
     static char texts[64][16];
     for (size_t i = 0; i < 64; i++) {
         size_t at = 0;
@@ -247,42 +247,42 @@ test_branches(void)
             texts[i][at++] = '/';
             texts[i][at++] = (i >> bit & 1) != 0 ? '*' : 'a';
         }
-        rules[i] = (ps_path_rule){{texts[i], at}, PS_SPAN("skip")};
+        rules[i] = (hr_path_rule){{texts[i], at}, HR_SPAN("skip")};
     }
-    ps_path_filter *filter = NULL;
-    ps_path_error error;
-    ok(ps_path_filter_new(rules, 64, PS_SPAN("track"), &filter, &error) ==
-           PS_OK,
+    hr_path_filter *filter = NULL;
+    hr_path_error error;
+    ok(hr_path_filter_new(rules, 64, HR_SPAN("track"), &filter, &error) ==
+           HR_OK,
        "all branches: builds");
-    ok(ps_path_filter_label(filter, guarded(PS_SPAN("/a/b/a/b/a/b"))) ==
-           PS_LABEL_SKIP,
+    ok(hr_path_filter_label(filter, guarded(HR_SPAN("/a/b/a/b/a/b"))) ==
+           HR_LABEL_SKIP,
        "all branches: matches");
-    ok(ps_path_filter_label(filter, guarded(PS_SPAN("/a/b/a/b/a/b/"))) ==
-           PS_LABEL_TRACK,
+    ok(hr_path_filter_label(filter, guarded(HR_SPAN("/a/b/a/b/a/b/"))) ==
+           HR_LABEL_TRACK,
        "all branches: no match");
-    ps_path_filter_free(filter);
+    hr_path_filter_free(filter);
 }
 
 static void
 test_out_of_memory(void)
 {
-    ps_span spec = PS_SPAN("skip:/static/ skip:=/f own:*.map api:*.js "
+    hr_span spec = HR_SPAN("skip:/static/ skip:=/f own:*.map api:*.js "
                            "x:/a/*/b y:/a/*/c/** skip:/docs/** z:/stand");
-    ps_path_filter *filter = NULL;
-    ps_path_error error;
-    (void)ps_alloc_fail_at(0, 0);
-    if (build(spec, &filter, &error) != PS_OK) {
+    hr_path_filter *filter = NULL;
+    hr_path_error error;
+    (void)hr_alloc_fail_at(0, 0);
+    if (build(spec, &filter, &error) != HR_OK) {
         ok(0, "torture: the rules build");
         return;
     }
-    ps_path_filter_free(filter);
-    size_t calls = ps_alloc_fail_at(0, 0);
+    hr_path_filter_free(filter);
+    size_t calls = hr_alloc_fail_at(0, 0);
     size_t failed = 0;
     for (size_t n = 1; n <= calls; n++) {
-        (void)ps_alloc_fail_at(n, 1);
-        failed += build(spec, &filter, &error) == PS_NO_MEMORY;
+        (void)hr_alloc_fail_at(n, 1);
+        failed += build(spec, &filter, &error) == HR_NO_MEMORY;
     }
-    (void)ps_alloc_fail_at(0, 0);
+    (void)hr_alloc_fail_at(0, 0);
     ok(calls > 10 && failed == calls, "each of %zu allocations may fail",
        calls);
 }
@@ -294,6 +294,6 @@ main(void)
     test_caps();
     test_branches();
     test_out_of_memory();
-    ps_path_filter_free(NULL);
+    hr_path_filter_free(NULL);
     return done_testing();
 }

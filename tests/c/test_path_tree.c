@@ -21,13 +21,13 @@ next(uint32_t below)
 }
 
 static char texts[KEYS_TOP][KEY_MAX];
-static ps_path_key keys[KEYS_TOP];
+static hr_path_key keys[KEYS_TOP];
 
 static int
 compare(const void *a, const void *b)
 {
-    return ps_path_compare(((const ps_path_key *)a)->text,
-                           ((const ps_path_key *)b)->text);
+    return hr_path_compare(((const hr_path_key *)a)->text,
+                           ((const hr_path_key *)b)->text);
 }
 
 /* Sorted keys without doubles, of letters from an alphabet that large. */
@@ -39,7 +39,7 @@ make_keys(size_t wanted, uint32_t letters, uint32_t longest)
         for (uint32_t k = 0; k < len; k++) {
             texts[i][k] = (char)(0x80 + next(letters));
         }
-        keys[i] = (ps_path_key){
+        keys[i] = (hr_path_key){
             .text = {texts[i], len},
             .exact = next(2) == 0 ? 0 : 1 + next(1000),
             .beginning = next(2) == 0 ? 0 : 1 + next(1000),
@@ -48,7 +48,7 @@ make_keys(size_t wanted, uint32_t letters, uint32_t longest)
     qsort(keys, wanted, sizeof(*keys), compare);
     size_t count = 0;
     for (size_t i = 0; i < wanted; i++) {
-        if (count == 0 || !ps_span_equal(keys[count - 1].text, keys[i].text)) {
+        if (count == 0 || !hr_span_equal(keys[count - 1].text, keys[i].text)) {
             keys[count++] = keys[i];
         }
     }
@@ -57,15 +57,15 @@ make_keys(size_t wanted, uint32_t letters, uint32_t longest)
 
 /* What the whole of `text` answers, by looking at every key. */
 static uint64_t
-find_slowly(size_t count, ps_span text)
+find_slowly(size_t count, hr_span text)
 {
     uint64_t best = 0;
     for (size_t i = 0; i < count; i++) { /* longer ones come later */
-        if (keys[i].exact != 0 && ps_span_equal(keys[i].text, text)) {
+        if (keys[i].exact != 0 && hr_span_equal(keys[i].text, text)) {
             return keys[i].exact;
         }
         if (keys[i].beginning != 0 &&
-            ps_span_starts_with(text, keys[i].text)) {
+            hr_span_starts_with(text, keys[i].text)) {
             best = keys[i].beginning;
         }
     }
@@ -73,12 +73,12 @@ find_slowly(size_t count, ps_span text)
 }
 
 static uint64_t
-find_backward_slowly(size_t count, ps_span text)
+find_backward_slowly(size_t count, hr_span text)
 {
     uint64_t best = 0;
     for (size_t i = 0; i < count; i++) {
         if (keys[i].beginning != 0 &&
-            ps_span_starts_with(text, keys[i].text)) {
+            hr_span_starts_with(text, keys[i].text)) {
             best = keys[i].beginning;
         }
     }
@@ -86,10 +86,10 @@ find_backward_slowly(size_t count, ps_span text)
 }
 
 static uint64_t
-find_exact_slowly(size_t count, ps_span text)
+find_exact_slowly(size_t count, hr_span text)
 {
     for (size_t i = 0; i < count; i++) {
-        if (ps_span_equal(keys[i].text, text)) {
+        if (hr_span_equal(keys[i].text, text)) {
             return keys[i].exact;
         }
     }
@@ -97,8 +97,8 @@ find_exact_slowly(size_t count, ps_span text)
 }
 
 static int
-check_text(const ps_path_trees *trees, uint32_t root, size_t count,
-           ps_span text)
+check_text(const hr_path_trees *trees, uint32_t root, size_t count,
+           hr_span text)
 {
     char turned[KEY_MAX + 4];
     char segment[KEY_MAX + 8];
@@ -107,35 +107,35 @@ check_text(const ps_path_trees *trees, uint32_t root, size_t count,
     }
     memcpy(segment, text.ptr, text.len);
     memcpy(segment + text.len, "/x", 2);
-    ps_span whole = {segment, text.len + 2};
+    hr_span whole = {segment, text.len + 2};
     uint64_t exact = find_exact_slowly(count, text);
     int wrong =
-        ps_path_tree_find(trees, root, text) != find_slowly(count, text);
+        hr_path_tree_find(trees, root, text) != find_slowly(count, text);
     wrong +=
-        ps_path_tree_find_backward(trees, root, (ps_span){turned, text.len}) !=
+        hr_path_tree_find_backward(trees, root, (hr_span){turned, text.len}) !=
         find_backward_slowly(count, text);
-    wrong += ps_path_tree_find_segment(trees, root, &whole) != exact;
+    wrong += hr_path_tree_find_segment(trees, root, &whole) != exact;
     if (exact != 0) {
-        wrong += !ps_span_equal(whole, PS_SPAN("/x"));
+        wrong += !hr_span_equal(whole, HR_SPAN("/x"));
     }
-    ps_span alone = text;
-    wrong += ps_path_tree_find_segment(trees, root, &alone) != exact;
+    hr_span alone = text;
+    wrong += hr_path_tree_find_segment(trees, root, &alone) != exact;
     return wrong;
 }
 
 static int
 check_tree(size_t wanted, uint32_t letters, uint32_t longest)
 {
-    ps_path_trees trees = {.nodes = NULL};
+    hr_path_trees trees = {.nodes = NULL};
     uint32_t root = 0;
     size_t count = make_keys(wanted, letters, longest);
-    if (ps_path_trees_add(&trees, keys, count, &root) != PS_OK) {
+    if (hr_path_trees_add(&trees, keys, count, &root) != HR_OK) {
         return 1;
     }
     int wrong = 0;
     for (int i = 0; i < 2000; i++) {
         char text[KEY_MAX + 4];
-        ps_span base = keys[next((uint32_t)count)].text;
+        hr_span base = keys[next((uint32_t)count)].text;
         size_t len = next(3) == 0 ? next(longest + 1) : base.len;
         len = len < base.len ? len : base.len;
         if (len != 0) {
@@ -144,9 +144,9 @@ check_tree(size_t wanted, uint32_t letters, uint32_t longest)
         for (uint32_t more = next(4); more > 0; more--) {
             text[len++] = (char)(0x80 + next(letters));
         }
-        wrong += check_text(&trees, root, count, (ps_span){text, len});
+        wrong += check_text(&trees, root, count, (hr_span){text, len});
     }
-    ps_path_trees_fini(&trees);
+    hr_path_trees_fini(&trees);
     return wrong;
 }
 

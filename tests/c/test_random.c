@@ -11,22 +11,22 @@ main(void)
     static const unsigned char zeroes[16];
     unsigned char a[16];
     unsigned char b[16];
-    ps_random *random = ps_random_new();
+    hr_random *random = hr_random_new();
     ok(random != NULL, "a store that forks do not copy");
-    ok(ps_random_take(random, a, 16) == PS_OK &&
-           ps_random_take(random, b, 16) == PS_OK && memcmp(a, b, 16) != 0,
+    ok(hr_random_take(random, a, 16) == HR_OK &&
+           hr_random_take(random, b, 16) == HR_OK && memcmp(a, b, 16) != 0,
        "two takes differ");
-    ok(ps_random_take(NULL, b, 16) == PS_OK && memcmp(b, zeroes, 16) != 0,
+    ok(hr_random_take(NULL, b, 16) == HR_OK && memcmp(b, zeroes, 16) != 0,
        "without a store the kernel is asked");
     size_t same = 0;
     for (int i = 0; i < 1000; i++) { /* past several refills */
         same +=
-            ps_random_take(random, b, 16) != PS_OK || memcmp(a, b, 16) == 0;
+            hr_random_take(random, b, 16) != HR_OK || memcmp(a, b, 16) == 0;
         memcpy(a, b, 16);
     }
     ok(same == 0, "a thousand takes");
     static char big[5000];
-    ok(ps_random_take(random, big, sizeof(big)) == PS_OK &&
+    ok(hr_random_take(random, big, sizeof(big)) == HR_OK &&
            memcmp(big + sizeof(big) - 16, zeroes, 16) != 0,
        "more than the store holds");
 
@@ -37,7 +37,7 @@ main(void)
     }
     pid_t child = fork();
     if (child == 0) {
-        int failed = ps_random_take(random, b, 16) != PS_OK ||
+        int failed = hr_random_take(random, b, 16) != HR_OK ||
                      write(pipes[1], b, 16) != 16;
         _exit(failed);
     }
@@ -48,10 +48,10 @@ main(void)
     int repeated = 0;
     for (int i = 0; i < 200; i++) { /* all that the store can still hold */
         repeated +=
-            ps_random_take(random, b, 16) != PS_OK || memcmp(a, b, 16) == 0;
+            hr_random_take(random, b, 16) != HR_OK || memcmp(a, b, 16) == 0;
     }
     ok(repeated == 0 || emulated(), "and its parent never hands out the same");
-    ps_random_free(random);
-    ps_random_free(NULL);
+    hr_random_free(random);
+    hr_random_free(NULL);
     return done_testing();
 }

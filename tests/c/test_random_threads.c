@@ -12,8 +12,8 @@
 #define TAKES 2000
 #define DAY 86400
 
-static ps_random *store;
-static ps_derived *derived;
+static hr_random *store;
+static hr_derived *derived;
 static uint64_t taken[THREADS][TAKES];
 
 static void *
@@ -21,7 +21,7 @@ take(void *own)
 {
     uint64_t *out = own;
     for (size_t i = 0; i < TAKES; i++) {
-        if (ps_random_take(store, &out[i], sizeof(out[i])) != PS_OK) {
+        if (hr_random_take(store, &out[i], sizeof(out[i])) != HR_OK) {
             out[i] = 0;
         }
     }
@@ -33,12 +33,12 @@ static void *
 derive(void *own)
 {
     size_t *failed = own;
-    const ps_derived_client client = {.user_agent = PS_SPAN("x")};
+    const hr_derived_client client = {.user_agent = HR_SPAN("x")};
     for (int i = 0; i < TAKES; i++) {
-        ps_fingerprint got;
+        hr_fingerprint got;
         int64_t now = (int64_t)20001 * DAY - TAKES / 2 + i;
         *failed +=
-            ps_derived_fingerprint(derived, &client, now, &got) != PS_OK;
+            hr_derived_fingerprint(derived, &client, now, &got) != HR_OK;
     }
     return NULL;
 }
@@ -70,9 +70,9 @@ compare(const void *a, const void *b)
 int
 main(void)
 {
-    store = ps_random_new();
+    store = hr_random_new();
     run(take, taken, sizeof(taken[0]));
-    ps_random_free(store);
+    hr_random_free(store);
     uint64_t *all = &taken[0][0];
     size_t doubles = 0;
     qsort(all, (size_t)THREADS * TAKES, sizeof(*all), compare);
@@ -86,12 +86,12 @@ main(void)
     size_t failed[THREADS] = {0};
     (void)snprintf(folder, sizeof(folder), "/tmp/ps-threads-%ld",
                    (long)getpid());
-    if (ps_derived_new(folder, &derived) != PS_OK) {
+    if (hr_derived_new(folder, &derived) != HR_OK) {
         printf("Bail out! no memory\n");
         return 2;
     }
     run(derive, failed, sizeof(failed[0]));
-    ps_derived_free(derived);
+    hr_derived_free(derived);
     ok(failed[0] + failed[1] + failed[2] + failed[3] == 0,
        "threads derive ids over midnight");
     (void)snprintf(command, sizeof(command), "rm -rf %s", folder);

@@ -9,11 +9,11 @@
 
 typedef struct command {
     size_t count;
-    ps_span words[WORDS_MAX];
+    hr_span words[WORDS_MAX];
 } command;
 
 static size_t
-take_number(ps_span *rest, char mark)
+take_number(hr_span *rest, char mark)
 {
     size_t number = 0;
     if (rest->len == 0 || rest->ptr[0] != mark) {
@@ -23,13 +23,13 @@ take_number(ps_span *rest, char mark)
     for (; at < rest->len && rest->ptr[at] != '\r'; at++) {
         number = number * 10 + (size_t)(rest->ptr[at] - '0');
     }
-    *rest = ps_span_from(*rest, at + 2);
+    *rest = hr_span_from(*rest, at + 2);
     return number;
 }
 
 /* The next command of `rest`; false at its end. */
 static int
-next_command(ps_span *rest, command *found)
+next_command(hr_span *rest, command *found)
 {
     if (rest->len == 0) {
         return 0;
@@ -43,8 +43,8 @@ next_command(ps_span *rest, command *found)
         if (len > rest->len) {
             return 0;
         }
-        found->words[i] = (ps_span){rest->ptr, len};
-        *rest = ps_span_from(*rest, len + 2);
+        found->words[i] = (hr_span){rest->ptr, len};
+        *rest = hr_span_from(*rest, len + 2);
     }
     return 1;
 }
@@ -53,12 +53,12 @@ static int
 is(const command *found, size_t at, const char *word)
 {
     return at < found->count &&
-           ps_span_equal(found->words[at], (ps_span){word, strlen(word)});
+           hr_span_equal(found->words[at], (hr_span){word, strlen(word)});
 }
 
-static ps_ring ring;
-static ps_batch batch;
-static ps_session_touches touches;
+static hr_ring ring;
+static hr_batch batch;
+static hr_session_touches touches;
 static char id[2][40];
 static char last[24];
 
@@ -67,17 +67,17 @@ static void
 begin(void)
 {
     make_ring(&ring);
-    if (ps_batch_init(&batch, 8) != PS_OK ||
-        ps_session_touch_init(&touches, 8) != PS_OK) {
+    if (hr_batch_init(&batch, 8) != HR_OK ||
+        hr_session_touch_init(&touches, 8) != HR_OK) {
         printf("Bail out! no memory\n");
         exit(2);
     }
     put_number(&ring, 1, "0");
     put_number(&ring, 22, "a\r\nb");
     put_touch(&ring, 333, "ff", "/", NULL);
-    ps_batch_take(&batch, &ring, 8, false);
-    ps_batch_settle(&batch, 0, PS_EVENT_EXPIRED);
-    ps_session_touch_collect(&touches, &batch, 0);
+    hr_batch_take(&batch, &ring, 8, false);
+    hr_batch_settle(&batch, 0, HR_EVENT_EXPIRED);
+    hr_session_touch_collect(&touches, &batch, 0);
     for (size_t i = 0; i < 2; i++) {
         snprintf(id[i], sizeof(id[i]), "00000000000000aa-%llu",
                  (unsigned long long)batch.events[i + 1].sequence);
@@ -89,9 +89,9 @@ begin(void)
 static void
 end(void)
 {
-    ps_session_touch_fini(&touches);
-    ps_batch_fini(&batch);
-    ps_ring_file_unmap(&ring);
+    hr_session_touch_fini(&touches);
+    hr_batch_fini(&batch);
+    hr_ring_file_unmap(&ring);
 }
 
 static int
@@ -104,24 +104,24 @@ is_first_event(const command *c)
            is(c, 11, "22") && is(c, 12, "n") && is(c, 13, "a\r\nb");
 }
 
-static const ps_redis_form FORM = {.stream = {"events", 6},
+static const hr_redis_form FORM = {.stream = {"events", 6},
                                    .max_length = 1000,
-                                   .sessions = PS_SESSION_SCRIPT};
+                                   .sessions = HR_SESSION_SCRIPT};
 
 static void
 test_transaction(void)
 {
-    ps_buf out;
+    hr_buf out;
     command c;
-    ps_redis_written written;
+    hr_redis_written written;
     begin();
-    ps_buf_init(&out, 65536);
-    ok(ps_redis_batch_transaction(&FORM, &batch, &touches, &out, &written) ==
-           PS_OK,
+    hr_buf_init(&out, 65536);
+    ok(hr_redis_batch_transaction(&FORM, &batch, &touches, &out, &written) ==
+           HR_OK,
        "transaction: written");
     ok(written.events == 2 && written.sessions == 1,
        "transaction: two events wait, one session");
-    ps_span rest = {out.ptr, out.len};
+    hr_span rest = {out.ptr, out.len};
     ok(next_command(&rest, &c) && c.count == 1 && is(&c, 0, "MULTI"),
        "transaction: MULTI");
     ok(next_command(&rest, &c) && is_first_event(&c),
@@ -132,63 +132,63 @@ test_transaction(void)
     ok(next_command(&rest, &c) && is(&c, 0, "EVAL"),
        "transaction: the session");
     ok(next_command(&rest, &c) && c.count == 5 && is(&c, 0, "SET") &&
-           is(&c, 1, "penstock:marker:00000000000000aa") && is(&c, 2, last) &&
+           is(&c, 1, "headrace:marker:00000000000000aa") && is(&c, 2, last) &&
            is(&c, 3, "EX") && is(&c, 4, "604800"),
        "transaction: the marker is the last sequence");
     ok(next_command(&rest, &c) && is(&c, 0, "EXEC") && rest.len == 0,
        "transaction: EXEC, and nothing more");
-    ps_buf_fini(&out);
+    hr_buf_fini(&out);
     end();
 }
 
 static void
 test_plain(void)
 {
-    ps_buf out;
+    hr_buf out;
     command c;
-    ps_redis_written written;
-    ps_redis_form form = FORM;
+    hr_redis_written written;
+    hr_redis_form form = FORM;
     begin();
     form.max_length = 0;
-    form.sessions = PS_SESSION_PLAIN;
-    ps_buf_init(&out, 65536);
-    ok(ps_redis_batch_plain(&form, &batch, &touches, &out, &written) == PS_OK,
+    form.sessions = HR_SESSION_PLAIN;
+    hr_buf_init(&out, 65536);
+    ok(hr_redis_batch_plain(&form, &batch, &touches, &out, &written) == HR_OK,
        "plain: written");
-    ok(written.events == 2 && written.sessions == PS_SESSION_COMMANDS,
+    ok(written.events == 2 && written.sessions == HR_SESSION_COMMANDS,
        "plain: two events, a session in plain commands");
-    ps_span rest = {out.ptr, out.len};
+    hr_span rest = {out.ptr, out.len};
     ok(next_command(&rest, &c) && is(&c, 0, "XADD") && is(&c, 2, "*"),
        "plain: without max_length nothing is trimmed");
     size_t commands = 1;
     while (next_command(&rest, &c)) {
         commands++;
     }
-    ok(commands == 2 + PS_SESSION_COMMANDS && rest.len == 0,
+    ok(commands == 2 + HR_SESSION_COMMANDS && rest.len == 0,
        "plain: as many commands as was said");
-    form.sessions = PS_SESSION_OFF;
+    form.sessions = HR_SESSION_OFF;
     out.len = 0;
-    ok(ps_redis_batch_plain(&form, &batch, &touches, &out, &written) ==
-               PS_OK &&
+    ok(hr_redis_batch_plain(&form, &batch, &touches, &out, &written) ==
+               HR_OK &&
            written.sessions == 0,
        "plain: without sessions none");
-    ps_buf_fini(&out);
+    hr_buf_fini(&out);
     end();
 }
 
 static void
 test_script(void)
 {
-    ps_buf out;
+    hr_buf out;
     command c;
-    ps_redis_written written;
+    hr_redis_written written;
     begin();
-    ps_buf_init(&out, 65536);
-    ok(ps_redis_batch_script(&FORM, &batch, &touches, &out, &written) == PS_OK,
+    hr_buf_init(&out, 65536);
+    ok(hr_redis_batch_script(&FORM, &batch, &touches, &out, &written) == HR_OK,
        "script: written");
-    ps_span rest = {out.ptr, out.len};
+    hr_span rest = {out.ptr, out.len};
     ok(next_command(&rest, &c) && rest.len == 0, "script: one command");
     ok(is(&c, 0, "EVAL") && is(&c, 2, "3") && is(&c, 3, "events") &&
-           is(&c, 4, "penstock:marker:00000000000000aa") &&
+           is(&c, 4, "headrace:marker:00000000000000aa") &&
            is(&c, 5, "session:ff"),
        "script: its keys");
     ok(is(&c, 6, last) && is(&c, 7, "604800") && is(&c, 8, "2"),
@@ -198,43 +198,43 @@ test_script(void)
     ok(is(&c, c.count - 6, "1800") && is(&c, c.count - 5, "333") &&
            is(&c, c.count - 2, "/") && is(&c, c.count - 1, ""),
        "script: the session at the end");
-    ps_buf_fini(&out);
+    hr_buf_fini(&out);
     end();
 }
 
-typedef ps_status (*writer)(const ps_redis_form *, const ps_batch *,
-                            const ps_session_touches *, ps_buf *,
-                            ps_redis_written *);
+typedef hr_status (*writer)(const hr_redis_form *, const hr_batch *,
+                            const hr_session_touches *, hr_buf *,
+                            hr_redis_written *);
 
 static void
 test_caps(void)
 {
-    static const writer WRITERS[] = {ps_redis_batch_transaction,
-                                     ps_redis_batch_plain,
-                                     ps_redis_batch_script};
+    static const writer WRITERS[] = {hr_redis_batch_transaction,
+                                     hr_redis_batch_plain,
+                                     hr_redis_batch_script};
     begin();
     for (size_t w = 0; w < 3; w++) {
-        ps_buf out;
-        ps_redis_written written;
-        ps_status status = PS_TOO_BIG;
+        hr_buf out;
+        hr_redis_written written;
+        hr_status status = HR_TOO_BIG;
         int right = 1;
-        for (size_t cap = 0; status != PS_OK && cap < 20000; cap += 7) {
-            ps_buf_init(&out, cap);
+        for (size_t cap = 0; status != HR_OK && cap < 20000; cap += 7) {
+            hr_buf_init(&out, cap);
             status = WRITERS[w](&FORM, &batch, &touches, &out, &written);
-            right = right && (status == PS_OK || status == PS_TOO_BIG);
-            ps_buf_fini(&out);
+            right = right && (status == HR_OK || status == HR_TOO_BIG);
+            hr_buf_fini(&out);
         }
-        ok(right && status == PS_OK, "cap: any, writer %zu", w);
-#ifdef PS_ALLOC_TEST
+        ok(right && status == HR_OK, "cap: any, writer %zu", w);
+#ifdef HR_ALLOC_TEST
         size_t n = 0;
         do {
-            ps_buf_init(&out, 65536);
-            ps_alloc_fail_at(++n, 0);
+            hr_buf_init(&out, 65536);
+            hr_alloc_fail_at(++n, 0);
             status = WRITERS[w](&FORM, &batch, &touches, &out, &written);
-            ps_alloc_fail_at(0, 0);
-            ps_buf_fini(&out);
-        } while (status == PS_NO_MEMORY && n < 100);
-        ok(n > 1 && status == PS_OK, "memory: none at %zu places, writer %zu",
+            hr_alloc_fail_at(0, 0);
+            hr_buf_fini(&out);
+        } while (status == HR_NO_MEMORY && n < 100);
+        ok(n > 1 && status == HR_OK, "memory: none at %zu places, writer %zu",
            n - 1, w);
 #endif
     }

@@ -7,15 +7,15 @@
 
 static const struct {
     const char *why;
-    ps_span input;
-    ps_span want;
+    hr_span input;
+    hr_span want;
 } TEXTS[] = {
-    {"empty", PS_SPAN(""), PS_SPAN("$0\r\n\r\n")},
-    {"one digit", PS_SPAN("123456789"), PS_SPAN("$9\r\n123456789\r\n")},
-    {"two digits", PS_SPAN("1234567890"), PS_SPAN("$10\r\n1234567890\r\n")},
-    {"what looks like a command", PS_SPAN("\r\n*1\r\n$8\r\nFLUSHALL\r\n"),
-     PS_SPAN("$20\r\n\r\n*1\r\n$8\r\nFLUSHALL\r\n\r\n")},
-    {"any bytes", PS_SPAN("\0\xff\n"), PS_SPAN("$3\r\n\0\xff\n\r\n")},
+    {"empty", HR_SPAN(""), HR_SPAN("$0\r\n\r\n")},
+    {"one digit", HR_SPAN("123456789"), HR_SPAN("$9\r\n123456789\r\n")},
+    {"two digits", HR_SPAN("1234567890"), HR_SPAN("$10\r\n1234567890\r\n")},
+    {"what looks like a command", HR_SPAN("\r\n*1\r\n$8\r\nFLUSHALL\r\n"),
+     HR_SPAN("$20\r\n\r\n*1\r\n$8\r\nFLUSHALL\r\n\r\n")},
+    {"any bytes", HR_SPAN("\0\xff\n"), HR_SPAN("$3\r\n\0\xff\n\r\n")},
 };
 
 static const struct {
@@ -33,9 +33,9 @@ static const struct {
 };
 
 static int
-holds(const ps_buf *out, ps_span want)
+holds(const hr_buf *out, hr_span want)
 {
-    return ps_span_equal((ps_span){out->ptr, out->len}, want);
+    return hr_span_equal((hr_span){out->ptr, out->len}, want);
 }
 
 static void
@@ -45,16 +45,16 @@ test_lengths(void)
     int right = 1;
     memset(text, 'x', sizeof(text));
     for (size_t len = 0; len < sizeof(text); len++) {
-        ps_buf out;
+        hr_buf out;
         char head[16];
-        ps_buf_init(&out, 4096);
-        ps_status status = ps_redis_command_text(&out, (ps_span){text, len});
+        hr_buf_init(&out, 4096);
+        hr_status status = hr_redis_command_text(&out, (hr_span){text, len});
         int size = snprintf(head, sizeof(head), "$%zu\r\n", len);
-        right = right && status == PS_OK &&
+        right = right && status == HR_OK &&
                 out.len == (size_t)size + len + 2 &&
                 memcmp(out.ptr, head, (size_t)size) == 0 &&
                 memcmp(out.ptr + out.len - 2, "\r\n", 2) == 0;
-        ps_buf_fini(&out);
+        hr_buf_fini(&out);
     }
     ok(right, "text: every length to 999");
 }
@@ -62,50 +62,50 @@ test_lengths(void)
 static void
 test_caps(void)
 {
-    ps_buf out;
-    ps_buf_init(&out, 40);
-    ok(ps_redis_command_text(&out, PS_SPAN("abc")) == PS_OK, "cap: fits");
+    hr_buf out;
+    hr_buf_init(&out, 40);
+    ok(hr_redis_command_text(&out, HR_SPAN("abc")) == HR_OK, "cap: fits");
     size_t before = out.len;
-    ok(ps_redis_command_text(&out, PS_SPAN("0123456789012345678901234567")) ==
-               PS_TOO_BIG &&
+    ok(hr_redis_command_text(&out, HR_SPAN("0123456789012345678901234567")) ==
+               HR_TOO_BIG &&
            out.len == before,
        "cap: what does not fit changes nothing");
-    ps_buf_fini(&out);
-#ifdef PS_ALLOC_TEST
-    ps_buf_init(&out, 4096);
-    ps_alloc_fail_at(1, 0);
-    ok(ps_redis_command_begin(&out, 2) == PS_NO_MEMORY && out.len == 0,
+    hr_buf_fini(&out);
+#ifdef HR_ALLOC_TEST
+    hr_buf_init(&out, 4096);
+    hr_alloc_fail_at(1, 0);
+    ok(hr_redis_command_begin(&out, 2) == HR_NO_MEMORY && out.len == 0,
        "memory: none is told");
-    ps_alloc_fail_at(0, 0);
-    ps_buf_fini(&out);
+    hr_alloc_fail_at(0, 0);
+    hr_buf_fini(&out);
 #endif
 }
 
 int
 main(void)
 {
-    ps_buf out;
+    hr_buf out;
     for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
-        ps_buf_init(&out, 4096);
-        ok(ps_redis_command_text(&out, guarded(TEXTS[i].input)) == PS_OK &&
+        hr_buf_init(&out, 4096);
+        ok(hr_redis_command_text(&out, guarded(TEXTS[i].input)) == HR_OK &&
                holds(&out, TEXTS[i].want),
            "text: %s", TEXTS[i].why);
-        ps_buf_fini(&out);
+        hr_buf_fini(&out);
     }
     for (size_t i = 0; i < sizeof(NUMBERS) / sizeof(NUMBERS[0]); i++) {
         const char *want = NUMBERS[i].want;
-        ps_buf_init(&out, 4096);
-        ok(ps_redis_command_number(&out, NUMBERS[i].number) == PS_OK &&
-               holds(&out, (ps_span){want, strlen(want)}),
+        hr_buf_init(&out, 4096);
+        ok(hr_redis_command_number(&out, NUMBERS[i].number) == HR_OK &&
+               holds(&out, (hr_span){want, strlen(want)}),
            "number: %llu", (unsigned long long)NUMBERS[i].number);
-        ps_buf_fini(&out);
+        hr_buf_fini(&out);
     }
-    ps_buf_init(&out, 4096);
-    ok(ps_redis_command_begin(&out, 12) == PS_OK &&
-           ps_redis_command_words(&out, PS_SPAN("CLIENT ID")) == PS_OK &&
-           holds(&out, PS_SPAN("*12\r\n*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n")),
+    hr_buf_init(&out, 4096);
+    ok(hr_redis_command_begin(&out, 12) == HR_OK &&
+           hr_redis_command_words(&out, HR_SPAN("CLIENT ID")) == HR_OK &&
+           holds(&out, HR_SPAN("*12\r\n*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n")),
        "words: each is an argument");
-    ps_buf_fini(&out);
+    hr_buf_fini(&out);
     test_lengths();
     test_caps();
     return done_testing();

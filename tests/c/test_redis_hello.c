@@ -4,7 +4,7 @@
 
 #include "../../ext/core/redis_hello.h"
 
-static ps_wake wake;
+static hr_wake wake;
 
 #define NO "-NOPERM this user has no permissions\r\n"
 
@@ -13,7 +13,7 @@ static const struct {
     const char *password;
     unsigned database;
     step steps[3];
-    ps_status want;
+    hr_status want;
     const char *error;   /* the server's own words, or NULL */
     const char *version; /* these only when all is well */
     uint64_t client;
@@ -23,7 +23,7 @@ static const struct {
      NULL,
      0,
      {{GREETING_COMMANDS, GREETING, 1}, {-1, "", 0}},
-     PS_OK,
+     HR_OK,
      NULL,
      "7.0.15",
      77,
@@ -36,7 +36,7 @@ static const struct {
      "secret",
      3,
      {{2, "+OK\r\n+OK\r\n", 0}, {GREETING_COMMANDS, GREETING, 1}, {-1, "", 0}},
-     PS_OK,
+     HR_OK,
      NULL,
      "7.0.15",
      77,
@@ -49,7 +49,7 @@ static const struct {
      NULL,
      0,
      {{GREETING_COMMANDS, NO NO NO NO NO NO NO NO NO, 1}, {-1, "", 0}},
-     PS_OK,
+     HR_OK,
      NULL,
      "",
      0,
@@ -67,7 +67,7 @@ static const struct {
        "-LOADING x\r\n",
        1},
       {-1, "", 0}},
-     PS_OK,
+     HR_OK,
      NULL,
      "7.0.15",
      77,
@@ -85,7 +85,7 @@ static const struct {
        "\r\n:0\r\n$-1\r\n+OK\r\n*0\r\n:1\r\n",
        1},
       {-1, "", 0}},
-     PS_OK,
+     HR_OK,
      NULL,
      "7.0.15",
      77,
@@ -98,7 +98,7 @@ static const struct {
      "wrong",
      0,
      {{1, "-WRONGPASS invalid username-password pair\r\n", 1}, {-1, "", 0}},
-     PS_AUTH,
+     HR_AUTH,
      "WRONGPASS invalid username-password pair",
      "",
      0,
@@ -115,7 +115,7 @@ static const struct {
        "-NOAUTH f\r\n-NOAUTH g\r\n-NOAUTH h\r\n-NOAUTH i\r\n",
        1},
       {-1, "", 0}},
-     PS_AUTH,
+     HR_AUTH,
      "NOAUTH b",
      "",
      0,
@@ -128,7 +128,7 @@ static const struct {
      NULL,
      99,
      {{1, "-ERR DB index is out of range\r\n", 1}, {-1, "", 0}},
-     PS_SERVER,
+     HR_SERVER,
      "ERR DB index is out of range",
      "",
      0,
@@ -141,7 +141,7 @@ static const struct {
      "secret",
      0,
      {{1, ":1\r\n", 1}, {-1, "", 0}},
-     PS_PROTOCOL,
+     HR_PROTOCOL,
      NULL,
      "",
      0,
@@ -154,7 +154,7 @@ static const struct {
      NULL,
      0,
      {{GREETING_COMMANDS, "+OK\r\n:77\r\n", 1}, {-1, "", 0}},
-     PS_DISCONNECTED,
+     HR_DISCONNECTED,
      NULL,
      "",
      0,
@@ -172,7 +172,7 @@ static const struct {
        ":0\r\n$-1\r\n+OK\r\n*0\r\n:1\r\n",
        1},
       {-1, "", 0}},
-     PS_OK,
+     HR_OK,
      NULL,
      "",
      77,
@@ -185,7 +185,7 @@ static const struct {
      NULL,
      0,
      {{GREETING_COMMANDS, "+OK\r\n:-3\r\n" GREETING_FROM_ID, 1}, {-1, "", 0}},
-     PS_OK,
+     HR_OK,
      NULL,
      "7.0.15",
      0,
@@ -199,43 +199,43 @@ static const struct {
 int
 main(void)
 {
-    if (ps_wake_init(&wake) != PS_OK) {
+    if (hr_wake_init(&wake) != HR_OK) {
         printf("Bail out! no eventfd\n");
         return 2;
     }
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         redis_server server;
-        ps_redis_link *link = NULL;
-        ps_redis_peer peer;
-        ps_span error = PS_NO_SPAN;
+        hr_redis_link *link = NULL;
+        hr_redis_peer peer;
+        hr_span error = HR_NO_SPAN;
         char password[16];
         start_server(&server, CASES[i].steps);
-        ps_redis_url url = {.path = server.path,
+        hr_redis_url url = {.path = server.path,
                             .database = CASES[i].database};
         if (CASES[i].password != NULL) {
             snprintf(password, sizeof(password), "%s", CASES[i].password);
             url.password = password;
             url.password_len = strlen(password);
         }
-        ps_status status = ps_redis_link_new(
-            &(ps_redis_link_settings){.url = &url,
+        hr_status status = hr_redis_link_new(
+            &(hr_redis_link_settings){.url = &url,
                                       .connect_timeout_ns = 5000000000,
                                       .command_timeout_ns = 5000000000},
             &link);
-        if (status == PS_OK) {
-            status = ps_redis_link_open(link, &wake);
+        if (status == HR_OK) {
+            status = hr_redis_link_open(link, &wake);
         }
-        if (status == PS_OK) {
-            status = ps_redis_hello(link, &wake, &url, PS_SPAN("test"), &peer,
+        if (status == HR_OK) {
+            status = hr_redis_hello(link, &wake, &url, HR_SPAN("test"), &peer,
                                     &error);
         }
         ok(status == CASES[i].want, "%s: %s", CASES[i].why,
-           ps_status_word(status));
+           hr_status_word(status));
         const char *want = CASES[i].error;
         ok(want == NULL ? error.ptr == NULL
-                        : ps_span_equal(error, (ps_span){want, strlen(want)}),
+                        : hr_span_equal(error, (hr_span){want, strlen(want)}),
            "%s: the server's own words", CASES[i].why);
-        ok(status != PS_OK || (strcmp(peer.version, CASES[i].version) == 0 &&
+        ok(status != HR_OK || (strcmp(peer.version, CASES[i].version) == 0 &&
                                peer.client_id == CASES[i].client &&
                                peer.may_evict == CASES[i].evicts &&
                                peer.may_kill == CASES[i].kills &&
@@ -243,9 +243,9 @@ main(void)
                                peer.may_multi == CASES[i].multis &&
                                peer.may_eval == CASES[i].evals),
            "%s: what the server lets us do", CASES[i].why);
-        ps_redis_link_free(link);
+        hr_redis_link_free(link);
         stop_server(&server);
     }
-    ps_wake_fini(&wake);
+    hr_wake_fini(&wake);
     return done_testing();
 }

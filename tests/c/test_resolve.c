@@ -8,22 +8,22 @@
 #include "../../ext/core/clock.h"
 #include "../../ext/core/resolve.h"
 
-static ps_wake wake;
+static hr_wake wake;
 
 static int64_t
 soon(void)
 {
-    return ps_clock_steady_ns() + INT64_C(20000000000);
+    return hr_clock_steady_ns() + INT64_C(20000000000);
 }
 
 static const struct {
     const char *host;
     int family;
-    ps_status want;
+    hr_status want;
 } CASES[] = {
-    {"127.0.0.1", AF_INET, PS_OK}, {"::1", AF_INET6, PS_OK},
-    {"localhost", 0, PS_OK},       {"no-such-name.invalid", 0, PS_RESOLVE},
-    {"", 0, PS_RESOLVE},
+    {"127.0.0.1", AF_INET, HR_OK}, {"::1", AF_INET6, HR_OK},
+    {"localhost", 0, HR_OK},       {"no-such-name.invalid", 0, HR_RESOLVE},
+    {"", 0, HR_RESOLVE},
 };
 
 static uint16_t
@@ -39,19 +39,19 @@ static void
 test_cases(void)
 {
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-        ps_resolve *resolve = NULL;
+        hr_resolve *resolve = NULL;
         const struct addrinfo *found = NULL;
-        ps_status status = ps_resolve_new(CASES[i].host, 6379, &resolve);
-        if (status == PS_OK) {
-            status = ps_resolve_wait(resolve, &wake, soon(), &found);
+        hr_status status = hr_resolve_new(CASES[i].host, 6379, &resolve);
+        if (status == HR_OK) {
+            status = hr_resolve_wait(resolve, &wake, soon(), &found);
         }
         ok(status == CASES[i].want, "\"%s\": %s", CASES[i].host,
-           ps_status_word(status));
-        ok(status != PS_OK || ((CASES[i].family == 0 ||
+           hr_status_word(status));
+        ok(status != HR_OK || ((CASES[i].family == 0 ||
                                 found->ai_family == CASES[i].family) &&
                                port_of(found) == 6379),
            "\"%s\": family and port", CASES[i].host);
-        ps_resolve_free(resolve);
+        hr_resolve_free(resolve);
     }
 }
 
@@ -60,12 +60,12 @@ static void
 test_left_behind(void)
 {
     for (int i = 0; i < 50; i++) {
-        ps_resolve *resolve = NULL;
-        if (ps_resolve_new("localhost", 1, &resolve) == PS_OK) {
-            ps_resolve_free(resolve);
+        hr_resolve *resolve = NULL;
+        if (hr_resolve_new("localhost", 1, &resolve) == HR_OK) {
+            hr_resolve_free(resolve);
         }
     }
-    ps_resolve_free(NULL);
+    hr_resolve_free(NULL);
     ok(1, "left behind: nothing leaks, nothing is freed twice");
     usleep(200000);
 }
@@ -73,33 +73,33 @@ test_left_behind(void)
 static void
 test_to_leave(void)
 {
-    ps_resolve *resolve = NULL;
+    hr_resolve *resolve = NULL;
     const struct addrinfo *found = NULL;
-    ok(ps_resolve_new("127.0.0.1", 1, &resolve) == PS_OK, "leave: a literal");
+    ok(hr_resolve_new("127.0.0.1", 1, &resolve) == HR_OK, "leave: a literal");
     atomic_store(&wake.stop, true);
-    ok(ps_resolve_wait(resolve, &wake, soon(), &found) == PS_OK,
+    ok(hr_resolve_wait(resolve, &wake, soon(), &found) == HR_OK,
        "leave: what is known needs no wait");
-    ps_resolve_free(resolve);
+    hr_resolve_free(resolve);
     atomic_store(&wake.stop, false);
 }
 
 int
 main(void)
 {
-    if (ps_wake_init(&wake) != PS_OK) {
+    if (hr_wake_init(&wake) != HR_OK) {
         printf("Bail out! no eventfd\n");
         return 2;
     }
     test_cases();
     test_left_behind();
     test_to_leave();
-#ifdef PS_ALLOC_TEST
-    ps_resolve *resolve = NULL;
-    ps_alloc_fail_at(1, 0);
-    ok(ps_resolve_new("127.0.0.1", 1, &resolve) == PS_NO_MEMORY,
+#ifdef HR_ALLOC_TEST
+    hr_resolve *resolve = NULL;
+    hr_alloc_fail_at(1, 0);
+    ok(hr_resolve_new("127.0.0.1", 1, &resolve) == HR_NO_MEMORY,
        "memory: none is told");
-    ps_alloc_fail_at(0, 0);
+    hr_alloc_fail_at(0, 0);
 #endif
-    ps_wake_fini(&wake);
+    hr_wake_fini(&wake);
     return done_testing();
 }

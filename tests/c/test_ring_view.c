@@ -21,12 +21,12 @@ typedef struct seen {
 } seen;
 
 static bool
-look(const ps_ring_view *view, const char *name, void *context)
+look(const hr_ring_view *view, const char *name, void *context)
 {
     seen *all = context;
     (void)name;
     all->rings++;
-    all->accepted += ps_counted(&view->header.stats.accepted);
+    all->accepted += hr_counted(&view->header.stats.accepted);
     all->used = view->used_bytes;
     all->oldest_ms = view->oldest_ms;
     all->inode = view->inode;
@@ -34,7 +34,7 @@ look(const ps_ring_view *view, const char *name, void *context)
 }
 
 static bool
-end(const ps_ring_view *view, const char *name, void *context)
+end(const hr_ring_view *view, const char *name, void *context)
 {
     (void)view;
     (void)name;
@@ -45,24 +45,24 @@ end(const ps_ring_view *view, const char *name, void *context)
 int
 main(void)
 {
-    ps_ring one;
-    ps_ring two;
+    hr_ring one;
+    hr_ring two;
     size_t left_alone = 1;
     seen all = {0};
     if (mkdtemp(folder) == NULL) {
         return 2;
     }
-    ok(ps_ring_view_each(folder, look, &all, &left_alone) == PS_OK &&
+    ok(hr_ring_view_each(folder, look, &all, &left_alone) == HR_OK &&
            all.rings == 0 && left_alone == 0,
        "no folder: no rings");
-    if (ps_ring_file_create(&one, folder, TEST_TARGET, PS_RING_BYTES_MIN) !=
-            PS_OK ||
+    if (hr_ring_file_create(&one, folder, TEST_TARGET, HR_RING_BYTES_MIN) !=
+            HR_OK ||
         one.path[0] == '\0') {
         return 2;
     }
     put_number(&one, 1234567890123, "1");
     put_number(&one, 1234567890124, "2");
-    ok(ps_ring_view_each(folder, look, &all, &left_alone) == PS_OK &&
+    ok(hr_ring_view_each(folder, look, &all, &left_alone) == HR_OK &&
            all.rings == 1 && all.accepted == 2 && all.used > 0,
        "an owned ring is read");
     ok(all.oldest_ms == 1234567890123, "the oldest event's time");
@@ -71,47 +71,47 @@ main(void)
        "where it lies, for who looks for its lock");
     ok(flock(one.fd, LOCK_EX | LOCK_NB) == 0, "its owner still has its lock");
 
-    ps_ring_release(&one, ps_ring_head(&one));
+    hr_ring_release(&one, hr_ring_head(&one));
     all = (seen){0};
-    ok(ps_ring_view_each(folder, look, &all, &left_alone) == PS_OK &&
+    ok(hr_ring_view_each(folder, look, &all, &left_alone) == HR_OK &&
            all.used == 0 && all.oldest_ms == 0,
        "settled: nothing waits");
 
-    if (ps_ring_file_create(&two, folder, "fedcba9876543210",
-                            PS_RING_BYTES_MIN) != PS_OK) {
+    if (hr_ring_file_create(&two, folder, "fedcba9876543210",
+                            HR_RING_BYTES_MIN) != HR_OK) {
         return 2;
     }
     all = (seen){0};
     int ends = 0;
-    ok(ps_ring_view_each(folder, look, &all, &left_alone) == PS_OK &&
+    ok(hr_ring_view_each(folder, look, &all, &left_alone) == HR_OK &&
            all.rings == 2,
        "rings of any target");
-    ok(ps_ring_view_each(folder, end, &ends, &left_alone) == PS_OK &&
+    ok(hr_ring_view_each(folder, end, &ends, &left_alone) == HR_OK &&
            ends == 1,
        "ends when asked to");
     chmod(two.path, 0644);
     all = (seen){0};
-    ok(ps_ring_view_each(folder, look, &all, &left_alone) == PS_OK &&
+    ok(hr_ring_view_each(folder, look, &all, &left_alone) == HR_OK &&
            all.rings == 1 && left_alone == 1,
        "one that others may read is left alone");
 
-    ps_alloc_fail_at(1, 0);
-    ok(ps_ring_view_each(folder, look, &all, &left_alone) == PS_NO_MEMORY,
+    hr_alloc_fail_at(1, 0);
+    ok(hr_ring_view_each(folder, look, &all, &left_alone) == HR_NO_MEMORY,
        "no memory");
-    ps_alloc_fail_at(0, 0);
+    hr_alloc_fail_at(0, 0);
 
-    ps_ring_file_abandon(&one, true);
-    ps_ring_file_abandon(&two, true);
-    ps_ring_file_unmap(&one);
-    ps_ring_file_unmap(&two);
-    char inside[PS_RING_PATH_MAX];
-    if (ps_ring_file_name_folder(folder, inside)) {
+    hr_ring_file_abandon(&one, true);
+    hr_ring_file_abandon(&two, true);
+    hr_ring_file_unmap(&one);
+    hr_ring_file_unmap(&two);
+    char inside[HR_RING_PATH_MAX];
+    if (hr_ring_file_name_folder(folder, inside)) {
         rmdir(inside);
         FILE *file = fopen(inside, "w");
         if (file != NULL) {
             fclose(file);
         }
-        ok(ps_ring_view_each(folder, look, &all, &left_alone) == PS_SYSTEM,
+        ok(hr_ring_view_each(folder, look, &all, &left_alone) == HR_SYSTEM,
            "a file in the folder's place");
         unlink(inside);
     }

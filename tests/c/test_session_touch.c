@@ -5,16 +5,16 @@
 #include "../../ext/core/alloc.h"
 #include "../../ext/core/session_touch.h"
 
-static ps_ring ring;
-static ps_batch batch;
-static ps_session_touches touches;
+static hr_ring ring;
+static hr_batch batch;
+static hr_session_touches touches;
 
 static void
 begin(void)
 {
     make_ring(&ring);
-    if (ps_batch_init(&batch, 300) != PS_OK ||
-        ps_session_touch_init(&touches, 300) != PS_OK) {
+    if (hr_batch_init(&batch, 300) != HR_OK ||
+        hr_session_touch_init(&touches, 300) != HR_OK) {
         printf("Bail out! no memory\n");
         exit(2);
     }
@@ -23,16 +23,16 @@ begin(void)
 static void
 collect(int64_t oldest_ms)
 {
-    ps_batch_take(&batch, &ring, 300, false);
-    ps_session_touch_collect(&touches, &batch, oldest_ms);
+    hr_batch_take(&batch, &ring, 300, false);
+    hr_session_touch_collect(&touches, &batch, oldest_ms);
 }
 
 static void
 end(void)
 {
-    ps_session_touch_fini(&touches);
-    ps_batch_fini(&batch);
-    ps_ring_file_unmap(&ring);
+    hr_session_touch_fini(&touches);
+    hr_batch_fini(&batch);
+    hr_ring_file_unmap(&ring);
 }
 
 static void
@@ -47,22 +47,22 @@ test_combining(void)
     put_number(&ring, 400, "no touch");
     put_touch(&ring, 400, "", "/x", NULL);
     collect(0);
-    const ps_session_touch *a = &touches.touches[0];
+    const hr_session_touch *a = &touches.touches[0];
     ok(touches.count == 2, "combining: one touch a visitor");
     ok(a->views == 4 && a->first_ms == 100 && a->last_ms == 260,
        "combining: counted, from the first to the last");
-    ok(ps_span_equal(a->path, PS_SPAN("/3")) &&
-           ps_span_equal(a->user, PS_SPAN("9")),
+    ok(hr_span_equal(a->path, HR_SPAN("/3")) &&
+           hr_span_equal(a->user, HR_SPAN("9")),
        "combining: path and user of the newest event that has one");
     ok(touches.touches[1].views == 1, "combining: others are others");
-    ps_session_touch_collect(&touches, &batch, 250);
+    hr_session_touch_collect(&touches, &batch, 250);
     ok(touches.count == 2 && touches.touches[1].views == 2,
        "combining: older than the oldest are left out");
-    ps_batch_settle(&batch, 3, PS_EVENT_DELIVERED);
-    ps_batch_settle(&batch, 4, PS_EVENT_DELIVERED);
-    ps_session_touch_collect(&touches, &batch, 250);
+    hr_batch_settle(&batch, 3, HR_EVENT_DELIVERED);
+    hr_batch_settle(&batch, 4, HR_EVENT_DELIVERED);
+    hr_session_touch_collect(&touches, &batch, 250);
     ok(touches.count == 1 &&
-           ps_span_equal(touches.touches[0].fingerprint, PS_SPAN("bb")),
+           hr_span_equal(touches.touches[0].fingerprint, HR_SPAN("bb")),
        "combining: settled events touch nothing again");
     end();
 }
@@ -88,13 +88,13 @@ test_many(void)
 static void
 test_commands(void)
 {
-    ps_buf out;
+    hr_buf out;
     begin();
     put_touch(&ring, 100, "aa", "/1\r\n", NULL);
     put_touch(&ring, 200, "bb", "/2", "7");
     collect(0);
-    ps_buf_init(&out, 65536);
-    ok(ps_session_touch_write_plain(&touches, &out) == PS_OK,
+    hr_buf_init(&out, 65536);
+    ok(hr_session_touch_write_plain(&touches, &out) == HR_OK,
        "plain: written");
     static const char PLAIN[] =
         "*4\r\n$6\r\nHSETNX\r\n$10\r\nsession:aa\r\n$10\r\nfirst_seen\r\n"
@@ -109,9 +109,9 @@ test_commands(void)
        "plain: four commands, any bytes in a path");
     ok(memmem(out.ptr, out.len, "$4\r\nuser\r\n$1\r\n7\r\n", 17) != NULL,
        "plain: a user where there is one");
-    ps_buf_fini(&out);
-    ps_buf_init(&out, 65536);
-    ok(ps_session_touch_write_script(&touches, &out) == PS_OK,
+    hr_buf_fini(&out);
+    hr_buf_init(&out, 65536);
+    ok(hr_session_touch_write_script(&touches, &out) == HR_OK,
        "script: written");
     static const char TAIL[] =
         "$1\r\n2\r\n$10\r\nsession:aa\r\n$10\r\nsession:bb\r\n$4\r\n1800\r\n"
@@ -121,12 +121,12 @@ test_commands(void)
     ok(memcmp(out.ptr, "*16\r\n$4\r\nEVAL\r\n", 15) == 0 && out.len > tail &&
            memcmp(out.ptr + out.len - tail, TAIL, tail) == 0,
        "script: keys, the lifetime, five arguments each");
-    ps_buf_fini(&out);
-    ps_buf_init(&out, 64);
-    ok(ps_session_touch_write_plain(&touches, &out) == PS_TOO_BIG &&
-           ps_session_touch_write_script(&touches, &out) == PS_TOO_BIG,
+    hr_buf_fini(&out);
+    hr_buf_init(&out, 64);
+    ok(hr_session_touch_write_plain(&touches, &out) == HR_TOO_BIG &&
+           hr_session_touch_write_script(&touches, &out) == HR_TOO_BIG,
        "cap: told");
-    ps_buf_fini(&out);
+    hr_buf_fini(&out);
     end();
 }
 
@@ -136,14 +136,14 @@ main(void)
     test_combining();
     test_many();
     test_commands();
-#ifdef PS_ALLOC_TEST
+#ifdef HR_ALLOC_TEST
     for (size_t n = 1; n < 3; n++) {
-        ps_session_touches none;
-        ps_alloc_fail_at(n, 0);
-        ok(ps_session_touch_init(&none, 8) == PS_NO_MEMORY,
+        hr_session_touches none;
+        hr_alloc_fail_at(n, 0);
+        ok(hr_session_touch_init(&none, 8) == HR_NO_MEMORY,
            "memory: none for part %zu", n);
-        ps_alloc_fail_at(0, 0);
-        ps_session_touch_fini(&none);
+        hr_alloc_fail_at(0, 0);
+        hr_session_touch_fini(&none);
     }
 #endif
     return done_testing();

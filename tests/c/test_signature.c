@@ -3,13 +3,13 @@
 
 #include "../../ext/core/signature.h"
 
-#define S PS_SPAN
+#define S HR_SPAN
 
 /* RFC 4231, test cases 1, 2, 6 and 7. */
 static const struct {
     const char *why;
-    ps_span secret;
-    ps_span text;
+    hr_span secret;
+    hr_span text;
     const char *want;
 } MACS[] = {
     {"RFC 4231 case 1: short secret",
@@ -25,8 +25,8 @@ static const struct {
 static int
 is_hex(const uint8_t *bytes, const char *hex)
 {
-    char text[2 * PS_SHA256_SIZE + 1];
-    for (size_t i = 0; i < PS_SHA256_SIZE; i++) {
+    char text[2 * HR_SHA256_SIZE + 1];
+    for (size_t i = 0; i < HR_SHA256_SIZE; i++) {
         snprintf(text + 2 * i, 3, "%02x", bytes[i]);
     }
     return strcmp(text, hex) == 0;
@@ -37,12 +37,12 @@ long_secret_is_hashed_first(void)
 {
     char secret[131];
     memset(secret, 0xaa, sizeof(secret));
-    ps_hmac key;
-    uint8_t mac[PS_SHA256_SIZE];
-    ps_span text = S("Test Using Larger Than Block-Size Key - Hash Key First");
-    int rc = ps_hmac_init(&key, guarded((ps_span){secret, 131}));
-    ps_hmac_sign(&key, &text, 1, mac);
-    ok(rc == PS_OK && is_hex(mac, "60e431591ee0b67f0d8a26aacbf5b77f"
+    hr_hmac key;
+    uint8_t mac[HR_SHA256_SIZE];
+    hr_span text = S("Test Using Larger Than Block-Size Key - Hash Key First");
+    int rc = hr_hmac_init(&key, guarded((hr_span){secret, 131}));
+    hr_hmac_sign(&key, &text, 1, mac);
+    ok(rc == HR_OK && is_hex(mac, "60e431591ee0b67f0d8a26aacbf5b77f"
                                   "8e0bc6213728c5140546040f0ee37f54"),
        "hmac: RFC 4231 case 6: a secret over one block");
 }
@@ -50,14 +50,14 @@ long_secret_is_hashed_first(void)
 static void
 parts_are_concatenated(void)
 {
-    ps_hmac key;
-    uint8_t whole[PS_SHA256_SIZE], split[PS_SHA256_SIZE];
-    ps_span text = S("header.payload");
-    ps_span parts[] = {S("header"), PS_NO_SPAN, S("."), S("payload")};
-    int rc = ps_hmac_init(&key, S("secret"));
-    ps_hmac_sign(&key, &text, 1, whole);
-    ps_hmac_sign(&key, parts, 4, split);
-    ok(rc == PS_OK && memcmp(whole, split, sizeof(whole)) == 0,
+    hr_hmac key;
+    uint8_t whole[HR_SHA256_SIZE], split[HR_SHA256_SIZE];
+    hr_span text = S("header.payload");
+    hr_span parts[] = {S("header"), HR_NO_SPAN, S("."), S("payload")};
+    int rc = hr_hmac_init(&key, S("secret"));
+    hr_hmac_sign(&key, &text, 1, whole);
+    hr_hmac_sign(&key, parts, 4, split);
+    ok(rc == HR_OK && memcmp(whole, split, sizeof(whole)) == 0,
        "hmac: parts are concatenated, absent ones are empty");
 }
 
@@ -65,22 +65,22 @@ int
 main(void)
 {
     for (size_t i = 0; i < sizeof(MACS) / sizeof(MACS[0]); i++) {
-        ps_hmac key;
-        uint8_t mac[PS_SHA256_SIZE];
-        ps_span text = guarded(MACS[i].text);
-        int rc = ps_hmac_init(&key, guarded(MACS[i].secret));
-        ps_hmac_sign(&key, &text, 1, mac);
-        ok(rc == PS_OK && is_hex(mac, MACS[i].want), "hmac: %s", MACS[i].why);
+        hr_hmac key;
+        uint8_t mac[HR_SHA256_SIZE];
+        hr_span text = guarded(MACS[i].text);
+        int rc = hr_hmac_init(&key, guarded(MACS[i].secret));
+        hr_hmac_sign(&key, &text, 1, mac);
+        ok(rc == HR_OK && is_hex(mac, MACS[i].want), "hmac: %s", MACS[i].why);
     }
     long_secret_is_hashed_first();
     parts_are_concatenated();
-    ps_hmac key;
-    ok(ps_hmac_init(&key, S("")) == PS_KEY_EMPTY, "hmac: no empty secret");
-    ok(ps_secret_equal("abc", "abc", 3), "equal: same bytes");
-    ok(!ps_secret_equal("abc", "abd", 3), "equal: the last byte counts");
-    ok(ps_secret_equal("abc", "xyz", 0), "equal: nothing equals nothing");
+    hr_hmac key;
+    ok(hr_hmac_init(&key, S("")) == HR_KEY_EMPTY, "hmac: no empty secret");
+    ok(hr_secret_equal("abc", "abc", 3), "equal: same bytes");
+    ok(!hr_secret_equal("abc", "abd", 3), "equal: the last byte counts");
+    ok(hr_secret_equal("abc", "xyz", 0), "equal: nothing equals nothing");
     char secret[] = "secret";
-    ps_wipe(secret, 6);
+    hr_wipe(secret, 6);
     ok(memcmp(secret, "\0\0\0\0\0\0", 6) == 0, "wipe: zeros remain");
     return done_testing();
 }

@@ -8,7 +8,7 @@ static const struct {
     int number;
     const char *word;
     const char *text;
-} LIST[] = {PS_STATUS_LIST(X)};
+} LIST[] = {HR_STATUS_LIST(X)};
 #undef X
 
 #define COUNT (sizeof(LIST) / sizeof(LIST[0]))
@@ -25,10 +25,10 @@ int
 main(void)
 {
     for (size_t i = 0; i < COUNT; i++) {
-        ps_status status = (ps_status)LIST[i].number;
-        ok(LIST[i].number >= 0 && LIST[i].number < PS_STATUS_SLOTS &&
-               strcmp(ps_status_word(status), LIST[i].word) == 0 &&
-               strcmp(ps_status_text(status), LIST[i].text) == 0,
+        hr_status status = (hr_status)LIST[i].number;
+        ok(LIST[i].number >= 0 && LIST[i].number < HR_STATUS_SLOTS &&
+               strcmp(hr_status_word(status), LIST[i].word) == 0 &&
+               strcmp(hr_status_text(status), LIST[i].text) == 0,
            "%s: its number finds its word and text", LIST[i].word);
         int alone = is_word(LIST[i].word);
         for (size_t j = 0; j < i; j++) {
@@ -39,7 +39,7 @@ main(void)
     }
     static const int OUTSIDE[] = {-1, 127, 128, 1000000};
     for (size_t i = 0; i < sizeof(OUTSIDE) / sizeof(OUTSIDE[0]); i++) {
-        ok(strcmp(ps_status_word((ps_status)OUTSIDE[i]), "unknown") == 0,
+        ok(strcmp(hr_status_word((hr_status)OUTSIDE[i]), "unknown") == 0,
            "%d is not in the list", OUTSIDE[i]);
     }
     return done_testing();

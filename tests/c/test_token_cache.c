@@ -8,50 +8,50 @@
 #include "../../ext/core/alloc.h"
 #include "../../ext/core/token_cache.h"
 
-#define S PS_SPAN
+#define S HR_SPAN
 #define TOKENS 200
 #define ROUNDS 4000
 #define THREADS 4
 
-static ps_span texts[TOKENS];
+static hr_span texts[TOKENS];
 
-static ps_span
-signature_of(ps_span text)
+static hr_span
+signature_of(hr_span text)
 {
-    return ps_span_from(text, text.len - 43);
+    return hr_span_from(text, text.len - 43);
 }
 
 /* A token of that text, as the verifier makes it. */
-static ps_token *
-new_token(ps_span text, uint64_t epoch, uint64_t hash)
+static hr_token *
+new_token(hr_span text, uint64_t epoch, uint64_t hash)
 {
-    ps_token parts = {
+    hr_token parts = {
         .epoch = epoch,
         .hash = hash,
         .text = text,
         .header = {text.ptr, 10},
         .payload = S("{}"),
     };
-    return ps_token_new(&parts);
+    return hr_token_new(&parts);
 }
 
 /* Finds the text, or adds it; answers whether it was found. */
 static int
-look(ps_token_cache *cache, ps_span text, uint64_t epoch)
+look(hr_token_cache *cache, hr_span text, uint64_t epoch)
 {
     uint64_t hash;
-    ps_token *token =
-        ps_token_cache_find(cache, text, signature_of(text), epoch, &hash);
+    hr_token *token =
+        hr_token_cache_find(cache, text, signature_of(text), epoch, &hash);
     int found = token != NULL;
     if (found) {
-        found = ps_span_equal(token->text, text) && token->epoch == epoch;
+        found = hr_span_equal(token->text, text) && token->epoch == epoch;
     } else {
         token = new_token(text, epoch, hash);
         if (token != NULL) {
-            ps_token_cache_add(cache, token);
+            hr_token_cache_add(cache, token);
         }
     }
-    ps_token_release(token);
+    hr_token_release(token);
     return found;
 }
 
@@ -61,30 +61,30 @@ make_texts(void)
     for (int i = 0; i < TOKENS; i++) {
         char payload[32];
         int len = snprintf(payload, sizeof(payload), "{\"n\":%d}", i);
-        texts[i] = make_token(HS256, (ps_span){payload, (size_t)len}, SECRET);
+        texts[i] = make_token(HS256, (hr_span){payload, (size_t)len}, SECRET);
     }
 }
 
-static ps_token_cache *
+static hr_token_cache *
 new_cache(size_t capacity)
 {
-    ps_token_cache *cache = NULL;
-    ps_status status = ps_token_cache_new(capacity, &cache);
-    return status == PS_OK ? cache : NULL;
+    hr_token_cache *cache = NULL;
+    hr_status status = hr_token_cache_new(capacity, &cache);
+    return status == HR_OK ? cache : NULL;
 }
 
 static void
 one_thread(void)
 {
-    ps_token_cache *cache = new_cache(16);
+    hr_token_cache *cache = new_cache(16);
     ok(!look(cache, texts[0], 1) && look(cache, texts[0], 1),
        "find: what was added");
     ok(!look(cache, texts[0], 2), "find: not under another epoch");
-    ok(!look(cache, (ps_span){texts[0].ptr, texts[0].len}, 3) &&
+    ok(!look(cache, (hr_span){texts[0].ptr, texts[0].len}, 3) &&
            !look(cache, texts[1], 3),
        "find: not another text");
-    ps_token_cache_clear(cache);
-    ps_token_cache_info info = ps_token_cache_look(cache);
+    hr_token_cache_clear(cache);
+    hr_token_cache_info info = hr_token_cache_look(cache);
     ok(info.size == 0 && info.bytes == 0 && info.capacity == 16,
        "clear: empty");
     for (int i = 0; i < TOKENS; i++) {
@@ -92,20 +92,20 @@ one_thread(void)
         look(cache, texts[i], 1);
     }
     ok(look(cache, texts[0], 1), "add: what is in use stays");
-    info = ps_token_cache_look(cache);
+    info = hr_token_cache_look(cache);
     ok(info.size == 16, "add: full, never over");
-    ps_token_cache_free(cache);
-    ok(ps_token_cache_new(0, &cache) == PS_SETTING, "new: not of size 0");
+    hr_token_cache_free(cache);
+    ok(hr_token_cache_new(0, &cache) == HR_SETTING, "new: not of size 0");
 }
 
 /* The epoch of the token that is found, 0 for none; `*hash` as in find. */
 static uint64_t
-epoch_found(ps_token_cache *cache, uint64_t epoch, uint64_t *hash)
+epoch_found(hr_token_cache *cache, uint64_t epoch, uint64_t *hash)
 {
-    ps_token *token = ps_token_cache_find(cache, texts[0],
+    hr_token *token = hr_token_cache_find(cache, texts[0],
                                           signature_of(texts[0]), epoch, hash);
     uint64_t found = token != NULL ? token->epoch : 0;
-    ps_token_release(token);
+    hr_token_release(token);
     return found;
 }
 
@@ -114,33 +114,33 @@ epoch_found(ps_token_cache *cache, uint64_t epoch, uint64_t *hash)
 static void
 epochs(void)
 {
-    ps_token_cache *cache = new_cache(16);
+    hr_token_cache *cache = new_cache(16);
     uint64_t hash;
     look(cache, texts[0], 1);
     ok(epoch_found(cache, 1, &hash) == 1 && epoch_found(cache, 2, &hash) == 0,
        "epoch: an old token is not found under a new one");
-    ps_token_cache_clear(cache);
+    hr_token_cache_clear(cache);
     /* A verification looks under 1, then the keys change, then it adds. */
     ok(epoch_found(cache, 1, &hash) == 0, "epoch: cleared");
     uint64_t late = hash;
-    ps_token_cache_clear(cache);
+    hr_token_cache_clear(cache);
     ok(epoch_found(cache, 2, &hash) == 0, "epoch: a new one begins empty");
-    ps_token *token = new_token(texts[0], 1, late);
-    ps_token_cache_add(cache, token);
-    ps_token_release(token);
-    ok(ps_token_cache_look(cache).size == 1 &&
+    hr_token *token = new_token(texts[0], 1, late);
+    hr_token_cache_add(cache, token);
+    hr_token_release(token);
+    ok(hr_token_cache_look(cache).size == 1 &&
            epoch_found(cache, 2, &hash) == 0,
        "epoch: what comes late under the old one is not found");
     token = new_token(texts[0], 2, hash);
-    ps_token_cache_add(cache, token);
-    ps_token_release(token);
+    hr_token_cache_add(cache, token);
+    hr_token_release(token);
     ok(epoch_found(cache, 2, &hash) == 2,
        "epoch: nor does it keep the new one out");
-    ps_token_cache_free(cache);
+    hr_token_cache_free(cache);
 }
 
 typedef struct job {
-    ps_token_cache *cache;
+    hr_token_cache *cache;
     unsigned seed;
     atomic_int *wrong;
 } job;
@@ -152,23 +152,23 @@ work(void *argument)
     unsigned state = j->seed;
     for (int i = 0; i < ROUNDS; i++) {
         state = state * 1103515245U + 12345U;
-        ps_span text = texts[(state >> 16) % TOKENS];
+        hr_span text = texts[(state >> 16) % TOKENS];
         uint64_t hash;
-        ps_token *token =
-            ps_token_cache_find(j->cache, text, signature_of(text), 1, &hash);
+        hr_token *token =
+            hr_token_cache_find(j->cache, text, signature_of(text), 1, &hash);
         if (token == NULL) {
             token = new_token(text, 1, hash);
-            ps_token_cache_add(j->cache, token);
-        } else if (!ps_span_equal(token->text, text)) {
+            hr_token_cache_add(j->cache, token);
+        } else if (!hr_span_equal(token->text, text)) {
             atomic_fetch_add(j->wrong, 1);
         }
         if (i % 97 == 0) {
-            ps_token_cache_remove(j->cache, token);
+            hr_token_cache_remove(j->cache, token);
         }
         if (i % 1999 == 0) {
-            ps_token_cache_clear(j->cache);
+            hr_token_cache_clear(j->cache);
         }
-        ps_token_release(token);
+        hr_token_release(token);
     }
     return NULL;
 }
@@ -176,7 +176,7 @@ work(void *argument)
 static void
 many_threads(void)
 {
-    ps_token_cache *cache = new_cache(64);
+    hr_token_cache *cache = new_cache(64);
     atomic_int wrong = 0;
     pthread_t threads[THREADS];
     job jobs[THREADS];
@@ -187,20 +187,20 @@ many_threads(void)
     for (unsigned i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
-    ps_token_cache_info info = ps_token_cache_look(cache);
+    hr_token_cache_info info = hr_token_cache_look(cache);
     ok(wrong == 0 && info.size <= 64, "threads: right tokens, in bounds");
-    ps_token_cache_free(cache);
+    hr_token_cache_free(cache);
 }
 
 static void
 forked(void)
 {
-    ps_token_cache *cache = new_cache(64);
+    hr_token_cache *cache = new_cache(64);
     look(cache, texts[0], 1);
     fflush(stdout);
     pid_t pid = fork();
     if (pid == 0) {
-        ps_token_cache_info info = ps_token_cache_look(cache);
+        hr_token_cache_info info = hr_token_cache_look(cache);
         int right = info.size == 0 && info.hits == 0 && info.misses == 0 &&
                     !look(cache, texts[0], 1) && look(cache, texts[0], 1);
         _exit(right ? 0 : 1);
@@ -209,7 +209,7 @@ forked(void)
     waitpid(pid, &status, 0);
     ok(status == 0 || emulated(), "fork: the child starts empty");
     ok(look(cache, texts[0], 1), "fork: the parent keeps its own");
-    ps_token_cache_free(cache);
+    hr_token_cache_free(cache);
 }
 
 int

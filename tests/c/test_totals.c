@@ -10,27 +10,27 @@
 #include "../../ext/core/totals.h"
 
 static char folder[] = "/tmp/ps-totals-XXXXXX";
-static char path[PS_RING_PATH_MAX + 64];
+static char path[HR_RING_PATH_MAX + 64];
 
 static uint64_t
 accepted(size_t *rings)
 {
-    _Alignas(64) ps_stats sum;
+    _Alignas(64) hr_stats sum;
     size_t found = 99;
-    ps_status status = ps_totals_read(folder, TEST_TARGET, &sum, &found, NULL);
+    hr_status status = hr_totals_read(folder, TEST_TARGET, &sum, &found, NULL);
     if (rings != NULL) {
         *rings = found;
     }
-    return status == PS_OK ? ps_counted(&sum.accepted) : UINT64_MAX;
+    return status == HR_OK ? hr_counted(&sum.accepted) : UINT64_MAX;
 }
 
-static ps_status
+static hr_status
 add(uint64_t times)
 {
-    _Alignas(64) static ps_stats stats;
+    _Alignas(64) static hr_stats stats;
     memset((void *)&stats, 0, sizeof(stats));
-    ps_count(&stats.accepted, times);
-    return ps_totals_add(folder, TEST_TARGET, &stats);
+    hr_count(&stats.accepted, times);
+    return hr_totals_add(folder, TEST_TARGET, &stats);
 }
 
 static void
@@ -48,23 +48,23 @@ static void
 test_adding(void)
 {
     size_t rings;
-    ps_ring ring;
+    hr_ring ring;
     ok(accepted(&rings) == 0 && rings == 0, "adding: nothing yet");
-    ok(add(5) == PS_OK && add(7) == PS_OK && accepted(NULL) == 12,
+    ok(add(5) == HR_OK && add(7) == HR_OK && accepted(NULL) == 12,
        "adding: sums up");
-    ok(ps_ring_file_create(&ring, folder, TEST_TARGET, PS_RING_BYTES_MIN) ==
-           PS_OK,
+    ok(hr_ring_file_create(&ring, folder, TEST_TARGET, HR_RING_BYTES_MIN) ==
+           HR_OK,
        "adding: a ring");
-    ps_count(&ring.header->stats.accepted, 100);
+    hr_count(&ring.header->stats.accepted, 100);
     ok(accepted(&rings) == 112 && rings == 1,
        "adding: a living ring is summed in");
-    ps_totals_retire(folder, &ring);
-    ps_ring_file_unmap(&ring);
+    hr_totals_retire(folder, &ring);
+    hr_ring_file_unmap(&ring);
     ok(accepted(&rings) == 112 && rings == 0,
        "adding: once it goes, its counters stay");
     make_ring(&ring);
-    ps_totals_retire(folder, &ring);
-    ps_ring_file_unmap(&ring);
+    hr_totals_retire(folder, &ring);
+    hr_ring_file_unmap(&ring);
     ok(accepted(NULL) == 112, "adding: a ring without a file leaves none");
 }
 
@@ -74,39 +74,39 @@ test_damage(void)
     static char large[1 << 17];
     memset(large, 'x', sizeof(large));
     write_file("", 0);
-    ok(accepted(NULL) == 0 && add(3) == PS_OK && accepted(NULL) == 3,
+    ok(accepted(NULL) == 0 && add(3) == HR_OK && accepted(NULL) == 3,
        "damage: an empty file begins again");
-    write_file("pstotal1", 8);
-    ok(accepted(NULL) == 0 && add(4) == PS_OK && accepted(NULL) == 4,
+    write_file("hrtotal1", 8);
+    ok(accepted(NULL) == 0 && add(4) == HR_OK && accepted(NULL) == 4,
        "damage: a short one too");
     write_file(large, sizeof(large));
-    ok(accepted(NULL) == 0 && add(5) == PS_OK && accepted(NULL) == 5,
+    ok(accepted(NULL) == 0 && add(5) == HR_OK && accepted(NULL) == 5,
        "damage: and one of other bytes");
     unlink(path);
-    ok(symlink("/etc/hostname", path) == 0 && add(1) == PS_SYSTEM &&
+    ok(symlink("/etc/hostname", path) == 0 && add(1) == HR_SYSTEM &&
            accepted(NULL) == UINT64_MAX,
        "not ours: a symbolic link is not followed");
     unlink(path);
-    ok(mkdir(path, 0700) == 0 && add(1) == PS_SYSTEM, "not ours: a folder");
+    ok(mkdir(path, 0700) == 0 && add(1) == HR_SYSTEM, "not ours: a folder");
     rmdir(path);
     char other[sizeof(path) + 8];
     snprintf(other, sizeof(other), "%s.link", path);
     write_file("", 0);
-    ok(link(path, other) == 0 && add(1) == PS_SYSTEM,
+    ok(link(path, other) == 0 && add(1) == HR_SYSTEM,
        "not ours: a file of two names");
     unlink(other);
-    ok(add(6) == PS_OK && accepted(NULL) == 6, "then all is well again");
+    ok(add(6) == HR_OK && accepted(NULL) == 6, "then all is well again");
 }
 
 static void
 test_memory(void)
 {
-#ifdef PS_ALLOC_TEST
-    ps_alloc_fail_at(1, 0);
-    ok(add(1) == PS_SYSTEM, "memory: none is told");
-    ps_alloc_fail_at(1, 0);
+#ifdef HR_ALLOC_TEST
+    hr_alloc_fail_at(1, 0);
+    ok(add(1) == HR_SYSTEM, "memory: none is told");
+    hr_alloc_fail_at(1, 0);
     ok(accepted(NULL) == UINT64_MAX, "memory: nor is there a sum");
-    ps_alloc_fail_at(0, 0);
+    hr_alloc_fail_at(0, 0);
     ok(accepted(NULL) == 6, "memory: what was there stands");
 #endif
 }
@@ -114,14 +114,14 @@ test_memory(void)
 int
 main(void)
 {
-    char inside[PS_RING_PATH_MAX];
+    char inside[HR_RING_PATH_MAX];
     if (mkdtemp(folder) == NULL ||
-        ps_ring_file_folder(folder, inside) != PS_OK) {
+        hr_ring_file_folder(folder, inside) != HR_OK) {
         printf("Bail out! no folder\n");
         return 2;
     }
     snprintf(path, sizeof(path), "%s/" TEST_TARGET ".totals", inside);
-    ok(ps_totals_add("/nowhere/at/all", TEST_TARGET, NULL) == PS_SYSTEM,
+    ok(hr_totals_add("/nowhere/at/all", TEST_TARGET, NULL) == HR_SYSTEM,
        "no folder: told");
     test_adding();
     test_damage();

@@ -6,17 +6,17 @@
 #include "../../ext/core/alloc.h"
 #include "../../ext/core/verifier_settings.h"
 
-#define S PS_SPAN
+#define S HR_SPAN
 
 /* Good settings, of which each row of the table changes one. */
-static ps_verifier_settings
+static hr_verifier_settings
 good(void)
 {
-    return (ps_verifier_settings){
+    return (hr_verifier_settings){
         .claims = {.max_lifetime = -1},
-        .max_bytes = PS_TOKEN_MAX_BYTES,
-        .cache_size = PS_TOKEN_CACHE_DEFAULT,
-        .engine = ps_engine_openssl(),
+        .max_bytes = HR_TOKEN_MAX_BYTES,
+        .cache_size = HR_TOKEN_CACHE_DEFAULT,
+        .engine = hr_engine_openssl(),
     };
 }
 
@@ -29,7 +29,7 @@ static const struct {
     const char *setting; /* the one at fault; NULL: all are good */
 } RANGES[] = {
     {"the least", 0, -1, 1, 0, NULL},
-    {"the most", 1e300, 1e300, PS_TOKEN_MAX_BYTES_TOP, PS_TOKEN_CACHE_TOP,
+    {"the most", 1e300, 1e300, HR_TOKEN_MAX_BYTES_TOP, HR_TOKEN_CACHE_TOP,
      NULL},
     {"leeway below 0", -0.001, -1, 1, 0, "leeway"},
     {"leeway without end", INFINITY, -1, 1, 0, "leeway"},
@@ -38,8 +38,8 @@ static const struct {
     {"lifetime without a beginning", 0, -INFINITY, 1, 0, "max_lifetime"},
     {"lifetime not a number", 0, NAN, 1, 0, "max_lifetime"},
     {"no bytes", 0, -1, 0, 0, "max_bytes"},
-    {"too many bytes", 0, -1, PS_TOKEN_MAX_BYTES_TOP + 1, 0, "max_bytes"},
-    {"too large a cache", 0, -1, 1, PS_TOKEN_CACHE_TOP + 1, "cache_size"},
+    {"too many bytes", 0, -1, HR_TOKEN_MAX_BYTES_TOP + 1, 0, "max_bytes"},
+    {"too large a cache", 0, -1, 1, HR_TOKEN_CACHE_TOP + 1, "cache_size"},
     {"two at fault: the first is named", -1, -1, 0, 0, "leeway"},
 };
 
@@ -47,49 +47,49 @@ static void
 ranges(void)
 {
     for (size_t i = 0; i < sizeof(RANGES) / sizeof(RANGES[0]); i++) {
-        ps_verifier_settings settings = good();
-        ps_verifier_error error = {0};
+        hr_verifier_settings settings = good();
+        hr_verifier_error error = {0};
         settings.claims.leeway = RANGES[i].leeway;
         settings.claims.max_lifetime = RANGES[i].max_lifetime;
         settings.max_bytes = RANGES[i].max_bytes;
         settings.cache_size = RANGES[i].cache_size;
-        ps_status got = ps_verifier_check_settings(&settings, &error);
+        hr_status got = hr_verifier_check_settings(&settings, &error);
         const char *want = RANGES[i].setting;
         ok(want == NULL
-               ? got == PS_OK && error.setting == NULL
-               : got == PS_SETTING && error.setting != NULL &&
+               ? got == HR_OK && error.setting == NULL
+               : got == HR_SETTING && error.setting != NULL &&
                      strcmp(error.setting, want) == 0 && error.why != NULL,
            "range: %s", RANGES[i].why);
     }
-    ps_verifier_settings settings = good();
-    ps_verifier_error error = {0};
+    hr_verifier_settings settings = good();
+    hr_verifier_error error = {0};
     settings.engine = NULL;
-    ok(ps_verifier_check_settings(&settings, &error) == PS_SETTING &&
+    ok(hr_verifier_check_settings(&settings, &error) == HR_SETTING &&
            strcmp(error.setting, "engine") == 0,
        "range: no such engine");
 }
 
 /* Does `copy` say the same, from other bytes? */
 static int
-is_copy(ps_span copy, ps_span from)
+is_copy(hr_span copy, hr_span from)
 {
-    return ps_span_equal(copy, from) && copy.ptr != from.ptr;
+    return hr_span_equal(copy, from) && copy.ptr != from.ptr;
 }
 
 static void
 rules_are_copied(void)
 {
-    ps_span audience[] = {guarded(S("a")), guarded(S("")), guarded(S("ccc"))};
-    ps_span issuer[] = {guarded(S("https://issuer.example"))};
-    ps_span require[] = {guarded(S("exp")), guarded(S("sub"))};
-    ps_expected_value values[] = {{PS_JSON_STRING, guarded(S("admin"))},
-                                  {PS_JSON_INTEGER, guarded(S("17"))}};
-    ps_expected_value other[] = {{PS_JSON_TRUE, PS_NO_SPAN}};
-    ps_expected expect[] = {{guarded(S("role")), values, 2},
+    hr_span audience[] = {guarded(S("a")), guarded(S("")), guarded(S("ccc"))};
+    hr_span issuer[] = {guarded(S("https://issuer.example"))};
+    hr_span require[] = {guarded(S("exp")), guarded(S("sub"))};
+    hr_expected_value values[] = {{HR_JSON_STRING, guarded(S("admin"))},
+                                  {HR_JSON_INTEGER, guarded(S("17"))}};
+    hr_expected_value other[] = {{HR_JSON_TRUE, HR_NO_SPAN}};
+    hr_expected expect[] = {{guarded(S("role")), values, 2},
                             {guarded(S("verified")), other, 1}};
-    ps_verifier_settings settings = good();
+    hr_verifier_settings settings = good();
     settings.type = guarded(S("at+jwt"));
-    settings.claims = (ps_claim_rules){
+    settings.claims = (hr_claim_rules){
         .audience = audience,
         .audience_count = 3,
         .issuer = issuer,
@@ -102,9 +102,9 @@ rules_are_copied(void)
         .leeway = 1.5,
         .max_lifetime = 60,
     };
-    ps_claim_rules rules;
-    ps_span type;
-    char *block = ps_verifier_copy_rules(&settings, &rules, &type);
+    hr_claim_rules rules;
+    hr_span type;
+    char *block = hr_verifier_copy_rules(&settings, &rules, &type);
     ok(block != NULL && rules.audience_count == 3 && rules.issuer_count == 1 &&
            rules.require_count == 2 && rules.expect_count == 2 &&
            rules.leeway == 1.5 && rules.max_lifetime == 60,
@@ -119,28 +119,28 @@ rules_are_copied(void)
            is_copy(rules.subject, settings.claims.subject) &&
            is_copy(type, settings.type),
        "copy: issuer, require, subject, type");
-    const ps_expected *role = &rules.expect[0], *verified = &rules.expect[1];
+    const hr_expected *role = &rules.expect[0], *verified = &rules.expect[1];
     ok(is_copy(role->name, expect[0].name) && role->values != values &&
-           role->count == 2 && role->values[0].kind == PS_JSON_STRING &&
+           role->count == 2 && role->values[0].kind == HR_JSON_STRING &&
            is_copy(role->values[0].text, values[0].text) &&
-           role->values[1].kind == PS_JSON_INTEGER &&
+           role->values[1].kind == HR_JSON_INTEGER &&
            is_copy(role->values[1].text, values[1].text),
        "copy: expected values");
     ok(is_copy(verified->name, expect[1].name) && verified->count == 1 &&
-           verified->values[0].kind == PS_JSON_TRUE &&
+           verified->values[0].kind == HR_JSON_TRUE &&
            verified->values[0].text.ptr == NULL,
        "copy: an expected value without text");
-    ps_free(block);
-    (void)ps_alloc_fail_at(1, 0);
-    ok(ps_verifier_copy_rules(&settings, &rules, &type) == NULL,
+    hr_free(block);
+    (void)hr_alloc_fail_at(1, 0);
+    ok(hr_verifier_copy_rules(&settings, &rules, &type) == NULL,
        "copy: no memory");
-    (void)ps_alloc_fail_at(0, 0);
+    (void)hr_alloc_fail_at(0, 0);
     settings = good();
-    block = ps_verifier_copy_rules(&settings, &rules, &type);
+    block = hr_verifier_copy_rules(&settings, &rules, &type);
     ok(block != NULL && rules.subject.ptr == NULL && type.ptr == NULL &&
            rules.expect_count == 0,
        "copy: absent stays absent");
-    ps_free(block);
+    hr_free(block);
 }
 
 int

@@ -13,7 +13,7 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 
-from penstock.django.auth import PenstockAuthentication, PenstockBearer
+from headrace.django.auth import HeadraceAuthentication, HeadraceBearer
 
 
 @csrf_exempt
@@ -35,7 +35,7 @@ def nobody_asks(request: HttpRequest) -> HttpResponse:
 
 
 @api_view(["GET", "POST"])
-@authentication_classes([PenstockAuthentication])
+@authentication_classes([HeadraceAuthentication])
 @permission_classes([IsAuthenticated])
 def drf(request: Any) -> Response:
     return Response(
@@ -48,13 +48,13 @@ def drf(request: Any) -> Response:
 
 
 @api_view(["GET"])
-@authentication_classes([PenstockAuthentication])
+@authentication_classes([HeadraceAuthentication])
 @permission_classes([])
 def drf_open(request: Any) -> Response:
     return Response({"user": request.user.get_username(), "auth": request.auth is not None})
 
 
-api = NinjaAPI(auth=PenstockBearer(), urls_namespace="ninja")
+api = NinjaAPI(auth=HeadraceBearer(), urls_namespace="ninja")
 
 
 @api.get("/who")
@@ -63,7 +63,7 @@ def ninja_who(request: HttpRequest) -> dict[str, Any]:
     return {"user": request.user.get_username(), "claim": request.auth["user_id"]}
 
 
-async_api = NinjaAPI(auth=PenstockBearer(), urls_namespace="aninja")
+async_api = NinjaAPI(auth=HeadraceBearer(), urls_namespace="aninja")
 
 
 @async_api.get("/who")
@@ -75,7 +75,7 @@ def auth_of_both(request: HttpRequest) -> JsonResponse:
     """Everybody asks: request.user, DRF and Ninja."""
     first = request.user.get_username()
     second = drf_open(request).data["user"]
-    third = PenstockBearer()(request) is not None
+    third = HeadraceBearer()(request) is not None
     return JsonResponse({"users": [first, second], "ninja": third})
 
 

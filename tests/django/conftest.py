@@ -13,8 +13,8 @@ from django.db import close_old_connections
 from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
-import penstock.django
-from penstock.django import parts
+import headrace.django
+from headrace.django import parts
 
 NAVIGATION = {"sec-fetch-mode": "navigate"}
 
@@ -42,7 +42,7 @@ def connections_left_alone() -> None:
 @pytest.fixture
 def events() -> Events:
     def captured() -> list[dict[str, Any]]:
-        sink = penstock.django.sink()
+        sink = headrace.django.sink()
         assert sink is not None
         return sink.captured()
 

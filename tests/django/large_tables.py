@@ -16,7 +16,7 @@ from tests.django import settings as base
 
 ROWS = 60_000  # over the 30 days up to now: every day but today is full at any hour
 FILL = """
-    INSERT INTO penstock_analytics_pageview (event_id, time, label, method, path, route, status,
+    INSERT INTO headrace_analytics_pageview (event_id, time, label, method, path, route, status,
         duration_us, "user", fingerprint, new, reason, agent, extra)
     SELECT 'row-' || i, now() - (%s - i) * interval '43 seconds', 'track', 'GET',
         '/a/', 'route/' || i %% 20 || '/', CASE WHEN i %% 100 = 0 THEN 500 ELSE 200 END,
@@ -49,7 +49,7 @@ def report_is_the_same() -> None:
 def server_says_its_statements() -> None:
     from django.db import connection, transaction
 
-    from penstock.django.reports.surroundings import server_statements
+    from headrace.django.reports.surroundings import server_statements
 
     assert list(server_statements()) == []  # the extension is not there yet
     with connection.cursor() as cursor:
@@ -77,15 +77,15 @@ def pages_follow_the_index() -> None:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    from penstock.django.analytics import counting
-    from penstock.django.analytics.models import PageView
+    from headrace.django.analytics import counting
+    from headrace.django.analytics.models import PageView
 
     with connection.cursor() as cursor:
         cursor.execute(FILL, [ROWS, ROWS])
         cursor.execute("ANALYZE")
     client = Client()
     client.force_login(User.objects.create_superuser("ada"))
-    address = "/admin/penstock_analytics/pageview/?since=all"
+    address = "/admin/headrace_analytics/pageview/?since=all"
 
     def page() -> tuple[str, list[str]]:
         with CaptureQueriesContext(connection) as seen:
@@ -100,7 +100,7 @@ def pages_follow_the_index() -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {rows}")
         plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "Index Scan Backward using penstock_view_time" in plan, plan
+    assert "Index Scan Backward using headrace_view_time" in plan, plan
     whole = [words for words in statements if "COUNT(*)" in words and "LIMIT" not in words]
     assert all("AS a_day" in words for words in whole), whole
 

@@ -10,7 +10,7 @@ from django.db import connection, connections
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from penstock.django import log_queries, time_function
+from headrace.django import log_queries, time_function
 
 
 @time_function("prices")

@@ -18,11 +18,11 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "rest_framework_simplejwt.token_blacklist",
-    "penstock.django",
-    "penstock.django.analytics",
+    "headrace.django",
+    "headrace.django.analytics",
 ]
 MIDDLEWARE = [
-    "penstock.django.middleware.PenstockMiddleware",
+    "headrace.django.middleware.HeadraceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -43,5 +43,5 @@ TEMPLATES = [
 ]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 STATIC_URL = "static/"
-PENSTOCK = {"SINK": "memory:"}
+HEADRACE = {"SINK": "memory:"}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast, for tests only

@@ -14,8 +14,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from penstock.django.analytics import counting
-from penstock.django.analytics.models import CustomEvent, PageView, Session, Visitor
+from headrace.django.analytics import counting
+from headrace.django.analytics.models import CustomEvent, PageView, Session, Visitor
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.django.admin_urls")]
 
@@ -57,7 +57,7 @@ def staff() -> Client:
 
 
 def listed(client: Client, model: str, query: str = "") -> str:
-    address = reverse(f"admin:penstock_analytics_{model}_changelist")
+    address = reverse(f"admin:headrace_analytics_{model}_changelist")
     response = client.get(f"{address}?{query}")
     assert response.status_code == 200, response.headers
     return response.content.decode()
@@ -72,18 +72,18 @@ def test_list_has_a_chart_and_can_change_nothing(staff: Client, model: str) -> N
     fill(3)
     page = listed(staff, model)
     assert rows(page) == 3
-    assert "penstock-chart" in page
+    assert "headrace-chart" in page
     assert ": 3</title>" in page or ": 2</title>" in page  # midnight may fall between
     assert f"{model}/add/" not in page
     found = {"pageview": PageView, "visitor": Visitor, "session": Session}.get(model, CustomEvent)
     row = found.objects.first()
     assert row is not None
-    detail = reverse(f"admin:penstock_analytics_{model}_change", args=[row.pk])
+    detail = reverse(f"admin:headrace_analytics_{model}_change", args=[row.pk])
     assert staff.get(detail).status_code == 200
     assert b'name="_save"' not in staff.get(detail).content
     assert staff.post(detail, {"path": "/b/"}).status_code == 403
-    assert staff.post(reverse(f"admin:penstock_analytics_{model}_add")).status_code == 403
-    delete = reverse(f"admin:penstock_analytics_{model}_delete", args=[row.pk])
+    assert staff.post(reverse(f"admin:headrace_analytics_{model}_add")).status_code == 403
+    delete = reverse(f"admin:headrace_analytics_{model}_delete", args=[row.pk])
     assert staff.post(delete, {"post": "yes"}).status_code == 403
     assert found.objects.count() == 3
 
@@ -110,12 +110,12 @@ def test_lists_are_read_in_the_order_of_an_index(staff: Client, model: str) -> N
     fill(2)
     with CaptureQueriesContext(connection) as seen:
         listed(staff, model, "since=all")
-    table = f"penstock_analytics_{model}"
+    table = f"headrace_analytics_{model}"
     (page,) = [q["sql"] for q in seen if f'FROM "{table}"' in q["sql"] and "ORDER" in q["sql"]]
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {page}")
         plan = "\n".join(row[3] for row in cursor.fetchall())
-    assert f"SCAN {table} USING INDEX penstock_" in plan
+    assert f"SCAN {table} USING INDEX headrace_" in plan
     assert "USE TEMP B-TREE FOR ORDER BY" not in plan
     counting_all = [q["sql"] for q in seen if "COUNT(*)" in q["sql"] and "LIMIT" not in q["sql"]]
     (chart,) = counting_all  # which reads one stretch of the index a day
@@ -123,7 +123,7 @@ def test_lists_are_read_in_the_order_of_an_index(staff: Client, model: str) -> N
         cursor.execute(f"EXPLAIN QUERY PLAN {chart}")
         steps = [row[3] for row in cursor.fetchall() if table in row[3]]
     assert len(steps) == 14
-    assert all(f"SEARCH {table} USING COVERING INDEX penstock_" in step for step in steps)
+    assert all(f"SEARCH {table} USING COVERING INDEX headrace_" in step for step in steps)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -155,7 +155,7 @@ def test_what_clients_sent_is_escaped(staff: Client, model: str) -> None:
 )
 def test_filters_and_searches(staff: Client, model: str, query: str) -> None:
     fill(2)
-    response = staff.get(f"{reverse(f'admin:penstock_analytics_{model}_changelist')}?{query}")
+    response = staff.get(f"{reverse(f'admin:headrace_analytics_{model}_changelist')}?{query}")
     assert response.status_code in (200, 302)
 
 
@@ -189,5 +189,5 @@ def test_days_of_the_chart() -> None:
 def test_admin_needs_its_permission() -> None:
     client = Client()
     client.force_login(User.objects.create_user("bob", is_staff=True))
-    address = reverse("admin:penstock_analytics_pageview_changelist")
+    address = reverse("admin:headrace_analytics_pageview_changelist")
     assert client.get(address).status_code == 403

@@ -14,11 +14,11 @@ from django.test import override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import penstock.django.analytics
-from penstock.consume import load_handler
-from penstock.django.analytics import store
-from penstock.django.analytics.models import CustomEvent, PageView, Session, Visitor
-from penstock.events import Event
+import headrace.django.analytics
+from headrace.consume import load_handler
+from headrace.django.analytics import store
+from headrace.django.analytics.models import CustomEvent, PageView, Session, Visitor
+from headrace.events import Event
 
 pytestmark = pytest.mark.django_db
 
@@ -78,12 +78,12 @@ def contents() -> dict[str, list[Any]]:
 def test_the_handler_is_found_by_its_name_whatever_was_imported_before() -> None:
     """A module of the same name would take its place in the package."""
     store([view(1, 0)])
-    assert load_handler("penstock.django.analytics.store") is store
-    assert penstock.django.analytics.store is store
+    assert load_handler("headrace.django.analytics.store") is store
+    assert headrace.django.analytics.store is store
 
 
 def test_the_migrations_are_those_of_the_models() -> None:
-    call_command("makemigrations", "penstock_analytics", check=True, dry_run=True, verbosity=0)
+    call_command("makemigrations", "headrace_analytics", check=True, dry_run=True, verbosity=0)
 
 
 def test_a_request_becomes_a_row() -> None:

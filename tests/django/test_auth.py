@@ -20,9 +20,9 @@ from django.middleware.csrf import CSRF_SESSION_KEY
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from rest_framework_simplejwt import state
 
-import penstock.django
-from penstock.django import auth
-from penstock.django.middleware import PenstockMiddleware
+import headrace.django
+from headrace.django import auth
+from headrace.django.middleware import HeadraceMiddleware
 from tests.oracle.jws import b64url, make_token
 
 SECRET_KEY = settings.SECRET_KEY
@@ -39,7 +39,7 @@ APIS = ["/api/drf/", "/ninja/who", "/aninja/who"]
 
 @pytest.fixture(autouse=True)
 def with_user() -> Iterator[None]:
-    with override_settings(PENSTOCK=WITH_USER):
+    with override_settings(HEADRACE=WITH_USER):
         yield
 
 
@@ -87,24 +87,24 @@ def test_nobody_asks_and_nobody_is_loaded(ann: User, django_assert_num_queries: 
 
 def test_user_is_set_where_no_other_middleware_does(ann: User) -> None:
     request = RequestFactory().get("/who/", headers=bearer(ann))
-    response = PenstockMiddleware(lambda r: HttpResponse(r.user.get_username()))(request)
+    response = HeadraceMiddleware(lambda r: HttpResponse(r.user.get_username()))(request)
     assert response.content == b"ann"
 
 
 def test_without_a_token_nothing_is_set() -> None:
     request = RequestFactory().get("/who/")
-    PenstockMiddleware(lambda r: HttpResponse())(request)
+    HeadraceMiddleware(lambda r: HttpResponse())(request)
     assert not hasattr(request, "user")
     assert fetch("/who/").content == b"anonymous"
 
 
-@override_settings(PENSTOCK={"SINK": "memory:"})
+@override_settings(HEADRACE={"SINK": "memory:"})
 def test_off_by_default(ann: User) -> None:
     assert fetch("/who/", bearer(ann)).content == b"anonymous"
 
 
 @pytest.mark.parametrize("path", APIS)
-@override_settings(SECRET_KEY="short", PENSTOCK={"SINK": "memory:"})
+@override_settings(SECRET_KEY="short", HEADRACE={"SINK": "memory:"})
 def test_classes_of_a_site_without_a_usable_key_say_so(path: str) -> None:
     """A site that has them has tokens: never a 401 that nobody understands."""
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY is too short"):
@@ -227,7 +227,7 @@ def test_asking_for_an_anonymous_user_takes_no_hop() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SyncToAsync, "__call__", counting)
-        with override_settings(PENSTOCK={"SINK": "memory:"}):
+        with override_settings(HEADRACE={"SINK": "memory:"}):
             without = count("/aninja/who")
         assert count("/aninja/who") == without
 
@@ -369,7 +369,7 @@ def test_without_the_middleware(path: str, ann: User) -> None:
 def test_one_verification_and_one_query_however_many_ask(
     ann: User, django_assert_num_queries: Any
 ) -> None:
-    verifier = penstock.django.verifier()
+    verifier = headrace.django.verifier()
     assert verifier is not None
     before = verifier.cache_info()
     with django_assert_num_queries(1):
@@ -397,28 +397,28 @@ def test_sliding_token_on_the_blacklist_is_refused(path: str, ann: User) -> None
 
 def test_simplejwts_backend_is_ours_where_asked_for(ann: User) -> None:
     def backend() -> str:
-        penstock.django.gate()
+        headrace.django.gate()
         return type(state.token_backend).__module__
 
     assert backend() == "rest_framework_simplejwt.backends"
-    with override_settings(PENSTOCK={**WITH_USER, "SIMPLEJWT": True}):
-        assert backend() == "penstock.simplejwt"
+    with override_settings(HEADRACE={**WITH_USER, "SIMPLEJWT": True}):
+        assert backend() == "headrace.simplejwt"
         assert fetch("/api/drf/", bearer(ann)).json()["user"] == "ann"
         with override_settings(SIMPLE_JWT={"ISSUER": "us"}):
-            assert backend() == "penstock.simplejwt"
+            assert backend() == "headrace.simplejwt"
             assert state.token_backend.issuer == "us"
     assert backend() == "rest_framework_simplejwt.backends"
 
 
 def test_simplejwts_backend_without_simplejwt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penstock.django.conf.find_spec", lambda name: None)
+    monkeypatch.setattr("headrace.django.conf.find_spec", lambda name: None)
     with (
-        override_settings(PENSTOCK={"SINK": None, "SIMPLEJWT": True}),
+        override_settings(HEADRACE={"SINK": None, "SIMPLEJWT": True}),
         pytest.raises(ImproperlyConfigured, match="is not installed"),
     ):
-        penstock.django.gate()
+        headrace.django.gate()
 
 
 def test_unknown_name() -> None:
-    with pytest.raises(AttributeError, match="PenstockBearr"):
-        auth.PenstockBearr  # noqa: B018
+    with pytest.raises(AttributeError, match="HeadraceBearr"):
+        auth.HeadraceBearr  # noqa: B018

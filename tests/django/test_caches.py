@@ -10,7 +10,7 @@ import pytest
 from django.core.cache import cache
 from django.test import AsyncClient, Client, override_settings
 
-OURS = "penstock.django.middleware.PenstockMiddleware"
+OURS = "headrace.django.middleware.HeadraceMiddleware"
 UPDATE = "django.middleware.cache.UpdateCacheMiddleware"
 FETCH = "django.middleware.cache.FetchFromCacheMiddleware"
 CONDITIONAL = "django.middleware.http.ConditionalGetMiddleware"

@@ -12,10 +12,10 @@ from django.test import override_settings
 from django.urls import URLPattern, URLResolver, include, path, re_path, set_script_prefix
 from rest_framework_simplejwt.views import TokenObtainPairView, TokenRefreshView
 
-from penstock import Key
-from penstock.django.checks import CORS, CSRF, MIDDLEWARE, UPDATE_CACHE
-from penstock.django.conf import KEYS
-from penstock.django.middleware import PenstockMiddleware
+from headrace import Key
+from headrace.django.checks import CORS, CSRF, MIDDLEWARE, UPDATE_CACHE
+from headrace.django.conf import KEYS
+from headrace.django.middleware import HeadraceMiddleware
 from tests.oracle.tokens import public_pem
 
 # Django 6.1 asks every database what it supports
@@ -25,7 +25,7 @@ SECRET = "a secret of the tests, long enough for HS256"
 AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 
-class OurMiddleware(PenstockMiddleware):
+class OurMiddleware(HeadraceMiddleware):
     pass
 
 
@@ -49,13 +49,13 @@ class LoginPatterns:
 
 
 def found(deploy: bool = False, **changed: Any) -> set[str]:
-    penstock = changed.pop("PENSTOCK", {})
-    defaults = {"PENSTOCK": {"SINK": None, **penstock}, "MIDDLEWARE": [MIDDLEWARE]}
+    headrace = changed.pop("HEADRACE", {})
+    defaults = {"HEADRACE": {"SINK": None, **headrace}, "MIDDLEWARE": [MIDDLEWARE]}
     with override_settings(**{**defaults, **changed}):
         messages = checks.run_checks(include_deployment_checks=deploy)
-    ours = [message for message in messages if str(message.id).startswith("penstock.")]
+    ours = [message for message in messages if str(message.id).startswith("headrace.")]
     for message in ours:
-        assert message.hint or message.id == "penstock.E001"  # its text says what to do
+        assert message.hint or message.id == "headrace.E001"  # its text says what to do
     return {str(message.id).partition(".")[2] for message in ours}
 
 
@@ -68,18 +68,18 @@ PRIVATE = {"FINGERPRINT": {"mode": "off", "gpc": "off"}}
 @pytest.mark.parametrize(
     ("number", "wrong", "right"),
     [
-        ("E001", {"PENSTOCK": {"SINK": "redsi://x"}}, {"PENSTOCK": {"SINK": "redis://x"}}),
-        ("E001", {"PENSTOCK": {"SNIK": None}}, {}),
-        ("E001", {"SECRET_KEY": "short", "PENSTOCK": {"SET_USER": True}}, {"SECRET_KEY": SECRET}),
+        ("E001", {"HEADRACE": {"SINK": "redsi://x"}}, {"HEADRACE": {"SINK": "redis://x"}}),
+        ("E001", {"HEADRACE": {"SNIK": None}}, {}),
+        ("E001", {"SECRET_KEY": "short", "HEADRACE": {"SET_USER": True}}, {"SECRET_KEY": SECRET}),
         ("W015", {"SECRET_KEY": "short"}, {"SECRET_KEY": SECRET}),
-        ("W015", {"SECRET_KEY": "short"}, {"SECRET_KEY": "short", "PENSTOCK": {"JWT": None}}),
+        ("W015", {"SECRET_KEY": "short"}, {"SECRET_KEY": "short", "HEADRACE": {"JWT": None}}),
         (
             "E001",
-            {"PENSTOCK": {"FINGERPRINT": {"name": "__Host-v", "domain": "a.example"}}},
-            {"PENSTOCK": {"FINGERPRINT": {"name": "__Host-v"}}},
+            {"HEADRACE": {"FINGERPRINT": {"name": "__Host-v", "domain": "a.example"}}},
+            {"HEADRACE": {"FINGERPRINT": {"name": "__Host-v"}}},
         ),
         ("E002", {"MIDDLEWARE": [MIDDLEWARE, AUTH, MIDDLEWARE]}, {"MIDDLEWARE": [MIDDLEWARE]}),
-        ("W001", {"PENSTOCK": {"SINK": ...}}, {}),
+        ("W001", {"HEADRACE": {"SINK": ...}}, {}),
         (
             "W002",
             {"MIDDLEWARE": [UPDATE_CACHE, MIDDLEWARE]},
@@ -104,58 +104,58 @@ PRIVATE = {"FINGERPRINT": {"mode": "off", "gpc": "off"}}
         ("W006", {"MIDDLEWARE": [AUTH]}, {}),
         (
             "W007",
-            {"PENSTOCK": REQUIRED, "MIDDLEWARE": [MIDDLEWARE, CORS]},
-            {"PENSTOCK": REQUIRED, "MIDDLEWARE": [CORS, MIDDLEWARE]},
+            {"HEADRACE": REQUIRED, "MIDDLEWARE": [MIDDLEWARE, CORS]},
+            {"HEADRACE": REQUIRED, "MIDDLEWARE": [CORS, MIDDLEWARE]},
         ),
         (
             "W007",
-            {"PENSTOCK": REQUIRED, "MIDDLEWARE": [MIDDLEWARE, CORS]},
+            {"HEADRACE": REQUIRED, "MIDDLEWARE": [MIDDLEWARE, CORS]},
             {"MIDDLEWARE": [MIDDLEWARE, CORS]},
         ),
         (
             "W008",
-            {"PENSTOCK": REQUIRED, "LOGIN_URL": "/api/login/"},
-            {"PENSTOCK": REQUIRED, "LOGIN_URL": "/login/"},
+            {"HEADRACE": REQUIRED, "LOGIN_URL": "/api/login/"},
+            {"HEADRACE": REQUIRED, "LOGIN_URL": "/login/"},
         ),
         (
             "W009",
-            {"PENSTOCK": REQUIRED, "ROOT_URLCONF": TokenPatterns},
+            {"HEADRACE": REQUIRED, "ROOT_URLCONF": TokenPatterns},
             {"ROOT_URLCONF": TokenPatterns},
         ),
         (
             "W009",
             {
-                "PENSTOCK": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/auth/"]}},
+                "HEADRACE": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/auth/"]}},
                 "ROOT_URLCONF": TokenPatterns,
             },
             {
-                "PENSTOCK": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/account/"]}},
+                "HEADRACE": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/account/"]}},
                 "ROOT_URLCONF": TokenPatterns,
             },
         ),
         (
             "W009",
             {
-                "PENSTOCK": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/*/t/"]}},
+                "HEADRACE": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/*/t/"]}},
                 "ROOT_URLCONF": TokenExpressions,
             },
             {
-                "PENSTOCK": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/*/u/"]}},
+                "HEADRACE": {"REQUIRE_TOKEN": ["a"], "PATHS": {"a": ["/*/u/"]}},
                 "ROOT_URLCONF": TokenExpressions,
             },
         ),
         (
             "W014",
-            {"PENSTOCK": FROM_COOKIE},
-            {"PENSTOCK": FROM_COOKIE, "MIDDLEWARE": [MIDDLEWARE, CSRF]},
+            {"HEADRACE": FROM_COOKIE},
+            {"HEADRACE": FROM_COOKIE, "MIDDLEWARE": [MIDDLEWARE, CSRF]},
         ),
     ],
 )
 def test_check(number: str, wrong: dict[str, Any], right: dict[str, Any]) -> None:
-    if wrong.get("PENSTOCK", {}).get("SINK") is ...:
-        with override_settings(PENSTOCK={}, MIDDLEWARE=[MIDDLEWARE], DEBUG=False):
+    if wrong.get("HEADRACE", {}).get("SINK") is ...:
+        with override_settings(HEADRACE={}, MIDDLEWARE=[MIDDLEWARE], DEBUG=False):
             ids = {message.id for message in checks.run_checks()}
-        assert f"penstock.{number}" in ids
+        assert f"headrace.{number}" in ids
     else:
         assert number in found(**wrong)
     assert number not in found(**right)
@@ -166,25 +166,25 @@ def test_login_page_of_a_site_below_a_prefix() -> None:
     set_script_prefix("/shop/")
     try:
         site = {"ROOT_URLCONF": LoginPatterns, "LOGIN_URL": "in"}
-        assert "W008" in found(PENSTOCK=REQUIRED, **site)
+        assert "W008" in found(HEADRACE=REQUIRED, **site)
         assert "W008" not in found(**site)
     finally:
         set_script_prefix("/")
 
 
 def test_set_user_needs_the_app_of_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    setting = {"PENSTOCK": {"SET_USER": True}}
+    setting = {"HEADRACE": {"SET_USER": True}}
     assert "E003" not in found(**setting)
-    monkeypatch.setattr("penstock.django.checks.apps.is_installed", lambda name: False)
+    monkeypatch.setattr("headrace.django.checks.apps.is_installed", lambda name: False)
     assert "E003" in found(**setting)
 
 
 def test_secrets_and_public_keys_together() -> None:
     secret = {"secret": SECRET, "algorithm": "HS256"}
     public = Key.pem(public_pem("RS256"), algorithm="RS256")
-    assert "W010" in found(PENSTOCK={"JWT": {"keys": [secret, public]}})
-    assert "W010" not in found(PENSTOCK={"JWT": {"keys": [secret]}})
-    assert "W010" not in found(PENSTOCK={"JWT": {"keys": [public]}})
+    assert "W010" in found(HEADRACE={"JWT": {"keys": [secret, public]}})
+    assert "W010" not in found(HEADRACE={"JWT": {"keys": [secret]}})
+    assert "W010" not in found(HEADRACE={"JWT": {"keys": [public]}})
 
 
 @pytest.mark.parametrize(
@@ -192,28 +192,28 @@ def test_secrets_and_public_keys_together() -> None:
     [
         ("W003", {}, {"SECURE_SSL_REDIRECT": True}),
         ("W003", {}, {"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}),
-        ("W003", {}, {"PENSTOCK": {"FINGERPRINT": None}}),
-        ("W004", {}, {"PENSTOCK": PRIVATE}),
-        ("W004", {}, {"PENSTOCK": {"FINGERPRINT": {"consent": lambda request: "cookie"}}}),
-        ("W011", {"PENSTOCK": MEMORY}, {"PENSTOCK": {"SINK": "redis://localhost"}}),
+        ("W003", {}, {"HEADRACE": {"FINGERPRINT": None}}),
+        ("W004", {}, {"HEADRACE": PRIVATE}),
+        ("W004", {}, {"HEADRACE": {"FINGERPRINT": {"consent": lambda request: "cookie"}}}),
+        ("W011", {"HEADRACE": MEMORY}, {"HEADRACE": {"SINK": "redis://localhost"}}),
         (
             "W012",
-            {"PENSTOCK": {"FINGERPRINT": {"samesite": "None"}}},
-            {"PENSTOCK": {"FINGERPRINT": {"samesite": "None"}}, "SECURE_SSL_REDIRECT": True},
+            {"HEADRACE": {"FINGERPRINT": {"samesite": "None"}}},
+            {"HEADRACE": {"FINGERPRINT": {"samesite": "None"}}, "SECURE_SSL_REDIRECT": True},
         ),
-        ("W012", {"PENSTOCK": {"FINGERPRINT": {"samesite": "none"}}}, {}),
+        ("W012", {"HEADRACE": {"FINGERPRINT": {"samesite": "none"}}}, {}),
         (
             "W013",
-            {"PENSTOCK": {"EVENT_FIELDS": ["ip"], **PRIVATE}, "USE_X_FORWARDED_HOST": True},
+            {"HEADRACE": {"EVENT_FIELDS": ["ip"], **PRIVATE}, "USE_X_FORWARDED_HOST": True},
             {
-                "PENSTOCK": {"EVENT_FIELDS": ["ip"], **PRIVATE, "TRUSTED_PROXIES": 1},
+                "HEADRACE": {"EVENT_FIELDS": ["ip"], **PRIVATE, "TRUSTED_PROXIES": 1},
                 "USE_X_FORWARDED_HOST": True,
             },
         ),
         (
             "W013",
             {"USE_X_FORWARDED_HOST": True},
-            {"PENSTOCK": PRIVATE, "USE_X_FORWARDED_HOST": True},
+            {"HEADRACE": PRIVATE, "USE_X_FORWARDED_HOST": True},
         ),
     ],
 )
@@ -223,8 +223,8 @@ def test_check_of_a_deployment(number: str, wrong: dict[str, Any], right: dict[s
     assert number not in found(deploy=True, **right)
 
 
-def test_nothing_is_said_where_penstock_is_off() -> None:
-    assert found(PENSTOCK={"ENABLED": False}, deploy=True, MIDDLEWARE=[]) == set()
+def test_nothing_is_said_where_headrace_is_off() -> None:
+    assert found(HEADRACE={"ENABLED": False}, deploy=True, MIDDLEWARE=[]) == set()
 
 
 def test_subclass_of_the_middleware_counts() -> None:
@@ -237,11 +237,11 @@ def test_middleware_that_cannot_be_imported_is_djangos_business() -> None:
 
 
 def test_every_check_is_documented(root: Path) -> None:
-    source = (root / "pysrc/penstock/django/checks.py").read_text()
+    source = (root / "pysrc/headrace/django/checks.py").read_text()
     documented = (root / "docs/checks.md").read_text()
     numbers = {f"W{n:03}" for n in range(1, 16)} | {"E001", "E002", "E003"}
     for number in numbers:
-        assert f"penstock.{number}" in documented
+        assert f"headrace.{number}" in documented
     assert source.count("_warning(\n") == 15
 
 

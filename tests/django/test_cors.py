@@ -20,7 +20,7 @@ def site(*middleware: str) -> Any:
     return override_settings(
         MIDDLEWARE=[*middleware, *settings.MIDDLEWARE[1:]],
         CORS_ALLOWED_ORIGINS=["https://app.example"],
-        PENSTOCK={"SINK": "memory:", "REQUIRE_TOKEN": ["api"]},
+        HEADRACE={"SINK": "memory:", "REQUIRE_TOKEN": ["api"]},
     )
 
 
@@ -45,4 +45,4 @@ def test_preflight_goes_through_above_cors_too(get: Get) -> None:
         assert preflight.headers["Access-Control-Allow-Origin"] == "https://app.example"
         refused = get("/api/show/", ORIGIN)
         assert refused.status_code == 401
-        assert "Access-Control-Allow-Origin" not in refused.headers  # what penstock.W007 is for
+        assert "Access-Control-Allow-Origin" not in refused.headers  # what headrace.W007 is for

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`manage.py penstock_doctor`: what it says, what it hides, when it fails."""
+"""`manage.py headrace_doctor`: what it says, what it hides, when it fails."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.test import override_settings
 
-import penstock.django
-from penstock.django.doctor import cost_of, hops, masked
+import headrace.django
+from headrace.django.doctor import cost_of, hops, masked
 from tests.django.conftest import Events
 from tests.redis.conftest import Server, folder, server
 
@@ -25,8 +25,8 @@ SECRET = "a secret that nobody must read, of enough bytes"
 
 def run(*words: str, **setting: Any) -> str:
     out = io.StringIO()
-    with override_settings(PENSTOCK={"SINK": "memory:", **setting}):
-        call_command("penstock_doctor", "--rounds=2", *words, stdout=out)
+    with override_settings(HEADRACE={"SINK": "memory:", **setting}):
+        call_command("headrace_doctor", "--rounds=2", *words, stdout=out)
     return out.getvalue()
 
 
@@ -65,9 +65,9 @@ def test_it_shows_no_secret() -> None:
 
 def test_measuring_sends_no_event(events: Events) -> None:
     out = io.StringIO()
-    call_command("penstock_doctor", "--rounds=2", "--path=/page/", stdout=out)
+    call_command("headrace_doctor", "--rounds=2", "--path=/page/", stdout=out)
     assert events() == []
-    assert penstock.django.gate().sink is penstock.django.sink()
+    assert headrace.django.gate().sink is headrace.django.sink()
 
 
 def test_it_fails_over_a_limit() -> None:

@@ -17,7 +17,7 @@ from django.test import RequestFactory, override_settings
 from health_check.base import HealthCheck
 from health_check.exceptions import ServiceUnavailable
 
-from penstock.django import health
+from headrace.django import health
 
 
 @pytest.fixture(autouse=True)
@@ -52,8 +52,8 @@ def test_a_site_that_is_well(settings: Any) -> None:
 
 def test_a_redis_that_is_not_there() -> None:
     url = "redis://127.0.0.1:1/0"
-    with override_settings(PENSTOCK={"SINK": {"url": url, "reconnect": (0.01, 0.01)}}):
-        from penstock.django import sink
+    with override_settings(HEADRACE={"SINK": {"url": url, "reconnect": (0.01, 0.01)}}):
+        from headrace.django import sink
 
         configured = sink()
         assert configured is not None
@@ -82,7 +82,7 @@ def hanging() -> Iterator[HealthCheck]:
     yield Hanging()
     released.set()
     for thread in threading.enumerate():  # their places are free for the next test
-        if thread.name == "penstock-health":
+        if thread.name == "headrace-health":
             thread.join()
 
 
@@ -112,7 +112,7 @@ def test_checks_that_hang_do_not_pile_up(hanging: HealthCheck) -> None:
     errors = [one["error"] for one in found["checks"].values()]
     assert errors.count("too many checks hang already") >= 5
     names = [thread.name for thread in threading.enumerate()]
-    assert names.count("penstock-health") <= health.THREADS_MAX
+    assert names.count("headrace-health") <= health.THREADS_MAX
 
 
 def test_a_check_of_ones_own() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from django.test import AsyncClient, Client, override_settings
 
-from penstock.django.request_id import RequestIdFilter, current
-from penstock.django.timing import LINES_PER_MINUTE, Allowance, access
+from headrace.django.request_id import RequestIdFilter, current
+from headrace.django.timing import LINES_PER_MINUTE, Allowance, access
 from tests.django import urls
 from tests.django.conftest import NAVIGATION, Events, Get
 
@@ -50,7 +50,7 @@ def lines() -> Iterator[list[str]]:
     django_logger.removeHandler(handler)
 
 
-@override_settings(PENSTOCK=WITH_ID)
+@override_settings(HEADRACE=WITH_ID)
 @pytest.mark.parametrize(
     "sent", ["abc", "b5f1c5a1-c7b9-4c0d-8a7f-2f0e9d3c4b2a", "Root=1-67891233-ab", "x" * 128]
 )
@@ -60,7 +60,7 @@ def test_well_formed_id_is_taken(get: Get, events: Events, sent: str) -> None:
     assert events()[0]["request_id"] == sent
 
 
-@override_settings(PENSTOCK=WITH_ID)
+@override_settings(HEADRACE=WITH_ID)
 @pytest.mark.parametrize("sent", [None, "", " ", "a b", 'a"b', "x" * 129, "é", "-a", "a,b", "a;b"])
 def test_other_id_is_minted(get: Get, events: Events, sent: str | None) -> None:
     headers = dict(NAVIGATION) if sent is None else {**NAVIGATION, "x-request-id": sent}
@@ -71,13 +71,13 @@ def test_other_id_is_minted(get: Get, events: Events, sent: str | None) -> None:
     assert get("/community/1/", headers).headers["X-Request-ID"] != minted
 
 
-@override_settings(PENSTOCK=WITH_ID)
+@override_settings(HEADRACE=WITH_ID)
 @pytest.mark.parametrize("path", ["/static/app.css", "/missing/", "/boom/", "/stream/"])
 def test_every_response_has_an_id(get: Get, path: str) -> None:
     assert "X-Request-ID" in get(path).headers
 
 
-@override_settings(PENSTOCK={**WITH_ID, "REQUIRE_TOKEN": ["api"]})
+@override_settings(HEADRACE={**WITH_ID, "REQUIRE_TOKEN": ["api"]})
 def test_refusal_has_an_id(get: Get) -> None:
     response = get("/api/show/")
     assert (response.status_code, "X-Request-ID" in response.headers) == (401, True)
@@ -88,11 +88,11 @@ def test_no_id_by_default(get: Get, events: Events) -> None:
     assert "request_id" not in events()[0]
 
 
-@override_settings(PENSTOCK={**WITH_ID, "SLOW_REQUEST": 0})
+@override_settings(HEADRACE={**WITH_ID, "SLOW_REQUEST": 0})
 def test_log_lines_of_a_request_carry_its_id(get: Get, lines: list[str]) -> None:
     get("/missing/", {"x-request-id": "abc"})
     get("/boom/", {"x-request-id": "def"})
-    assert "abc penstock.slow" in lines
+    assert "abc headrace.slow" in lines
     assert "abc django.request" in lines
     assert any(line.startswith("def django.request") for line in lines)
     logging.getLogger("elsewhere").warning("between two requests")
@@ -100,7 +100,7 @@ def test_log_lines_of_a_request_carry_its_id(get: Get, lines: list[str]) -> None
     assert current.get() is None
 
 
-@override_settings(PENSTOCK=WITH_ID)
+@override_settings(HEADRACE=WITH_ID)
 def test_ids_of_concurrent_requests_do_not_mix(events: Events) -> None:
     async def scenario() -> list[str]:
         client = AsyncClient()
@@ -118,14 +118,14 @@ def test_ids_of_concurrent_requests_do_not_mix(events: Events) -> None:
 def test_access_log_is_off_by_default(get: Get, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         get("/page/")
-    assert [r for r in caplog.records if r.name == "penstock.access"] == []
+    assert [r for r in caplog.records if r.name == "headrace.access"] == []
 
 
-@override_settings(PENSTOCK=WITH_ID)
+@override_settings(HEADRACE=WITH_ID)
 def test_access_log(get: Get, caplog: pytest.LogCaptureFixture, access_log: None) -> None:
     get("/community/3/", {"x-request-id": "abc"})
     get("/missing/")
-    first, second = [r for r in caplog.records if r.name == "penstock.access"]
+    first, second = [r for r in caplog.records if r.name == "headrace.access"]
     assert re.fullmatch(r'GET "/community/3/" 200 \d+\.\d ms', first.getMessage())
     extra: Any = vars(first)
     assert {
@@ -144,7 +144,7 @@ def test_access_log(get: Get, caplog: pytest.LogCaptureFixture, access_log: None
 
 def test_path_cannot_break_a_line(caplog: pytest.LogCaptureFixture, access_log: None) -> None:
     Client().get('/a%0Ab"c%00%C3%A9/')
-    [record] = [r for r in caplog.records if r.name == "penstock.access"]
+    [record] = [r for r in caplog.records if r.name == "headrace.access"]
     assert '"/a\\nb%22c\\x00\\xe9/"' in record.getMessage()
 
 
@@ -161,13 +161,13 @@ def test_cancelled_request_is_in_the_access_log(
             await task
 
     asyncio.run(scenario())
-    [record] = [r for r in caplog.records if r.name == "penstock.access"]
+    [record] = [r for r in caplog.records if r.name == "headrace.access"]
     assert vars(record)["status"] == 499
 
 
 def test_slow_lines_are_limited_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("penstock.django.timing.time.monotonic", lambda: now)
+    monkeypatch.setattr("headrace.django.timing.time.monotonic", lambda: now)
     allowance = Allowance(LINES_PER_MINUTE)
     taken = [allowance.take() for _ in range(LINES_PER_MINUTE + 5)]
     assert taken == [0] * LINES_PER_MINUTE + [None] * 5
@@ -181,9 +181,9 @@ def test_failure_of_ours_is_no_failure_of_the_request(
     def fail(*args: object) -> None:
         raise RuntimeError("a bug of ours")
 
-    monkeypatch.setattr("penstock.django.front.time_response", fail)
-    monkeypatch.setattr("penstock.django.front._allowance", Allowance(1))
-    with override_settings(PENSTOCK={"SINK": "memory:", "RESPONSE_TIME_HEADER": True}):
+    monkeypatch.setattr("headrace.django.front.time_response", fail)
+    monkeypatch.setattr("headrace.django.front._allowance", Allowance(1))
+    with override_settings(HEADRACE={"SINK": "memory:", "RESPONSE_TIME_HEADER": True}):
         for _ in range(3):
             assert get("/page/").status_code == 200
     lines = [r for r in caplog.records if "without what we had to add" in r.getMessage()]

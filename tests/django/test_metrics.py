@@ -13,24 +13,24 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.test import RequestFactory, override_settings
 
-import penstock.django
-from penstock.django import measure
-from penstock.django.metrics import collector, view
-from penstock.django.parts import parts
+import headrace.django
+from headrace.django import measure
+from headrace.django.metrics import collector, view
+from headrace.django.parts import parts
 from tests.django.conftest import Get
 
 
 @pytest.fixture
 def measured(tmp_path: Path) -> Iterator[None]:
     sink = {"url": f"file:{tmp_path}/events", "ring_dir": str(tmp_path)}
-    with override_settings(PENSTOCK={"SINK": sink, "METRICS": True}):
+    with override_settings(HEADRACE={"SINK": sink, "METRICS": True}):
         measure.start()
         yield
         measure.stop()
 
 
 def counted(kind: str) -> dict[tuple[str, str, str], int]:
-    sink = penstock.django.sink()
+    sink = headrace.django.sink()
     assert sink is not None
     _, rows = sink.metrics()
     return {
@@ -95,7 +95,7 @@ async def test_keys_asked_of_a_cache_by_async_code() -> None:
 def test_tasks_by_name() -> None:
     from celery import Celery
 
-    from penstock.celery import measure_tasks
+    from headrace.celery import measure_tasks
 
     measure_tasks()
     measure_tasks()
@@ -120,30 +120,30 @@ def test_the_view_shows_them(get: Get) -> None:
     assert response["Cache-Control"] == "no-store"
     text = response.content.decode()
     assert (
-        'penstock_request_duration_seconds_count{method="GET",route="page/",status="2xx"} 1.0'
+        'headrace_request_duration_seconds_count{method="GET",route="page/",status="2xx"} 1.0'
         in text
     )
-    assert "penstock_workers 1.0" in text
-    assert 'penstock_stage_duration_seconds_count{stage="label"} 1.0' in text
+    assert "headrace_workers 1.0" in text
+    assert 'headrace_stage_duration_seconds_count{stage="label"} 1.0' in text
     assert collector() is collector()
 
 
 def test_without_the_setting_nothing_is_counted_by_name(get: Get) -> None:
     get("/page/")
     text = view(RequestFactory().get("/metrics")).content.decode()
-    assert "penstock_request_duration_seconds_count{" not in text
-    assert 'penstock_stage_duration_seconds_count{stage="event"} 1.0' in text
+    assert "headrace_request_duration_seconds_count{" not in text
+    assert 'headrace_stage_duration_seconds_count{stage="event"} 1.0' in text
 
 
-@override_settings(PENSTOCK={"SINK": None})
+@override_settings(HEADRACE={"SINK": None})
 def test_without_a_sink_the_view_says_why() -> None:
     with pytest.raises(ImproperlyConfigured, match="SINK"):
         view(RequestFactory().get("/metrics"))
 
 
-@override_settings(PENSTOCK={"METRICS": "yes"})
+@override_settings(HEADRACE={"METRICS": "yes"})
 def test_a_mistyped_setting_is_named() -> None:
-    with pytest.raises(ImproperlyConfigured, match=r'PENSTOCK\["METRICS"\]: must be bool'):
+    with pytest.raises(ImproperlyConfigured, match=r'HEADRACE\["METRICS"\]: must be bool'):
         parts()
 
 
@@ -157,19 +157,19 @@ def test_the_slow_request_line_carries_the_trace(get: Get, caplog: Any) -> None:
         ("", None),
     ):
         caplog.clear()
-        with override_settings(PENSTOCK={"SINK": "memory:", "SLOW_REQUEST": 0}):
+        with override_settings(HEADRACE={"SINK": "memory:", "SLOW_REQUEST": 0}):
             get("/page/", {"traceparent": header} if header else None)
-        (line,) = [record for record in caplog.records if record.name == "penstock.slow"]
+        (line,) = [record for record in caplog.records if record.name == "headrace.slow"]
         assert getattr(line, "trace_id", None) == expected, header
         assert ("trace" in line.getMessage()) == (expected is not None)
 
 
 def test_the_event_carries_the_trace(get: Get) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    with override_settings(PENSTOCK={"SINK": "memory:", "EVENT_FIELDS": ["trace_id"]}):
+    with override_settings(HEADRACE={"SINK": "memory:", "EVENT_FIELDS": ["trace_id"]}):
         get("/page/", {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
         get("/page/")
-        sink = penstock.django.sink()
+        sink = headrace.django.sink()
         assert sink is not None
         first, second = sink.captured()
     assert first["trace_id"] == trace

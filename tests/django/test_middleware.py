@@ -16,16 +16,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory, override_settings
 
-import penstock.django
-from penstock import FingerprintCookie
-from penstock.django import conf
-from penstock.django.middleware import PenstockMiddleware
+import headrace.django
+from headrace import FingerprintCookie
+from headrace.django import conf
+from headrace.django.middleware import HeadraceMiddleware
 from tests.django import urls
 from tests.django.conftest import NAVIGATION, Events, Get
 from tests.oracle.jws import make_token
 
 SECRET_KEY = "a secret key of the tests, long enough for HS256"
-MIDDLEWARE = "penstock.django.middleware.PenstockMiddleware"
+MIDDLEWARE = "headrace.django.middleware.HeadraceMiddleware"
 KINDS = ["/page/", "/async/", "/stream/", "/file/", "/missing/", "/redirect/", "/never/"]
 
 
@@ -184,10 +184,10 @@ def test_failure_below_is_recorded_once_and_raised(events: Events) -> None:
         raise KeyError(request.path)
 
     async def call() -> None:
-        await PenstockMiddleware(afails)(AsyncRequestFactory().get("/page/", headers=bearer()))
+        await HeadraceMiddleware(afails)(AsyncRequestFactory().get("/page/", headers=bearer()))
 
     with pytest.raises(KeyError):
-        PenstockMiddleware(fails)(RequestFactory().get("/page/", headers=bearer()))
+        HeadraceMiddleware(fails)(RequestFactory().get("/page/", headers=bearer()))
     with pytest.raises(KeyError):
         asyncio.run(call())
     assert [event["status"] for event in events()] == ["500", "500"]
@@ -199,8 +199,8 @@ def test_it_says_whether_it_is_async() -> None:
     async def aview(request: HttpRequest) -> HttpResponse:
         return HttpResponse()
 
-    assert iscoroutinefunction(PenstockMiddleware(aview))
-    assert not iscoroutinefunction(PenstockMiddleware(lambda request: HttpResponse()))
+    assert iscoroutinefunction(HeadraceMiddleware(aview))
+    assert not iscoroutinefunction(HeadraceMiddleware(lambda request: HttpResponse()))
 
 
 @pytest.mark.django_db
@@ -267,14 +267,14 @@ class SyncOnly:
     ],
 )
 def test_each_part_may_be_off(get: Get, setting: dict[str, Any]) -> None:
-    with override_settings(PENSTOCK=setting):
+    with override_settings(HEADRACE=setting):
         response = get("/community/1/", {**NAVIGATION, **bearer(user_id=3)})
     assert response.status_code == 200
     assert response.json()["user"] == (None if "JWT" in setting else "3")
 
 
 def test_required_label_is_refused_before_the_view(get: Get, events: Events) -> None:
-    with override_settings(PENSTOCK={"SINK": "memory:", "REQUIRE_TOKEN": ["api"]}):
+    with override_settings(HEADRACE={"SINK": "memory:", "REQUIRE_TOKEN": ["api"]}):
         response = get("/api/show/")
         assert response.status_code == 401
         assert response.headers["WWW-Authenticate"] == 'Bearer realm="api"'
@@ -290,17 +290,17 @@ def test_required_label_is_refused_before_the_view(get: Get, events: Events) -> 
 
 @override_settings(ENABLED=False)
 def test_turned_off(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
-    with override_settings(PENSTOCK={"ENABLED": False}):
+    with override_settings(HEADRACE={"ENABLED": False}):
         assert get("/page/", NAVIGATION).cookies == {}
-    monkeypatch.setenv("PENSTOCK_ENABLED", "0")
-    with override_settings(PENSTOCK={"ENABLED": True}):
+    monkeypatch.setenv("HEADRACE_ENABLED", "0")
+    with override_settings(HEADRACE={"ENABLED": True}):
         assert Client().get("/page/", headers=NAVIGATION).cookies == {}
 
 
 def test_overridden_settings_take_effect_on_a_used_client(get: Get) -> None:
     assert "device_fp" in get("/page/", NAVIGATION).cookies
     get.client.cookies.clear()
-    with override_settings(PENSTOCK={"SINK": "memory:", "FINGERPRINT": {"name": "visitor"}}):
+    with override_settings(HEADRACE={"SINK": "memory:", "FINGERPRINT": {"name": "visitor"}}):
         assert list(get("/page/", NAVIGATION).cookies) == ["visitor"]
     get.client.cookies.clear()
     assert list(get("/page/", NAVIGATION).cookies) == ["device_fp"]
@@ -343,7 +343,7 @@ def test_masked_path(get: Get, events: Events) -> None:
 
 
 @override_settings(
-    PENSTOCK={"SINK": "memory:", "RESPONSE_TIME_HEADER": True, "SERVER_TIMING": True}
+    HEADRACE={"SINK": "memory:", "RESPONSE_TIME_HEADER": True, "SERVER_TIMING": True}
 )
 def test_timing_headers(get: Get) -> None:
     response = get("/page/")
@@ -351,74 +351,74 @@ def test_timing_headers(get: Get) -> None:
     assert response.headers["Server-Timing"].startswith("total;dur=")
 
 
-@override_settings(PENSTOCK={"SINK": "memory:", "SERVER_TIMING": True})
+@override_settings(HEADRACE={"SINK": "memory:", "SERVER_TIMING": True})
 def test_timing_of_the_view_is_kept() -> None:
     def view(request: HttpRequest) -> HttpResponse:
         return HttpResponse(headers={"Server-Timing": "db;dur=3"})
 
-    response = PenstockMiddleware(view)(RequestFactory().get("/page/"))
+    response = HeadraceMiddleware(view)(RequestFactory().get("/page/"))
     assert isinstance(response, HttpResponse)
     assert response.headers["Server-Timing"].startswith("db;dur=3, total;dur=")
 
 
-@override_settings(PENSTOCK={"SINK": "memory:", "SLOW_REQUEST": 0})
+@override_settings(HEADRACE={"SINK": "memory:", "SLOW_REQUEST": 0})
 def test_slow_request_is_logged(get: Get, caplog: pytest.LogCaptureFixture) -> None:
     get("/community/3/")
-    [record] = [r for r in caplog.records if r.name == "penstock.slow"]
+    [record] = [r for r in caplog.records if r.name == "headrace.slow"]
     assert (record.path, record.status, record.label) == ("/community/3/", 200, "track")
 
 
 def test_emit_sends_an_event_of_ones_own(events: Events) -> None:
-    assert penstock.django.emit("signup", {"plan": "pro"})
+    assert headrace.django.emit("signup", {"plan": "pro"})
     assert (events()[0]["kind"], events()[0]["plan"]) == ("signup", "pro")
 
 
-@override_settings(PENSTOCK={"SINK": None})
+@override_settings(HEADRACE={"SINK": None})
 def test_emit_without_a_sink_is_refused() -> None:
-    assert penstock.django.emit("signup") is False
+    assert headrace.django.emit("signup") is False
 
 
 @pytest.mark.parametrize(
     ("setting", "text"),
     [
         ({"SNIK": "memory:"}, "did you mean 'SINK'"),
-        ({"SINK": 7}, r'PENSTOCK\["SINK"\]'),
-        ({"SINK": "http://x"}, r'PENSTOCK\["SINK"\]'),
+        ({"SINK": 7}, r'HEADRACE\["SINK"\]'),
+        ({"SINK": "http://x"}, r'HEADRACE\["SINK"\]'),
         ({"SINK": {"url": "memory:", "lingr": 1}}, "did you mean 'linger'"),
-        ({"PATHS": ["/x/"]}, r'PENSTOCK\["PATHS"\]'),
+        ({"PATHS": ["/x/"]}, r'HEADRACE\["PATHS"\]'),
         ({"PATHS": {"skip": "/x/"}}, "list of str"),
-        ({"PATHS": {"skip": ["x*y"]}}, r'PENSTOCK\["PATHS"\]'),
-        ({"JWT": {"keys": [{"secret": "short", "algorithm": "HS256"}]}}, r'PENSTOCK\["JWT"\]'),
-        ({"JWT": {"keys": [{"secret": "", "algorithm": "HS256"}]}}, r'PENSTOCK\["JWT"\]'),
+        ({"PATHS": {"skip": ["x*y"]}}, r'HEADRACE\["PATHS"\]'),
+        ({"JWT": {"keys": [{"secret": "short", "algorithm": "HS256"}]}}, r'HEADRACE\["JWT"\]'),
+        ({"JWT": {"keys": [{"secret": "", "algorithm": "HS256"}]}}, r'HEADRACE\["JWT"\]'),
         ({"JWT": {"leway": 1}}, "did you mean 'leeway'"),
-        ({"FINGERPRINT": {"mode": "maybe"}}, r'PENSTOCK\["FINGERPRINT"\]'),
-        ({"FINGERPRINT": {"name": "a b"}}, r'PENSTOCK\["FINGERPRINT"\]'),
-        ({"REQUIRE_TOKEN": ["nope"]}, r'PENSTOCK\["REQUIRE_TOKEN"\]'),
-        ({"REQUIRE_TOKEN": "api"}, r'PENSTOCK\["REQUIRE_TOKEN"\]'),
-        ({"SLOW_REQUEST": "fast"}, r'PENSTOCK\["SLOW_REQUEST"\]'),
-        ({"TRUSTED_PROXIES": True}, r'PENSTOCK\["TRUSTED_PROXIES"\]'),
-        ({"TRUSTED_PROXIES": 10**30}, r'PENSTOCK\["TRUSTED_PROXIES"\]'),
-        ({"SINK": {"url": "memory:", "batch": 10**30}}, r'PENSTOCK\["SINK"\]'),
-        ({"JWT": {"max_bytes": 10**30}}, r'PENSTOCK\["JWT"\]'),
+        ({"FINGERPRINT": {"mode": "maybe"}}, r'HEADRACE\["FINGERPRINT"\]'),
+        ({"FINGERPRINT": {"name": "a b"}}, r'HEADRACE\["FINGERPRINT"\]'),
+        ({"REQUIRE_TOKEN": ["nope"]}, r'HEADRACE\["REQUIRE_TOKEN"\]'),
+        ({"REQUIRE_TOKEN": "api"}, r'HEADRACE\["REQUIRE_TOKEN"\]'),
+        ({"SLOW_REQUEST": "fast"}, r'HEADRACE\["SLOW_REQUEST"\]'),
+        ({"TRUSTED_PROXIES": True}, r'HEADRACE\["TRUSTED_PROXIES"\]'),
+        ({"TRUSTED_PROXIES": 10**30}, r'HEADRACE\["TRUSTED_PROXIES"\]'),
+        ({"SINK": {"url": "memory:", "batch": 10**30}}, r'HEADRACE\["SINK"\]'),
+        ({"JWT": {"max_bytes": 10**30}}, r'HEADRACE\["JWT"\]'),
         ({"JWT": {"keys": [{"secret": "s" * 32, "algoritm": "HS256"}]}}, "mean 'algorithm'"),
-        ({"FINGERPRINT": {"max_age": 10**30}}, r'PENSTOCK\["FINGERPRINT"\]'),
-        ({"FINGERPRINT": {"hash_ids": 1}}, r'PENSTOCK\["FINGERPRINT"\]: hash_ids'),
-        ([], "PENSTOCK"),
+        ({"FINGERPRINT": {"max_age": 10**30}}, r'HEADRACE\["FINGERPRINT"\]'),
+        ({"FINGERPRINT": {"hash_ids": 1}}, r'HEADRACE\["FINGERPRINT"\]: hash_ids'),
+        ([], "HEADRACE"),
     ],
 )
 def test_wrong_settings_are_errors_that_name_them(setting: Any, text: str) -> None:
-    with override_settings(PENSTOCK=setting), pytest.raises(ImproperlyConfigured, match=text):
-        PenstockMiddleware(lambda request: HttpResponse())
+    with override_settings(HEADRACE=setting), pytest.raises(ImproperlyConfigured, match=text):
+        HeadraceMiddleware(lambda request: HttpResponse())
 
 
 @pytest.mark.parametrize(
     "settings",
     [
-        {"PENSTOCK": {"SET_USER": True}},
-        {"PENSTOCK": {"TOKEN_FROM": ["cookie:jwt"]}},
-        {"PENSTOCK": {"REQUIRE_TOKEN": ["api"]}},
-        {"PENSTOCK": {"JWT": {"audience": "shop"}}},
-        {"PENSTOCK": {}, "SIMPLE_JWT": {"AUDIENCE": "shop"}},
+        {"HEADRACE": {"SET_USER": True}},
+        {"HEADRACE": {"TOKEN_FROM": ["cookie:jwt"]}},
+        {"HEADRACE": {"REQUIRE_TOKEN": ["api"]}},
+        {"HEADRACE": {"JWT": {"audience": "shop"}}},
+        {"HEADRACE": {}, "SIMPLE_JWT": {"AUDIENCE": "shop"}},
     ],
 )
 def test_short_secret_key_of_a_site_with_tokens_is_an_error(settings: dict[str, Any]) -> None:
@@ -426,7 +426,7 @@ def test_short_secret_key_of_a_site_with_tokens_is_an_error(settings: dict[str, 
         override_settings(SECRET_KEY="short", **settings),
         pytest.raises(ImproperlyConfigured, match="SECRET_KEY"),
     ):
-        PenstockMiddleware(lambda request: HttpResponse())
+        HeadraceMiddleware(lambda request: HttpResponse())
 
 
 def test_times_may_be_timedeltas(get: Get) -> None:
@@ -434,7 +434,7 @@ def test_times_may_be_timedeltas(get: Get) -> None:
         "SLOW_REQUEST": timedelta(milliseconds=250),
         "FINGERPRINT": {"max_age": timedelta(days=7)},
     }
-    with override_settings(PENSTOCK={"SINK": None, **times}):
+    with override_settings(HEADRACE={"SINK": None, **times}):
         assert conf.read().slow_request == 0.25
         assert get("/page/", NAVIGATION).cookies["device_fp"]["max-age"] == "604800"
 
@@ -448,7 +448,7 @@ def test_settings_of_simplejwt_take_effect_on_a_used_client(get: Get, events: Ev
     assert [event.get("user") for event in events()] == [None, "7"]
 
 
-@override_settings(SECRET_KEY="short", PENSTOCK={"SINK": "memory:"})
+@override_settings(SECRET_KEY="short", HEADRACE={"SINK": "memory:"})
 def test_short_secret_key_of_a_site_without_tokens_turns_them_off(
     get: Get, events: Events, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -459,33 +459,33 @@ def test_short_secret_key_of_a_site_without_tokens_turns_them_off(
     first, _ = events()
     assert first["fingerprint"]
     assert "user" not in first
-    assert penstock.django.verifier() is None
-    assert caplog.text.count("penstock.W015") == 1
+    assert headrace.django.verifier() is None
+    assert caplog.text.count("headrace.W015") == 1
 
 
-@override_settings(PENSTOCK={}, DEBUG=False)
+@override_settings(HEADRACE={}, DEBUG=False)
 def test_no_sink_setting_is_off_with_one_log_line(
     get: Get, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("PENSTOCK_SINK", raising=False)
+    monkeypatch.delenv("HEADRACE_SINK", raising=False)
     get("/page/", NAVIGATION)
     get("/page/", NAVIGATION)
-    assert penstock.django.sink() is None
+    assert headrace.django.sink() is None
     assert [r.message for r in caplog.records if "W001" in r.message] != []
     assert len([r for r in caplog.records if "W001" in r.message]) == 1
 
 
-@override_settings(PENSTOCK={})
+@override_settings(HEADRACE={})
 def test_sink_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PENSTOCK_SINK", "memory:")
-    assert penstock.django.sink() is not None
+    monkeypatch.setenv("HEADRACE_SINK", "memory:")
+    assert headrace.django.sink() is not None
 
 
 @pytest.mark.parametrize("factory", [RequestFactory, AsyncRequestFactory])
 def test_request_of_a_factory_without_any_header(factory: Any) -> None:
     request = factory().get("/page/")
     request.META.pop("HTTP_COOKIE", None)
-    middleware = PenstockMiddleware(lambda request: HttpResponse("x"))
+    middleware = HeadraceMiddleware(lambda request: HttpResponse("x"))
     assert middleware(request).status_code == 200
     assert request.visit.label == "track"
 
@@ -499,10 +499,10 @@ def test_cookie_signed_by_another_site_is_not_believed(get: Get, events: Events)
 
 
 def test_shared_visit_of_an_outer_wrapper_is_used() -> None:
-    gate = penstock.django.gate()
+    gate = headrace.django.gate()
     request = RequestFactory().get("/page/", headers=NAVIGATION)
     visit = gate.enter(request.META)
-    request.META["penstock.visit"] = visit
-    PenstockMiddleware(lambda request: HttpResponse())(request)
+    request.META["headrace.visit"] = visit
+    HeadraceMiddleware(lambda request: HttpResponse())(request)
     assert request.visit is visit
     assert visit.finish(200) == []

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests.django.conftest import NAVIGATION, Events
 
-OURS = "penstock.django.middleware.PenstockMiddleware"
+OURS = "headrace.django.middleware.HeadraceMiddleware"
 OTHERS = [
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -104,7 +104,7 @@ def test_a_hundred_threads_and_an_event_loop(events: Events) -> None:
         return [response.status_code for response in responses]
 
     setting = {"SINK": "memory:", "EVENT_FIELDS": ["query"]}
-    with override_settings(PENSTOCK=setting), ThreadPoolExecutor(100) as pool:
+    with override_settings(HEADRACE=setting), ThreadPoolExecutor(100) as pool:
         answers = pool.map(fetch, range(300))
         assert set(asyncio.run(fetch_all())) == {200}
         assert set(answers) == {200}

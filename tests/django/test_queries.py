@@ -17,9 +17,9 @@ from django.db import connection
 from django.db.backends.signals import connection_created
 from django.test import override_settings
 
-from penstock.django import log_queries, queries, time_function
-from penstock.django.middleware import PenstockMiddleware
-from penstock.django.timing import Allowance
+from headrace.django import log_queries, queries, time_function
+from headrace.django.middleware import HeadraceMiddleware
+from headrace.django.timing import Allowance
 from tests.django import query_views
 from tests.django.conftest import NAVIGATION, Events, Get
 
@@ -31,7 +31,7 @@ VIEWS = Path(query_views.__file__)
 
 
 def settings(**more: Any) -> Any:
-    return override_settings(PENSTOCK={"SINK": "memory:", "SLOW_REQUEST": None, **more})
+    return override_settings(HEADRACE={"SINK": "memory:", "SLOW_REQUEST": None, **more})
 
 
 def line_of(text: str) -> str:
@@ -110,7 +110,7 @@ def test_an_event_without_room_does_not_hurt_the_request(
     get: Get, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert get("/full/", NAVIGATION).content == b"full"
-    assert caplog.records[-1].getMessage() == "penstock: a query was not counted"
+    assert caplog.records[-1].getMessage() == "headrace: a query was not counted"
 
 
 @settings()
@@ -118,11 +118,11 @@ def test_off_wraps_nothing(get: Get, events: Events) -> None:
     get(view(get, "two"), NAVIGATION)
     assert "db_queries" not in events()[-1]
     assert queries._observe not in connection.execute_wrappers
-    assert all(key[0] != "penstock.queries" for key, *_ in connection_created.receivers)
+    assert all(key[0] != "headrace.queries" for key, *_ in connection_created.receivers)
 
     def view_itself(request: object) -> None: ...
 
-    assert PenstockMiddleware(view_itself).get_response is view_itself  # type: ignore[arg-type]
+    assert HeadraceMiddleware(view_itself).get_response is view_itself  # type: ignore[arg-type]
 
 
 @settings(DB_TIME=True)
@@ -150,7 +150,7 @@ def test_slow_query_has_line_and_no_value(
 ) -> None:
     get("/raw/", NAVIGATION)
     record = caplog.records[-1]
-    assert (record.name, record.levelname) == ("penstock.queries", "WARNING")
+    assert (record.name, record.levelname) == ("headrace.queries", "WARNING")
     assert record.getMessage().startswith("slow query: ")
     assert record.getMessage().endswith(f"{line_of('the raw line')}: SELECT ?, ?")
     assert record.where.endswith(line_of("the raw line"))
@@ -238,7 +238,7 @@ def test_a_tally_is_bounded() -> None:
 def test_decorators_inside_a_request(
     get: Get, events: Events, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "penstock")
+    caplog.set_level(logging.INFO, "headrace")
     response = get(view(get, "decorated"), NAVIGATION)
     assert response.content == b"three"
     assert events()[-1]["db_queries"] == "5"
@@ -255,7 +255,7 @@ def test_decorators_inside_a_request(
 @pytest.mark.parametrize("call", [query_views.three, lambda: asyncio.run(query_views.athree())])
 @settings()
 def test_log_queries_outside_of_a_request(call: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "penstock.queries")
+    caplog.set_level(logging.INFO, "headrace.queries")
     assert call() == "three"
     (record,) = caplog.records
     assert record.db_queries == 3
@@ -303,9 +303,9 @@ def test_time_function_needs_a_name(name: Any) -> None:
 def test_wrong_settings(key: str, value: object) -> None:
     with (
         settings(**{key: value}),
-        pytest.raises(ImproperlyConfigured, match=rf'PENSTOCK\["{key}"\]'),
+        pytest.raises(ImproperlyConfigured, match=rf'HEADRACE\["{key}"\]'),
     ):
-        PenstockMiddleware(lambda request: None)  # type: ignore[arg-type,return-value]
+        HeadraceMiddleware(lambda request: None)  # type: ignore[arg-type,return-value]
 
 
 def test_user_table_is_there() -> None:

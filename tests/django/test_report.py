@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``manage.py penstock_report``: the same figures from tables and events, safely rendered."""
+"""``manage.py headrace_report``: the same figures from tables and events, safely rendered."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from penstock.django.analytics import store
-from penstock.django.management.commands import penstock_report
-from penstock.django.reports import events as of_events
-from penstock.django.reports import tables, text
-from penstock.django.reports.figures import MOST_GROUPS, OTHER, SLOWEST, Report, Window
-from penstock.django.reports.page import page
-from penstock.events import Event
+from headrace.django.analytics import store
+from headrace.django.management.commands import headrace_report
+from headrace.django.reports import events as of_events
+from headrace.django.reports import tables, text
+from headrace.django.reports.figures import MOST_GROUPS, OTHER, SLOWEST, Report, Window
+from headrace.django.reports.page import page
+from headrace.events import Event
 
 pytestmark = pytest.mark.django_db
 
@@ -85,8 +85,8 @@ def file_report(tmp_path: Path, events: list[Event], since: str = "24h", **optio
 
 def run(file: Path, **options: Any) -> str:
     output = io.StringIO()
-    with override_settings(PENSTOCK={"SINK": f"file:{file}"}):
-        call_command("penstock_report", stdout=output, **options)
+    with override_settings(HEADRACE={"SINK": f"file:{file}"}):
+        call_command("headrace_report", stdout=output, **options)
     return output.getvalue()
 
 
@@ -152,7 +152,7 @@ def test_a_hostile_file_is_read_to_its_end(tmp_path: Path) -> None:
     with path.open("ab") as lines:
         lines.write(b"not json\n[1]\n\xff\xfe\n" + b"[" * 100_000 + b"\n\n")
         lines.write(b'{"id": "1", "kind": "request", "time": "never", "status": "9e99"}\n')
-        lines.write(b'{"id": "2", "kind": "request", "penstock_format": "99"}\n')
+        lines.write(b'{"id": "2", "kind": "request", "headrace_format": "99"}\n')
     old = path.with_name("events.ndjson.2")
     write(old, [made(0, timedelta(hours=2))])
     found = json.loads(run(path, source="file", format="json"))
@@ -305,22 +305,22 @@ def test_limits_that_hold(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", ["p95", "p95=5", "p95=5%", "error_rate=5ms", "p90=5ms", "=1ms"])
 def test_wrong_limits_are_refused(words: str) -> None:
-    with pytest.raises(penstock_report.ArgumentTypeError, match="is no threshold"):
-        penstock_report.limit(words)
+    with pytest.raises(headrace_report.ArgumentTypeError, match="is no threshold"):
+        headrace_report.limit(words)
 
 
 @pytest.mark.parametrize("words", ["", "24", "0h", "-1h", "yesterday", "2026-13-01", "9999999w"])
 def test_wrong_times_are_refused(words: str) -> None:
-    with pytest.raises(penstock_report.ArgumentTypeError, match="is no time"):
-        penstock_report.since(words)
+    with pytest.raises(headrace_report.ArgumentTypeError, match="is no time"):
+        headrace_report.since(words)
 
 
 def test_times() -> None:
-    day_ago = penstock_report.since("24h")
+    day_ago = headrace_report.since("24h")
     assert day_ago is not None
     assert abs((datetime.now(UTC) - day_ago).total_seconds() - 86_400) < 60
-    assert penstock_report.since("2026-11-01") is not None
-    assert penstock_report.since("all") is None
+    assert headrace_report.since("2026-11-01") is not None
+    assert headrace_report.since("all") is None
 
 
 def test_all_reaches_back_to_the_first_event(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_tables_are_the_default_where_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["file", "stream"])
 def test_a_source_that_is_not_there_is_said(tmp_path: Path, source: str) -> None:
-    with pytest.raises(CommandError, match=r"cannot be read|needs a PENSTOCK"):
+    with pytest.raises(CommandError, match=r"cannot be read|needs a HEADRACE"):
         run(tmp_path / "none.ndjson", source=source)
 
 
@@ -390,7 +390,7 @@ def test_caches_workers_and_benchmark(tmp_path: Path, every_cache: None) -> None
     assert "Error" in down["note"]
     assert "verified tokens" in entries
     assert isinstance(found["system"], list)
-    assert {row["step"] for row in found["benchmark"]} >= {"added in all", "without penstock"}
+    assert {row["step"] for row in found["benchmark"]} >= {"added in all", "without headrace"}
 
 
 def test_keys_asked_by_all_workers(tmp_path: Path) -> None:
@@ -399,7 +399,7 @@ def test_keys_asked_by_all_workers(tmp_path: Path) -> None:
     rings.mkdir(0o700)
     url = f"file:{tmp_path}/events"
     code = (
-        "import sys; from penstock import EventSink; sink = EventSink(sys.argv[1], "
+        "import sys; from headrace import EventSink; sink = EventSink(sys.argv[1], "
         "ring_dir=sys.argv[2]); sink.emit('a'); "
         "[sink.observe('cache', 'default', 0.0, word) for word in ('hit', 'hit', 'miss')]; "
         "sink.close()"
@@ -407,10 +407,10 @@ def test_keys_asked_by_all_workers(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([sys.executable, "-c", code, url, str(rings)], check=True)
     sink = {"url": url, "ring_dir": str(rings)}
-    with override_settings(PENSTOCK={"SINK": sink, "METRICS": True}):
+    with override_settings(HEADRACE={"SINK": sink, "METRICS": True}):
         output = io.StringIO()
         options = {"source": "tables", "format": "json", "cache_stats": True}
-        call_command("penstock_report", stdout=output, **options)
+        call_command("headrace_report", stdout=output, **options)
     found = json.loads(output.getvalue())
     by_name = {row["cache"]: row for row in found["caches"]}
     assert (by_name["default"]["hits"], by_name["default"]["misses"]) == (4, 2)
@@ -419,9 +419,9 @@ def test_keys_asked_by_all_workers(tmp_path: Path) -> None:
 
 
 def test_workers_are_seen() -> None:
-    from penstock.django.reports.surroundings import workers
+    from headrace.django.reports.surroundings import workers
 
-    code = "import penstock, sys; print('ready', flush=True); sys.stdin.read()"
+    code = "import headrace, sys; print('ready', flush=True); sys.stdin.read()"
     worker = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

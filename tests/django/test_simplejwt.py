@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""simplejwt, the real package, with penstock.simplejwt.TokenBackend in place."""
+"""simplejwt, the real package, with headrace.simplejwt.TokenBackend in place."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from rest_framework_simplejwt.exceptions import (
 )
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, SlidingToken
 
-from penstock import simplejwt
-from penstock.simplejwt import TokenBackend
+from headrace import simplejwt
+from headrace.simplejwt import TokenBackend
 from tests.oracle.tokens import ECS, RSAS, SECRET, private_pem, public_jwk, public_pem, token
 
 NOW = int(time.time())

@@ -8,7 +8,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.django.reports.sketches import (
+from headrace.django.reports.sketches import (
     COARSE,
     FINE,
     Distinct,

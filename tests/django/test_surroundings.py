@@ -17,13 +17,13 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, RequestFactory, override_settings
 
-import penstock.django
-from penstock import EventSink, FingerprintCookie, Gate
-from penstock.django import front
-from penstock.django.front import header_pairs
-from penstock.django.middleware import PenstockMiddleware
-from penstock.django.timing import Allowance
-from penstock.wsgi import PenstockMiddleware as Wrapper
+import headrace.django
+from headrace import EventSink, FingerprintCookie, Gate
+from headrace.django import front
+from headrace.django.front import header_pairs
+from headrace.django.middleware import HeadraceMiddleware
+from headrace.django.timing import Allowance
+from headrace.wsgi import HeadraceMiddleware as Wrapper
 from tests.django.conftest import NAVIGATION, Events, Get
 from tests.oracle.jws import make_token
 
@@ -50,7 +50,7 @@ def call(app: Any, path: str, **headers: str) -> tuple[str, list[tuple[str, str]
     return started[0], started[1]
 
 
-@override_settings(PENSTOCK=REQUIRED, FORCE_SCRIPT_NAME="/app")
+@override_settings(HEADRACE=REQUIRED, FORCE_SCRIPT_NAME="/app")
 def test_script_name_of_the_settings_hides_nothing_under_asgi() -> None:
     async def get(path: str) -> int:
         return (await AsyncClient().get(path)).status_code
@@ -58,17 +58,17 @@ def test_script_name_of_the_settings_hides_nothing_under_asgi() -> None:
     assert asyncio.run(get("/app/api/show/")) == 401
 
 
-@override_settings(PENSTOCK={"SINK": "memory:"}, FORCE_SCRIPT_NAME="/app")
+@override_settings(HEADRACE={"SINK": "memory:"}, FORCE_SCRIPT_NAME="/app")
 @pytest.mark.parametrize("static_url", ["/app/assets/", "/assets/", "assets/"])
 def test_static_files_below_a_script_name(static_url: str) -> None:
     """Django puts the script name in front of STATIC_URL, and takes it off a path."""
     with override_settings(STATIC_URL=static_url):
-        paths = penstock.django.gate().paths
+        paths = headrace.django.gate().paths
         assert paths is not None
         assert paths.label("/assets/site.css") == "skip"
 
 
-@override_settings(PENSTOCK=REQUIRED)
+@override_settings(HEADRACE=REQUIRED)
 def test_visit_of_another_gate_does_not_open_a_required_label(events: Events) -> None:
     outer = EventSink("memory:")
     gate = Gate(sink=outer, fingerprint=FingerprintCookie(keys=["another"]))
@@ -79,15 +79,15 @@ def test_visit_of_another_gate_does_not_open_a_required_label(events: Events) ->
 
 
 def test_visit_of_our_own_gate_is_shared(events: Events) -> None:
-    app = Wrapper(WSGIHandler(), penstock.django.gate())
+    app = Wrapper(WSGIHandler(), headrace.django.gate())
     _, headers = call(app, "/page/", sec_fetch_mode="navigate")
     assert len([name for name, _ in headers if name == "Set-Cookie"]) == 1
     assert len(events()) == 1
 
 
-@override_settings(PENSTOCK={"SINK": "memory:", "FINGERPRINT": {"consent": lambda request: "off"}})
+@override_settings(HEADRACE={"SINK": "memory:", "FINGERPRINT": {"consent": lambda request: "off"}})
 def test_consent_holds_under_an_outer_wrapper(events: Events) -> None:
-    app = Wrapper(WSGIHandler(), penstock.django.gate())
+    app = Wrapper(WSGIHandler(), headrace.django.gate())
     _, headers = call(app, "/page/", sec_fetch_mode="navigate")
     assert [name for name, _ in headers if name == "Set-Cookie"] == []
     [event] = events()
@@ -96,7 +96,7 @@ def test_consent_holds_under_an_outer_wrapper(events: Events) -> None:
 
 @override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"))
 def test_secure_is_djangos_word_under_an_outer_wrapper() -> None:
-    app = Wrapper(WSGIHandler(), penstock.django.gate())
+    app = Wrapper(WSGIHandler(), headrace.django.gate())
     _, headers = call(app, "/page/", sec_fetch_mode="navigate", x_forwarded_proto="https")
     assert "Secure" in dict(headers)["Set-Cookie"]
 
@@ -111,7 +111,7 @@ def test_cancelled_request_is_masked_too(events: Events) -> None:
 
     request = RequestFactory().get("/reset/a-secret/", headers=bearer())
     with pytest.raises(RuntimeError):
-        PenstockMiddleware(cancelled)(request)
+        HeadraceMiddleware(cancelled)(request)
     [event] = events()
     assert (event["path"], event["status"]) == ("reset/<token>/", "500")
 
@@ -123,14 +123,14 @@ def test_view_that_deletes_the_cookie_has_the_last_word() -> None:
         return response
 
     request = RequestFactory().get("/page/", headers=NAVIGATION)
-    response: Any = PenstockMiddleware(delete)(request)
+    response: Any = HeadraceMiddleware(delete)(request)
     assert response.cookies["device_fp"]["max-age"] == 0
     assert "Max-Age=0" in response.cookies["device_fp"].OutputString()
 
 
 def test_middleware_outside_may_change_the_cookie() -> None:
     request = RequestFactory().get("/page/", headers=NAVIGATION)
-    response: Any = PenstockMiddleware(lambda request: HttpResponse())(request)
+    response: Any = HeadraceMiddleware(lambda request: HttpResponse())(request)
     morsel = response.cookies["device_fp"]
     header = morsel.OutputString()
     for twin in (pickle.loads(pickle.dumps(morsel)), copy.copy(morsel), morsel.copy()):
@@ -156,7 +156,7 @@ CHANGES: list[Callable[[Any], object]] = [
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_of_the_cookie_shows(change: Callable[[Any], object]) -> None:
     request = RequestFactory().get("/page/", headers=NAVIGATION)
-    response: Any = PenstockMiddleware(lambda request: HttpResponse())(request)
+    response: Any = HeadraceMiddleware(lambda request: HttpResponse())(request)
     morsel = response.cookies["device_fp"]
     plain: Any = Morsel()
     plain.set(morsel.key, morsel.value, morsel.coded_value)
@@ -181,13 +181,13 @@ def broken(*arguments: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", ["enter_in_full", "add_set_cookie", "time_response"])
-@override_settings(PENSTOCK={"SINK": "memory:", "REQUEST_ID": "X-Request-ID"})
+@override_settings(HEADRACE={"SINK": "memory:", "REQUEST_ID": "X-Request-ID"})
 def test_page_goes_out_though_we_fail(
     name: str, get: Get, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(front, name, broken)
     monkeypatch.setattr(front, "_allowance", Allowance(1))
-    with override_settings(PENSTOCK={**settings.PENSTOCK, "SLOW_REQUEST": 0.0}):
+    with override_settings(HEADRACE={**settings.HEADRACE, "SLOW_REQUEST": 0.0}):
         for _ in range(3):
             response = get("/page/", NAVIGATION)
             assert (response.status_code, response.content) == (200, b"page")
@@ -195,7 +195,7 @@ def test_page_goes_out_though_we_fail(
     assert 1 <= lines <= 2  # one a minute, and a minute may end between
 
 
-@override_settings(PENSTOCK={**REQUIRED, "REQUEST_ID": "X-Request-ID"})
+@override_settings(HEADRACE={**REQUIRED, "REQUEST_ID": "X-Request-ID"})
 def test_nobody_gets_in_because_we_fail(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front, "enter_in_full", broken)
     assert get("/api/user/", bearer()).status_code == 500
@@ -204,8 +204,8 @@ def test_nobody_gets_in_because_we_fail(get: Get, monkeypatch: pytest.MonkeyPatc
 def test_asking_for_the_sink_while_settings_are_read_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from penstock.django import parts
+    from headrace.django import parts
 
-    monkeypatch.setattr(parts, "read", lambda: penstock.django.sink())
+    monkeypatch.setattr(parts, "read", lambda: headrace.django.sink())
     with pytest.raises(ImproperlyConfigured, match="while its settings are being read"):
-        penstock.django.gate()
+        headrace.django.gate()

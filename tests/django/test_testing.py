@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What the tests of a site are given: `penstock.testing`, and its fixtures."""
+"""What the tests of a site are given: `headrace.testing`, and its fixtures."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import jwt
 import pytest
 from django.test import Client, override_settings
 
-import penstock.django
-from penstock import Key, testing
+import headrace.django
+from headrace import Key, testing
 from tests.django.conftest import NAVIGATION
 from tests.oracle.tokens import private_pem, public_pem
 
@@ -19,7 +19,7 @@ SECRET = "a secret of the tests, long enough even for HS512: 64 bytes, that is"
 
 
 def verified(text: str) -> dict[str, Any]:
-    verifier = penstock.django.verifier()
+    verifier = headrace.django.verifier()
     assert verifier is not None
     return verifier.verify(text).claims
 
@@ -43,17 +43,17 @@ def test_fixtures_together(
 
 @pytest.fixture
 def site_with_redis() -> Iterator[None]:
-    with override_settings(PENSTOCK={"SINK": "redis://127.0.0.1:1/0"}):
+    with override_settings(HEADRACE={"SINK": "redis://127.0.0.1:1/0"}):
         yield
 
 
 def test_captured_events_need_no_redis(site_with_redis: None, captured_events: Any) -> None:
-    assert penstock.django.emit("signup", {"plan": "pro"})
+    assert headrace.django.emit("signup", {"plan": "pro"})
     assert captured_events[0]["plan"] == "pro"
 
 
 @override_settings(
-    PENSTOCK={"JWT": {"audience": "us", "issuer": ["a", "b"]}},
+    HEADRACE={"JWT": {"audience": "us", "issuer": ["a", "b"]}},
 )
 def test_token_has_what_the_site_expects() -> None:
     claims = verified(testing.make_token(7, plan="pro", jti=None))
@@ -70,14 +70,14 @@ def test_token_has_what_the_site_expects() -> None:
 @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512"])
 def test_token_of_every_secret(algorithm: str) -> None:
     key = {"secret": SECRET, "algorithm": algorithm, "key_id": "1"}
-    with override_settings(PENSTOCK={"JWT": {"keys": [key]}}):
+    with override_settings(HEADRACE={"JWT": {"keys": [key]}}):
         text = testing.make_token(1)
         assert verified(text)["user_id"] == 1
     assert jwt.get_unverified_header(text) == {"alg": algorithm, "typ": "JWT", "kid": "1"}
 
 
 def test_expired_token() -> None:
-    with pytest.raises(penstock.ExpiredSignatureError):
+    with pytest.raises(headrace.ExpiredSignatureError):
         verified(testing.make_token(1, lifetime=-10))
 
 
@@ -101,19 +101,19 @@ def test_site_that_cannot_sign() -> None:
     keys = [Key.pem(public_pem("ES256"), algorithm="ES256")]
     for setting in ({"JWT": {"keys": keys}}, {"JWT": None}):
         with (
-            override_settings(PENSTOCK=setting),
+            override_settings(HEADRACE=setting),
             pytest.raises(ValueError, match="no key that signs"),
         ):
             testing.make_token(1)
 
 
-@override_settings(PENSTOCK={"FINGERPRINT": {"name": "visitor_id"}})
+@override_settings(HEADRACE={"FINGERPRINT": {"name": "visitor_id"}})
 def test_visitor_under_another_name() -> None:
     client = Client()
     assert testing.visitor(client).value == client.cookies["visitor_id"].value
 
 
-@override_settings(PENSTOCK={"FINGERPRINT": None})
+@override_settings(HEADRACE={"FINGERPRINT": None})
 def test_no_visitor_where_fingerprints_are_off() -> None:
     with pytest.raises(ValueError, match="FINGERPRINT"):
         testing.visitor(Client())

@@ -17,10 +17,10 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
 from django.test import override_settings
 
-import penstock.asgi
-import penstock.django
-import penstock.wsgi
-from penstock import FingerprintCookie, Gate, PathFilter
+import headrace.asgi
+import headrace.django
+import headrace.wsgi
+from headrace import FingerprintCookie, Gate, PathFilter
 from tests.django.conftest import Events
 from tests.oracle.jws import make_token
 
@@ -116,9 +116,9 @@ def fetch_asgi(
 def fetch(request: pytest.FixtureRequest) -> Fetch:
     """``fetch(path, headers)`` through wrapper, Django's handler and the middleware."""
     if request.param == "wsgi":
-        wsgi = penstock.wsgi.PenstockMiddleware(WSGIHandler(), penstock.django.gate())
+        wsgi = headrace.wsgi.HeadraceMiddleware(WSGIHandler(), headrace.django.gate())
         return lambda path, headers, **more: fetch_wsgi(wsgi, path, headers, **more)
-    asgi = penstock.asgi.PenstockMiddleware(ASGIHandler(), penstock.django.gate())
+    asgi = headrace.asgi.HeadraceMiddleware(ASGIHandler(), headrace.django.gate())
     return lambda path, headers, **more: fetch_asgi(asgi, path, headers, **more)
 
 
@@ -136,7 +136,7 @@ def test_one_visit_one_event_one_cookie(fetch: Fetch, events: Events) -> None:
 
 
 def test_one_verification(fetch: Fetch, events: Events) -> None:
-    verifier = penstock.django.verifier()
+    verifier = headrace.django.verifier()
     assert verifier is not None
     fetch("/community/7/", BROWSER)
     info = verifier.cache_info()
@@ -159,8 +159,8 @@ def test_streams_and_files_come_through(fetch: Fetch, events: Events) -> None:
 
 
 def test_id_of_a_request_is_the_same_on_both(events: Events) -> None:
-    with override_settings(PENSTOCK={"SINK": "memory:", "REQUEST_ID": "X-Request-ID"}):
-        app = penstock.wsgi.PenstockMiddleware(WSGIHandler(), penstock.django.gate())
+    with override_settings(HEADRACE={"SINK": "memory:", "REQUEST_ID": "X-Request-ID"}):
+        app = headrace.wsgi.HeadraceMiddleware(WSGIHandler(), headrace.django.gate())
         _, headers, _ = fetch_wsgi(app, "/page/", {**VISITOR, "X-Request-ID": "abc"})
         assert ("X-Request-ID", "abc") in headers
         assert events()[0]["request_id"] == "abc"
@@ -186,14 +186,14 @@ def test_spoofed_addresses(
 ) -> None:
     setting = {"SINK": "memory:", "TRUSTED_PROXIES": proxies, "EVENT_FIELDS": ["ip"]}
     headers = VISITOR if header is None else {**VISITOR, "X-Forwarded-For": header}
-    with override_settings(PENSTOCK=setting):
+    with override_settings(HEADRACE=setting):
         if front == "asgi":
-            app: Any = penstock.asgi.PenstockMiddleware(ASGIHandler(), penstock.django.gate())
+            app: Any = headrace.asgi.HeadraceMiddleware(ASGIHandler(), headrace.django.gate())
             fetch_asgi(app, "/page/", headers)
         else:
             app = WSGIHandler()
             if front == "wsgi":
-                app = penstock.wsgi.PenstockMiddleware(app, penstock.django.gate())
+                app = headrace.wsgi.HeadraceMiddleware(app, headrace.django.gate())
             fetch_wsgi(app, "/page/", headers)
         assert events()[0].get("ip") == address
 
@@ -201,13 +201,13 @@ def test_spoofed_addresses(
 @pytest.mark.parametrize("header", ["garbage", "999.1.1.1", "", ",", "1.2.3"])
 def test_address_that_is_none(header: str, events: Events) -> None:
     setting = {"SINK": "memory:", "TRUSTED_PROXIES": 1, "EVENT_FIELDS": ["ip"]}
-    with override_settings(PENSTOCK=setting):
+    with override_settings(HEADRACE=setting):
         fetch_wsgi(WSGIHandler(), "/page/", {**VISITOR, "X-Forwarded-For": header})
         assert events()[0].get("ip") != header
 
 
 def test_unix_socket_has_no_address(fetch: Fetch) -> None:
-    with override_settings(PENSTOCK={"SINK": "memory:", "EVENT_FIELDS": ["ip"]}):
+    with override_settings(HEADRACE={"SINK": "memory:", "EVENT_FIELDS": ["ip"]}):
         assert fetch("/page/", VISITOR, peer=None)[0] == 200
 
 
@@ -224,19 +224,19 @@ PARTS = {
 @pytest.mark.parametrize("kind", ["wsgi", "asgi"])
 def test_each_part_may_be_off(kind: str, part: str, events: Events) -> None:
     arguments: dict[str, Any] = {
-        "verifier": penstock.django.verifier(),
+        "verifier": headrace.django.verifier(),
         "paths": PathFilter({"api": ["/api/"]}),
         "fingerprint": FingerprintCookie(keys=["a key"]),
-        "sink": penstock.django.sink(),
+        "sink": headrace.django.sink(),
         **PARTS[part](),
     }
     gate = Gate(**arguments)
     with override_settings(MIDDLEWARE=[]):
         if kind == "wsgi":
-            app: Any = penstock.wsgi.PenstockMiddleware(WSGIHandler(), gate)
+            app: Any = headrace.wsgi.HeadraceMiddleware(WSGIHandler(), gate)
             status, headers, _ = fetch_wsgi(app, "/page/", VISITOR)
         else:
-            app = penstock.asgi.PenstockMiddleware(ASGIHandler(), gate)
+            app = headrace.asgi.HeadraceMiddleware(ASGIHandler(), gate)
             status, headers, _ = fetch_asgi(app, "/page/", VISITOR)
     assert status == 200
     assert bool(cookies(headers)) == (part not in ("fingerprint", "all"))
@@ -246,7 +246,7 @@ def test_each_part_may_be_off(kind: str, part: str, events: Events) -> None:
 async def test_shutdown_closes_djangos_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
     monkeypatch.setattr(connections, "close_all", lambda: closed.append(True))
-    app = penstock.asgi.PenstockMiddleware(ASGIHandler(), Gate())
+    app = headrace.asgi.HeadraceMiddleware(ASGIHandler(), Gate())
     messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
     sent: list[str] = []
 

@@ -44,10 +44,10 @@ SITE: dict[str, Any] = {
         "django.contrib.auth",
         "django.contrib.contenttypes",
         "django.contrib.sessions",
-        "penstock.django",
+        "headrace.django",
     ],
     "MIDDLEWARE": [
-        "penstock.django.middleware.PenstockMiddleware",
+        "headrace.django.middleware.HeadraceMiddleware",
         "django.contrib.sessions.middleware.SessionMiddleware",
         "django.middleware.common.CommonMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
@@ -57,7 +57,7 @@ SITE: dict[str, Any] = {
     "REST_FRAMEWORK": {},
     "SIMPLE_JWT": {},
     "SILENCED_SYSTEM_CHECKS": [],
-    "PENSTOCK": {},
+    "HEADRACE": {},
 }
 ELLIPSIS = re.compile(r"(?:\.\.\.|…)")
 
@@ -149,7 +149,7 @@ class Runner:
         from django.conf import settings
 
         redis = f"redis://127.0.0.1:{self.ports['6379']}/0"
-        settings.configure(**{**SITE, "PENSTOCK": {"SINK": redis}})
+        settings.configure(**{**SITE, "HEADRACE": {"SINK": redis}})
         django.setup()
         self.django = True
 
@@ -193,10 +193,10 @@ class Runner:
             wrong = [found for found in checks.run_checks() if found.is_serious()]
             if wrong:
                 raise Failed("\n".join(map(str, wrong)))
-            from penstock.django.middleware import PenstockMiddleware
+            from headrace.django.middleware import HeadraceMiddleware
 
             try:
-                PenstockMiddleware(lambda request: None)  # type: ignore[arg-type,return-value]
+                HeadraceMiddleware(lambda request: None)  # type: ignore[arg-type,return-value]
             except MiddlewareNotUsed:
                 return
             answer = Client().get("/", headers={"sec-fetch-mode": "navigate"})
@@ -209,9 +209,9 @@ class Runner:
         """The site that the tutorial ends its second step with."""
         self.shell("django-admin startproject mysite .")
         settings = f"""
-INSTALLED_APPS += ["penstock.django"]
-MIDDLEWARE.insert(0, "penstock.django.middleware.PenstockMiddleware")
-PENSTOCK = {{"SINK": "redis://127.0.0.1:{self.ports["6379"]}/0"}}
+INSTALLED_APPS += ["headrace.django"]
+MIDDLEWARE.insert(0, "headrace.django.middleware.HeadraceMiddleware")
+HEADRACE = {{"SINK": "redis://127.0.0.1:{self.ports["6379"]}/0"}}
 """
         self.write(Block(0, "python", settings, "append", "mysite/settings.py"), "a")
 
@@ -228,7 +228,7 @@ PENSTOCK = {{"SINK": "redis://127.0.0.1:{self.ports["6379"]}/0"}}
         left_out = ("DJANGO_SETTINGS_MODULE", "PYTHONWARNINGS", "PYTHONPATH", "PYTHONDEVMODE")
         kept = {name: value for name, value in os.environ.items() if name not in left_out}
         # of the environment that is tested: this one, or one with a wheel in it
-        scripts = os.environ.get("PENSTOCK_EXAMPLES_BIN") or Path(sys.executable).parent
+        scripts = os.environ.get("HEADRACE_EXAMPLES_BIN") or Path(sys.executable).parent
         path = f"{scripts}:{kept['PATH']}"
         return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", "COLUMNS": "200"}
 

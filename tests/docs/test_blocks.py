@@ -64,7 +64,7 @@ def test_blocks_run(page: Path, tmp_path: Path, redis_port: int) -> None:
         env={
             **{name: value for name, value in os.environ.items() if name != "PYTHONDEVMODE"},
             "PYTHONPATH": str(ROOT),
-            "PENSTOCK_SINK": "",
+            "HEADRACE_SINK": "",
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -90,7 +90,7 @@ def test_a_block_that_fails_is_seen(tmp_path: Path) -> None:
     """The runner itself: a wrong result, a wrong setting, a wrong output."""
     for text in (
         "```python\nassert 1 + 1 == 3\n```\n",
-        '```python\nPENSTOCK = {"SINKK": None}\n```\n',
+        '```python\nHEADRACE = {"SINKK": None}\n```\n',
         "```console\n$ echo one\ntwo\n```\n",
         "```console\n$ false\n```\n",
         "```json\n{,}\n```\n",

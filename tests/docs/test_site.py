@@ -11,10 +11,10 @@ import sys
 
 import pytest
 
-import penstock
+import headrace
 from tests.docs.pages import ROOT
 
-CHECK_ID = re.compile(r"penstock\.[EW]\d{3}")
+CHECK_ID = re.compile(r"headrace\.[EW]\d{3}")
 
 
 def first_cells(page: str) -> list[str]:
@@ -47,7 +47,7 @@ def test_the_site_builds_without_warnings() -> None:
 
 def test_every_system_check_has_its_row() -> None:
     used: set[str] = set()
-    for path in (ROOT / "pysrc" / "penstock").rglob("*.py"):
+    for path in (ROOT / "pysrc" / "headrace").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 used.update(CHECK_ID.findall(node.value))
@@ -55,7 +55,7 @@ def test_every_system_check_has_its_row() -> None:
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_warning":
                 number = node.args[0]
                 assert isinstance(number, ast.Constant)
-                used.add(f"penstock.W{number.value:03}")
+                used.add(f"headrace.W{number.value:03}")
     documented = [cell for cell in first_cells("checks.md") if CHECK_ID.fullmatch(cell)]
     assert sorted(used) == sorted(documented)
 
@@ -72,8 +72,8 @@ def test_every_exception_is_with_its_reasons() -> None:
     page = (ROOT / "docs" / "reasons.md").read_text()
     errors = [
         name
-        for name in penstock.__all__
-        if isinstance(kind := getattr(penstock, name), type)
+        for name in headrace.__all__
+        if isinstance(kind := getattr(headrace, name), type)
         and issubclass(kind, Exception)
         and name != "InvalidTokenError"
     ]
@@ -82,19 +82,19 @@ def test_every_exception_is_with_its_reasons() -> None:
 
 def test_every_public_name_is_in_the_reference() -> None:
     """The reference is made from the sources; a class without a docstring says nothing."""
-    tree = ast.parse((ROOT / "pysrc" / "penstock" / "_core.pyi").read_text())
+    tree = ast.parse((ROOT / "pysrc" / "headrace" / "_core.pyi").read_text())
     silent = [
         node.name
         for node in tree.body
         if isinstance(node, ast.ClassDef)
-        and node.name in penstock.__all__
+        and node.name in headrace.__all__
         and not ast.get_docstring(node)
     ]
     assert silent == []
 
 
 def test_every_settings_key_is_described() -> None:
-    from penstock.django import conf
+    from headrace.django import conf
 
     page = (ROOT / "docs" / "settings.md").read_text()
     assert [key for key in conf.KEYS if f"`{key}: " not in page] == []

@@ -9,7 +9,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool
-plain_is_bot(ps_span text)
+plain_is_bot(hr_span text)
 {
     static const char *const WORDS[] = {
         "crawl",
@@ -21,16 +21,16 @@ plain_is_bot(ps_span text)
         "facebookexternalhit",
     };
     for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
-        if (ps_span_contains_nocase(text,
-                                    (ps_span){WORDS[i], strlen(WORDS[i])})) {
+        if (hr_span_contains_nocase(text,
+                                    (hr_span){WORDS[i], strlen(WORDS[i])})) {
             return true;
         }
     }
     for (size_t i = 0; i + 3 <= text.len; i++) {
-        ps_span here = {text.ptr + i, 3};
-        bool cubot = i >= 2 && ps_span_equal_nocase((ps_span){here.ptr - 2, 5},
-                                                    PS_SPAN("cubot"));
-        if (ps_span_equal_nocase(here, PS_SPAN("bot")) && !cubot) {
+        hr_span here = {text.ptr + i, 3};
+        bool cubot = i >= 2 && hr_span_equal_nocase((hr_span){here.ptr - 2, 5},
+                                                    HR_SPAN("cubot"));
+        if (hr_span_equal_nocase(here, HR_SPAN("bot")) && !cubot) {
             return true;
         }
     }
@@ -40,8 +40,8 @@ plain_is_bot(ps_span text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    ps_span text = {(const char *)data, size};
-    assert(ps_agent_is_bot(text) == plain_is_bot(text));
-    (void)ps_agent_is_prefetch(text);
+    hr_span text = {(const char *)data, size};
+    assert(hr_agent_is_bot(text) == plain_is_bot(text));
+    (void)hr_agent_is_prefetch(text);
     return 0;
 }

@@ -26,23 +26,23 @@ is_text(const uint8_t *data, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t decoded = ps_base64url_decoded_size(size);
+    size_t decoded = hr_base64url_decoded_size(size);
     char *bytes = malloc(decoded + 1);
     char *again = malloc(size + 1);
-    ps_span text = {(const char *)data, size};
+    hr_span text = {(const char *)data, size};
     assert(bytes != NULL && again != NULL);
-    if (ps_base64url_decode(text, bytes) == PS_OK) {
+    if (hr_base64url_decode(text, bytes) == HR_OK) {
         assert(is_text(data, size));
-        assert(ps_base64url_encoded_size(decoded) == size);
-        ps_base64url_encode(bytes, decoded, again);
+        assert(hr_base64url_encoded_size(decoded) == size);
+        hr_base64url_encode(bytes, decoded, again);
         assert(size == 0 || memcmp(again, data, size) == 0);
     }
-    size_t encoded = ps_base64url_encoded_size(size);
+    size_t encoded = hr_base64url_encoded_size(size);
     char *forth = malloc(encoded + 1);
     char *back = malloc(size + 1);
     assert(forth != NULL && back != NULL);
-    ps_base64url_encode(data, size, forth);
-    assert(ps_base64url_decode((ps_span){forth, encoded}, back) == PS_OK);
+    hr_base64url_encode(data, size, forth);
+    assert(hr_base64url_decode((hr_span){forth, encoded}, back) == HR_OK);
     assert(size == 0 || memcmp(back, data, size) == 0);
     free(bytes);
     free(again);

@@ -10,24 +10,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    ps_span header = {(const char *)data, size};
-    char out[PS_ADDRESS_MAX + 4];
-    const ps_span lines[] = {{header.ptr, size / 2},
-                             ps_span_from(header, size / 2)};
+    hr_span header = {(const char *)data, size};
+    char out[HR_ADDRESS_MAX + 4];
+    const hr_span lines[] = {{header.ptr, size / 2},
+                             hr_span_from(header, size / 2)};
     for (unsigned proxies = 0; proxies < 4; proxies++) {
-        ps_span address =
-            ps_client_address(PS_SPAN("192.0.2.1"), lines, 2, proxies);
+        hr_span address =
+            hr_client_address(HR_SPAN("192.0.2.1"), lines, 2, proxies);
         if (proxies == 0) {
-            assert(ps_span_equal(address, PS_SPAN("192.0.2.1")));
+            assert(hr_span_equal(address, HR_SPAN("192.0.2.1")));
         } else if (address.ptr != NULL) {
             assert(address.ptr >= header.ptr &&
                    address.ptr + address.len <= header.ptr + header.len);
-            ps_span prefix = ps_address_prefix(address, out);
+            hr_span prefix = hr_address_prefix(address, out);
             assert(prefix.ptr == out && prefix.len < sizeof(out));
             assert(memchr(out, '/', prefix.len) != NULL);
         }
     }
-    ps_span prefix = ps_address_prefix(header, out);
+    hr_span prefix = hr_address_prefix(header, out);
     assert(prefix.ptr == NULL || prefix.len < sizeof(out));
     return 0;
 }

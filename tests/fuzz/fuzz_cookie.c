@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static volatile unsigned char sink;
 
 static void
-use(ps_span value, const char *from, size_t size)
+use(hr_span value, const char *from, size_t size)
 {
     assert(value.ptr >= from && value.len <= size &&
            value.ptr + value.len <= from + size);
@@ -21,20 +21,20 @@ use(ps_span value, const char *from, size_t size)
 }
 
 static void
-read_all(ps_span header, ps_cookie_text text)
+read_all(hr_span header, hr_cookie_text text)
 {
-    ps_span rest = header;
-    ps_span value;
+    hr_span rest = header;
+    hr_span value;
     size_t before = rest.len + 1;
-    while (ps_cookie_next(&rest, PS_SPAN("fp"), text, &value)) {
+    while (hr_cookie_next(&rest, HR_SPAN("fp"), text, &value)) {
         use(value, header.ptr, header.len);
         assert(rest.len < before); /* always forward */
         before = rest.len;
         char out[64];
         size_t length = sizeof(out) + 1;
-        if (ps_cookie_unquote(value, out, sizeof(out), &length) == PS_OK) {
+        if (hr_cookie_unquote(value, out, sizeof(out), &length) == HR_OK) {
             assert(length <= sizeof(out) && length <= value.len);
-            use((ps_span){out, length}, out, sizeof(out));
+            use((hr_span){out, length}, out, sizeof(out));
         }
     }
     assert(rest.len == 0);
@@ -43,12 +43,12 @@ read_all(ps_span header, ps_cookie_text text)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    ps_span header = {(const char *)data, size};
-    ps_span value;
-    read_all(header, PS_COOKIE_UTF8);
-    read_all(header, PS_COOKIE_LATIN1);
-    if (ps_cookie_only(&header, 1, PS_SPAN("fp"), PS_COOKIE_LATIN1, &value) ==
-        PS_OK) {
+    hr_span header = {(const char *)data, size};
+    hr_span value;
+    read_all(header, HR_COOKIE_UTF8);
+    read_all(header, HR_COOKIE_LATIN1);
+    if (hr_cookie_only(&header, 1, HR_SPAN("fp"), HR_COOKIE_LATIN1, &value) ==
+        HR_OK) {
         use(value, header.ptr, header.len);
     }
     return 0;

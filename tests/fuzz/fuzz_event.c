@@ -18,25 +18,25 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     memcpy(copy, data, size);
-    ps_span record = {copy, size};
-    ps_batch_event taken = {.sequence = 7};
-    if (ps_event_read(record, &taken.event) == PS_OK) {
-        ps_span rest = taken.event.body;
-        ps_field field;
+    hr_span record = {copy, size};
+    hr_batch_event taken = {.sequence = 7};
+    if (hr_event_read(record, &taken.event) == HR_OK) {
+        hr_span rest = taken.event.body;
+        hr_field field;
         unsigned fields = 0;
-        while (ps_event_next_field(&rest, &field)) {
+        while (hr_event_next_field(&rest, &field)) {
             fields++;
             assert(field.name.ptr >= copy &&
                    field.value.ptr + field.value.len <= copy + size);
         }
         assert(fields == taken.event.field_count);
-        ps_ring_header *header = calloc(1, sizeof(*header) + 64);
-        ps_buf line;
-        ps_buf_init(&line, 1 << 20);
+        hr_ring_header *header = calloc(1, sizeof(*header) + 64);
+        hr_buf line;
+        hr_buf_init(&line, 1 << 20);
         if (header != NULL) {
             uintptr_t at = ((uintptr_t)header + 63) & ~(uintptr_t)63;
-            ps_ring ring = {.header = (ps_ring_header *)at};
-            assert(ps_target_file_line(&line, &ring, &taken) == PS_OK);
+            hr_ring ring = {.header = (hr_ring_header *)at};
+            assert(hr_target_file_line(&line, &ring, &taken) == HR_OK);
             for (size_t i = 0; i + 1 < line.len; i++) {
                 unsigned char c = (unsigned char)line.ptr[i];
                 /* the producer's sixteen zero bytes stand at 7 */
@@ -44,7 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             }
             assert(line.ptr[line.len - 1] == '\n');
         }
-        ps_buf_fini(&line);
+        hr_buf_fini(&line);
         free(header);
     }
     free(copy);

@@ -11,22 +11,22 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static ps_fingerprint_cookie *
+static hr_fingerprint_cookie *
 make(bool accept_unsigned)
 {
-    static const ps_span keys[] = {{"new", 3}, {"old", 3}};
-    const ps_fingerprint_settings settings = {
-        .name = PS_SPAN("fp"),
+    static const hr_span keys[] = {{"new", 3}, {"old", 3}};
+    const hr_fingerprint_settings settings = {
+        .name = HR_SPAN("fp"),
         .keys = keys,
         .key_count = 2,
         .max_age = 86400,
-        .path = PS_SPAN("/"),
-        .samesite = PS_SPAN("Lax"),
+        .path = HR_SPAN("/"),
+        .samesite = HR_SPAN("Lax"),
         .accept_unsigned = accept_unsigned,
     };
-    ps_fingerprint_cookie *cookie = NULL;
+    hr_fingerprint_cookie *cookie = NULL;
     const char *why;
-    if (ps_fingerprint_cookie_new(&settings, &cookie, &why) != PS_OK) {
+    if (hr_fingerprint_cookie_new(&settings, &cookie, &why) != HR_OK) {
         abort();
     }
     return cookie;
@@ -34,29 +34,29 @@ make(bool accept_unsigned)
 
 /* What was read is well-formed, and its own header reads the same. */
 static void
-check(const ps_fingerprint_cookie *cookie, const ps_fingerprint *got)
+check(const hr_fingerprint_cookie *cookie, const hr_fingerprint *got)
 {
-    char out[PS_SET_COOKIE_MAX];
-    size_t length = ps_fingerprint_cookie_header(cookie, got, true, NOW, out);
+    char out[HR_SET_COOKIE_MAX];
+    size_t length = hr_fingerprint_cookie_header(cookie, got, true, NOW, out);
     assert(length > 0 && length < sizeof(out));
-    ps_span header = {out, length};
-    ps_fingerprint again;
-    ps_status status =
-        ps_fingerprint_cookie_read(cookie, &header, 1, NOW, &again, NULL);
-    assert(status == PS_OK && !again.reissue);
+    hr_span header = {out, length};
+    hr_fingerprint again;
+    hr_status status =
+        hr_fingerprint_cookie_read(cookie, &header, 1, NOW, &again, NULL);
+    assert(status == HR_OK && !again.reissue);
     assert(memcmp(again.id, got->id, sizeof(again.id)) == 0);
     assert(memcmp(again.id_text, got->id_text, sizeof(again.id_text)) == 0);
     assert(again.issued_at == got->issued_at);
 }
 
 static void
-read_header(const ps_fingerprint_cookie *cookie, ps_span header,
-            ps_cookie_text text)
+read_header(const hr_fingerprint_cookie *cookie, hr_span header,
+            hr_cookie_text text)
 {
-    ps_fingerprint got;
-    ps_cookie_counts counts = {0};
-    if (ps_fingerprint_cookie_read_as(cookie, &header, 1, text, NOW, &got,
-                                      &counts) == PS_OK) {
+    hr_fingerprint got;
+    hr_cookie_counts counts = {0};
+    if (hr_fingerprint_cookie_read_as(cookie, &header, 1, text, NOW, &got,
+                                      &counts) == HR_OK) {
         check(cookie, &got);
     }
     size_t refused = (size_t)counts.malformed + counts.signature +
@@ -65,37 +65,37 @@ read_header(const ps_fingerprint_cookie *cookie, ps_span header,
 }
 
 static void
-sign_and_read(const ps_fingerprint_cookie *cookie, const uint8_t *data)
+sign_and_read(const hr_fingerprint_cookie *cookie, const uint8_t *data)
 {
-    ps_fingerprint made;
-    ps_fingerprint_set_id(&made, data);
-    memcpy(&made.issued_at, data + PS_FINGERPRINT_ID_SIZE,
+    hr_fingerprint made;
+    hr_fingerprint_set_id(&made, data);
+    memcpy(&made.issued_at, data + HR_FINGERPRINT_ID_SIZE,
            sizeof(made.issued_at));
     made.issued_at &= UINT32_MAX;
-    ps_fingerprint_cookie_resign(cookie, &made);
-    char out[PS_SET_COOKIE_MAX];
-    ps_span header = {out, ps_fingerprint_cookie_header(cookie, &made, false,
+    hr_fingerprint_cookie_resign(cookie, &made);
+    char out[HR_SET_COOKIE_MAX];
+    hr_span header = {out, hr_fingerprint_cookie_header(cookie, &made, false,
                                                         made.issued_at, out)};
-    ps_fingerprint got;
-    ps_status status = ps_fingerprint_cookie_read(cookie, &header, 1,
+    hr_fingerprint got;
+    hr_status status = hr_fingerprint_cookie_read(cookie, &header, 1,
                                                   made.issued_at, &got, NULL);
-    assert(status == PS_OK && got.issued_at == made.issued_at);
+    assert(status == HR_OK && got.issued_at == made.issued_at);
     assert(memcmp(got.id, made.id, sizeof(got.id)) == 0);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static ps_fingerprint_cookie *strict;
-    static ps_fingerprint_cookie *lenient;
+    static hr_fingerprint_cookie *strict;
+    static hr_fingerprint_cookie *lenient;
     if (strict == NULL) {
         strict = make(false);
         lenient = make(true);
     }
-    ps_span header = {(const char *)data, size};
-    read_header(strict, header, PS_COOKIE_UTF8);
-    read_header(lenient, header, PS_COOKIE_LATIN1);
-    if (size >= PS_FINGERPRINT_ID_SIZE + sizeof(int64_t)) {
+    hr_span header = {(const char *)data, size};
+    read_header(strict, header, HR_COOKIE_UTF8);
+    read_header(lenient, header, HR_COOKIE_LATIN1);
+    if (size >= HR_FINGERPRINT_ID_SIZE + sizeof(int64_t)) {
         sign_and_read(strict, data);
     }
     return 0;

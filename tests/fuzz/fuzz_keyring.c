@@ -13,31 +13,31 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0) {
         return 0;
     }
-    ps_span text = {(const char *)data + 1, size - 1};
-    ps_algorithm algorithm = (ps_algorithm)(data[0] % PS_ALGORITHMS);
-    ps_key *key = NULL;
-    ps_key *keys[PS_KEYS_MAX];
+    hr_span text = {(const char *)data + 1, size - 1};
+    hr_algorithm algorithm = (hr_algorithm)(data[0] % HR_ALGORITHMS);
+    hr_key *key = NULL;
+    hr_key *keys[HR_KEYS_MAX];
     bool skip;
     size_t count, skipped, at;
-    if (ps_key_from_secret(text, algorithm, PS_NO_SPAN, true, &key) == PS_OK) {
-        assert(!ps_key_is_material(text));
-        ps_key_release(key);
+    if (hr_key_from_secret(text, algorithm, HR_NO_SPAN, true, &key) == HR_OK) {
+        assert(!hr_key_is_material(text));
+        hr_key_release(key);
     }
-    if (ps_key_from_pem(text, algorithm, PS_NO_SPAN, &key) == PS_OK) {
+    if (hr_key_from_pem(text, algorithm, HR_NO_SPAN, &key) == HR_OK) {
         assert(key->algorithm == algorithm && key->public_key != NULL);
-        ps_key_release(key);
+        hr_key_release(key);
     }
-    if (ps_key_from_der(text, algorithm, PS_NO_SPAN, &key) == PS_OK) {
-        assert(ps_key_is_material(text));
-        ps_key_release(key);
+    if (hr_key_from_der(text, algorithm, HR_NO_SPAN, &key) == HR_OK) {
+        assert(hr_key_is_material(text));
+        hr_key_release(key);
     }
-    if (ps_key_from_jwk(text, &algorithm, &key, &skip) == PS_OK) {
-        ps_key_release(key);
+    if (hr_key_from_jwk(text, &algorithm, &key, &skip) == HR_OK) {
+        hr_key_release(key);
     }
-    if (ps_keys_from_jwks(text, &algorithm, keys, &count, &skipped, &at) ==
-        PS_OK) {
+    if (hr_keys_from_jwks(text, &algorithm, keys, &count, &skipped, &at) ==
+        HR_OK) {
         for (size_t i = 0; i < count; i++) {
-            ps_key_release(keys[i]);
+            hr_key_release(keys[i]);
         }
     }
     return 0;

@@ -21,49 +21,49 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     int ends[2];
-    ps_redis_url url = {.path = (char[]){"/x"}};
-    ps_redis_link *link;
-    ps_redis_peer peer;
-    ps_span error = PS_NO_SPAN;
-    ps_wake wake;
+    hr_redis_url url = {.path = (char[]){"/x"}};
+    hr_redis_link *link;
+    hr_redis_peer peer;
+    hr_span error = HR_NO_SPAN;
+    hr_wake wake;
     if ((data[0] & 1) != 0) {
         url.password = (char[]){"secret"};
         url.password_len = 6;
         url.database = 3;
     }
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0 ||
-        ps_wake_init(&wake) != PS_OK ||
-        ps_redis_link_new(
-            &(ps_redis_link_settings){.url = &url,
+        hr_wake_init(&wake) != HR_OK ||
+        hr_redis_link_new(
+            &(hr_redis_link_settings){.url = &url,
                                       .connect_timeout_ns = 1,
                                       .command_timeout_ns = 1000000000},
-            &link) != PS_OK) {
+            &link) != HR_OK) {
         abort();
     }
     link->fd = ends[0];
-    assert(start_reader(link) == PS_OK);
+    assert(start_reader(link) == HR_OK);
     if (send(ends[1], data + 1, size - 1, 0) != (ssize_t)(size - 1)) {
         abort();
     }
     shutdown(ends[1], SHUT_WR);
-    ps_status status =
-        ps_redis_hello(link, &wake, &url, PS_SPAN("fuzz"), &peer, &error);
+    hr_status status =
+        hr_redis_hello(link, &wake, &url, HR_SPAN("fuzz"), &peer, &error);
     assert(memchr(peer.version, '\0', sizeof(peer.version)) != NULL);
-    assert(status != PS_OK || error.ptr == NULL);
+    assert(status != HR_OK || error.ptr == NULL);
     if (error.ptr != NULL) {
-        assert(status == PS_AUTH || status == PS_SERVER);
+        assert(status == HR_AUTH || status == HR_SERVER);
         assert(error.len == 0 ||
                (error.ptr >= link->text.ptr &&
                 error.ptr + error.len <= link->text.ptr + link->text.len));
     }
     /* The text itself, whatever it is. */
-    ps_span value = ps_redis_info_field((ps_span){(const char *)data, size},
-                                        PS_SPAN("run_id"));
+    hr_span value = hr_redis_info_field((hr_span){(const char *)data, size},
+                                        HR_SPAN("run_id"));
     assert(value.ptr == NULL ||
            (value.ptr >= (const char *)data &&
             value.ptr + value.len <= (const char *)data + size));
-    ps_redis_link_free(link);
-    ps_wake_fini(&wake);
+    hr_redis_link_free(link);
+    hr_wake_fini(&wake);
     close(ends[1]);
     return 0;
 }

@@ -19,43 +19,43 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     int ends[2];
-    ps_redis_url url = {.path = (char[]){"/x"}};
-    ps_redis_link *link;
-    ps_wake wake;
+    hr_redis_url url = {.path = (char[]){"/x"}};
+    hr_redis_link *link;
+    hr_wake wake;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) != 0 ||
-        ps_wake_init(&wake) != PS_OK ||
-        ps_redis_link_new(
-            &(ps_redis_link_settings){.url = &url,
+        hr_wake_init(&wake) != HR_OK ||
+        hr_redis_link_new(
+            &(hr_redis_link_settings){.url = &url,
                                       .connect_timeout_ns = 1,
                                       .command_timeout_ns = 1000000000},
-            &link) != PS_OK) {
+            &link) != HR_OK) {
         abort();
     }
     link->fd = ends[0];
-    assert(start_reader(link) == PS_OK);
+    assert(start_reader(link) == HR_OK);
     if (send(ends[1], data + 1, size - 1, 0) != (ssize_t)(size - 1)) {
         abort();
     }
     shutdown(ends[1], SHUT_WR);
     size_t count = data[0] % 8 + 1U;
-    ps_status status =
-        ps_redis_link_exchange(link, &wake, PS_SPAN("x"), count, NULL);
-    if (status == PS_OK) {
+    hr_status status =
+        hr_redis_link_exchange(link, &wake, HR_SPAN("x"), count, NULL);
+    if (status == HR_OK) {
         size_t nodes;
         size_t replies = 0;
-        const ps_reply *reply = ps_redis_link_replies(link, &nodes);
+        const hr_reply *reply = hr_redis_link_replies(link, &nodes);
         for (size_t at = 0; at < nodes; at += 1 + reply[at].elements) {
             replies++;
-            ps_span text = ps_redis_link_text(link, &reply[at]);
+            hr_span text = hr_redis_link_text(link, &reply[at]);
             assert(text.len == 0 ||
                    text.ptr + text.len <= link->text.ptr + link->text.len);
         }
         assert(replies == count);
     } else {
-        assert(ps_redis_link_fd(link) == -1);
+        assert(hr_redis_link_fd(link) == -1);
     }
-    ps_redis_link_free(link);
-    ps_wake_fini(&wake);
+    hr_redis_link_free(link);
+    hr_wake_fini(&wake);
     close(ends[1]);
     return 0;
 }

@@ -17,20 +17,20 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     memcpy(copy, data, size);
-    ps_redis_url url;
+    hr_redis_url url;
     const char *why = NULL;
-    ps_status status = ps_redis_url_parse((ps_span){copy, size}, &url, &why);
-    if (status == PS_OK) {
-        ps_buf identity;
-        ps_buf_init(&identity, 8192);
+    hr_status status = hr_redis_url_parse((hr_span){copy, size}, &url, &why);
+    if (status == HR_OK) {
+        hr_buf identity;
+        hr_buf_init(&identity, 8192);
         assert((url.host != NULL) != (url.path != NULL));
         assert(url.path == NULL || strlen(url.path) < 108);
         assert(url.host == NULL || (url.port != 0 && url.host[0] != '\0'));
-        assert(ps_redis_url_identity(&url, &identity) == PS_OK);
-        ps_buf_fini(&identity);
-        ps_redis_url_fini(&url);
+        assert(hr_redis_url_identity(&url, &identity) == HR_OK);
+        hr_buf_fini(&identity);
+        hr_redis_url_fini(&url);
     } else {
-        assert(status == PS_URL && why != NULL);
+        assert(status == HR_URL && why != NULL);
     }
     free(copy);
     return 0;

@@ -30,10 +30,10 @@ clean_up(void)
 
 /* The ring's own pages, mapped for changing. */
 static void
-change(ps_ring *ring, const uint8_t *data, size_t size)
+change(hr_ring *ring, const uint8_t *data, size_t size)
 {
     char *bytes = (char *)ring->header;
-    size_t room = PS_RING_HEADER_BYTES + ring->units * 8;
+    size_t room = HR_RING_HEADER_BYTES + ring->units * 8;
     while (size > 3) {
         size_t at = ((size_t)data[0] << 8 | data[1]) * 8;
         size_t len = data[2];
@@ -49,30 +49,30 @@ change(ps_ring *ring, const uint8_t *data, size_t size)
 }
 
 static void
-give_checksums(ps_ring *ring, const uint64_t *positions, size_t count)
+give_checksums(hr_ring *ring, const uint64_t *positions, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         char *record = ring->data + positions[i] % ring->units * 8;
         uint32_t length;
         memcpy(&length, record + 8, 4);
-        if (length >= PS_RECORD_HEADER && length <= PS_RECORD_MAX) {
-            ps_ring_commit(ring, positions[i], record, length);
+        if (length >= HR_RECORD_HEADER && length <= HR_RECORD_MAX) {
+            hr_ring_commit(ring, positions[i], record, length);
         }
     }
 }
 
 /* What a reader from outside is told keeps its promises. */
 static bool
-look_at(const ps_ring_view *view, const char *name, void *context)
+look_at(const hr_ring_view *view, const char *name, void *context)
 {
-    static ps_metrics sum;
-    const ps_ring_beacon *beacon = &view->header.beacon;
+    static hr_metrics sum;
+    const hr_ring_beacon *beacon = &view->header.beacon;
     assert(strlen(name) != 0);
     assert(view->used_bytes <= view->header.label.data_bytes);
     assert(memchr(beacon->identity, 0, sizeof(beacon->identity)) != NULL &&
            memchr(beacon->delivery, 0, sizeof(beacon->delivery)) != NULL &&
            memchr(beacon->server, 0, sizeof(beacon->server)) != NULL);
-    ps_metrics_add(&sum, &view->header.metrics);
+    hr_metrics_add(&sum, &view->header.metrics);
     ++*(size_t *)context;
     return true;
 }
@@ -89,16 +89,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         atexit(clean_up);
     }
-    ps_ring ring;
-    ps_ring_scan scan;
-    ps_batch batch;
+    hr_ring ring;
+    hr_ring_scan scan;
+    hr_batch batch;
     uint64_t positions[8];
-    if (ps_ring_file_create(&ring, folder, TEST_TARGET, PS_RING_BYTES_MIN) !=
-            PS_OK ||
-        ring.path[0] == '\0' || ps_batch_init(&batch, 64) != PS_OK) {
+    if (hr_ring_file_create(&ring, folder, TEST_TARGET, HR_RING_BYTES_MIN) !=
+            HR_OK ||
+        ring.path[0] == '\0' || hr_batch_init(&batch, 64) != HR_OK) {
         abort();
     }
-    char path[PS_RING_PATH_MAX];
+    char path[HR_RING_PATH_MAX];
     memcpy(path, ring.path, sizeof(path));
     for (size_t i = 0; i < 8; i++) {
         positions[i] = put_touch(&ring, 1, "aa", "/path", "7");
@@ -107,42 +107,42 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((data[0] & 1) != 0) {
         give_checksums(&ring, positions, 8);
     }
-    ps_ring_file_abandon(&ring, false);
-    ps_ring_file_unmap(&ring);
+    hr_ring_file_abandon(&ring, false);
+    hr_ring_file_unmap(&ring);
     size_t seen = 0;
     size_t left_alone = 0;
-    assert(ps_ring_view_each(folder, look_at, &seen, &left_alone) == PS_OK);
+    assert(hr_ring_view_each(folder, look_at, &seen, &left_alone) == HR_OK);
     assert(seen + left_alone == 1);
-    if (ps_ring_file_adopt(&ring, folder, TEST_TARGET, &scan) == PS_OK) {
-        uint64_t head = ps_ring_head(&ring);
+    if (hr_ring_file_adopt(&ring, folder, TEST_TARGET, &scan) == HR_OK) {
+        uint64_t head = hr_ring_head(&ring);
         assert(head - ring.taken <= ring.units);
         do {
-            ps_batch_take(&batch, &ring, 64, true);
+            hr_batch_take(&batch, &ring, 64, true);
             for (size_t i = 0; i < batch.count; i++) {
-                if (batch.events[i].state != PS_EVENT_WAITING) {
+                if (batch.events[i].state != HR_EVENT_WAITING) {
                     continue;
                 }
-                ps_span rest = batch.events[i].event.body;
-                ps_field field;
+                hr_span rest = batch.events[i].event.body;
+                hr_field field;
                 size_t fields = 0;
-                while (ps_event_next_field(&rest, &field)) {
+                while (hr_event_next_field(&rest, &field)) {
                     assert(field.name.ptr >= ring.data);
                     assert(field.value.ptr + field.value.len <=
-                           ring.data + ring.units * 8 + PS_RING_MIRROR);
+                           ring.data + ring.units * 8 + HR_RING_MIRROR);
                     fields++;
                 }
                 assert(fields == batch.events[i].event.field_count);
-                ps_batch_settle(&batch, i, PS_EVENT_DELIVERED);
+                hr_batch_settle(&batch, i, HR_EVENT_DELIVERED);
             }
-            ps_batch_finish(&batch);
+            hr_batch_finish(&batch);
         } while (ring.taken < head);
-        assert(ps_ring_tail(&ring) == head);
-        ps_ring_file_abandon(&ring, true);
-        ps_ring_file_unmap(&ring);
+        assert(hr_ring_tail(&ring) == head);
+        hr_ring_file_abandon(&ring, true);
+        hr_ring_file_unmap(&ring);
     } else {
         assert(scan.left_alone == 1);
     }
     unlink(path);
-    ps_batch_fini(&batch);
+    hr_batch_fini(&batch);
     return 0;
 }

@@ -8,33 +8,33 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static ps_span
-take_until(ps_span *rest, char stop)
+static hr_span
+take_until(hr_span *rest, char stop)
 {
     const char *at = rest->len ? memchr(rest->ptr, stop, rest->len) : NULL;
     size_t length = at != NULL ? (size_t)(at - rest->ptr) : rest->len;
-    ps_span taken = {rest->ptr, length};
-    *rest = ps_span_from(*rest, length + (at != NULL));
+    hr_span taken = {rest->ptr, length};
+    *rest = hr_span_from(*rest, length + (at != NULL));
     return taken;
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    ps_span rest = {(const char *)data, size};
-    ps_shared_cache seen = {0};
+    hr_span rest = {(const char *)data, size};
+    hr_shared_cache seen = {0};
     while (rest.len != 0) {
-        ps_span value = take_until(&rest, '\n');
-        ps_span name = take_until(&value, ':');
-        ps_shared_cache before = seen;
-        ps_shared_cache_see(&seen, name, value, 1700000000);
+        hr_span value = take_until(&rest, '\n');
+        hr_span name = take_until(&value, ':');
+        hr_shared_cache before = seen;
+        hr_shared_cache_see(&seen, name, value, 1700000000);
         assert(seen.shared >= before.shared && seen.lives >= before.lives &&
                seen.cdn >= before.cdn &&
                seen.kept_private >= before.kept_private);
-        int64_t date = ps_http_date(value);
+        int64_t date = hr_http_date(value);
         assert(date == INT64_MIN ||
                (date > INT64_C(-62200000000) && date < INT64_C(253500000000)));
     }
-    assert(!(seen.shared || seen.cdn) || ps_shared_cache_may_keep(&seen));
+    assert(!(seen.shared || seen.cdn) || hr_shared_cache_may_keep(&seen));
     return 0;
 }

@@ -13,14 +13,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char folder[] = "/dev/shm/ps-fuzz-XXXXXX";
-static char path[PS_RING_PATH_MAX + 64];
+static char path[HR_RING_PATH_MAX + 64];
 
 static void
 clean_up(void)
 {
-    char inside[PS_RING_PATH_MAX];
+    char inside[HR_RING_PATH_MAX];
     unlink(path);
-    if (ps_ring_file_folder(folder, inside) == PS_OK) {
+    if (hr_ring_file_folder(folder, inside) == HR_OK) {
         rmdir(inside);
     }
     rmdir(folder);
@@ -29,9 +29,9 @@ clean_up(void)
 static void
 prepare(void)
 {
-    char inside[PS_RING_PATH_MAX];
+    char inside[HR_RING_PATH_MAX];
     if (mkdtemp(folder) == NULL ||
-        ps_ring_file_folder(folder, inside) != PS_OK) {
+        hr_ring_file_folder(folder, inside) != HR_OK) {
         abort();
     }
     snprintf(path, sizeof(path), "%s/" TEST_TARGET ".totals", inside);
@@ -41,9 +41,9 @@ prepare(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    _Alignas(64) static ps_stats before;
-    _Alignas(64) static ps_stats after;
-    _Alignas(64) static ps_stats one;
+    _Alignas(64) static hr_stats before;
+    _Alignas(64) static hr_stats after;
+    _Alignas(64) static hr_stats one;
     size_t rings = 0;
     if (path[0] == '\0') {
         prepare();
@@ -53,13 +53,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     close(fd);
-    assert(ps_totals_read(folder, TEST_TARGET, &before, &rings, NULL) ==
-           PS_OK);
+    assert(hr_totals_read(folder, TEST_TARGET, &before, &rings, NULL) ==
+           HR_OK);
     assert(rings == 0);
     atomic_store(&one.accepted, 7);
-    assert(ps_totals_add(folder, TEST_TARGET, &one) == PS_OK);
-    assert(ps_totals_read(folder, TEST_TARGET, &after, &rings, NULL) == PS_OK);
-    assert(ps_counted(&after.accepted) == ps_counted(&before.accepted) + 7);
-    assert(ps_counted(&after.delivered) == ps_counted(&before.delivered));
+    assert(hr_totals_add(folder, TEST_TARGET, &one) == HR_OK);
+    assert(hr_totals_read(folder, TEST_TARGET, &after, &rings, NULL) == HR_OK);
+    assert(hr_counted(&after.accepted) == hr_counted(&before.accepted) + 7);
+    assert(hr_counted(&after.delivered) == hr_counted(&before.delivered));
     return 0;
 }

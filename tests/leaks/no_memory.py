@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from penstock import InvalidTokenError, Key, TokenVerifier
-from penstock.events import _read_entries
+from headrace import InvalidTokenError, Key, TokenVerifier
+from headrace.events import _read_entries
 from tests.oracle.tokens import SECRET, encode_json, public_jwk, public_pem, raw_token, token
 
 EXP = 4_000_000_000

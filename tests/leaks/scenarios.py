@@ -39,12 +39,12 @@ def token(claims: dict[str, Any], algorithm: str = "HS256") -> str:
 VALID = token({"sub": "7", "exp": NOW + 60, "roles": ["a", "b"], "deep": {"n": 1.5, "t": None}})
 
 
-def penstock() -> Any:
-    return importlib.import_module("penstock")
+def headrace() -> Any:
+    return importlib.import_module("headrace")
 
 
 def verifier(**options: Any) -> Any:
-    ours = penstock()
+    ours = headrace()
     return ours.TokenVerifier(keys=[ours.Key.secret(SECRET, algorithm="HS256")], **options)
 
 
@@ -101,7 +101,7 @@ def canary_block() -> Scenario:
 
 
 def keys_are_made() -> Scenario:
-    key = penstock().Key
+    key = headrace().Key
     oct_jwk = {"kty": "oct", "k": encode(SECRET.encode()), "alg": "HS256", "kid": "one"}
 
     def body() -> None:
@@ -115,7 +115,7 @@ def keys_are_made() -> Scenario:
 
 
 def keys_are_refused() -> Scenario:
-    ours = penstock()
+    ours = headrace()
     key = ours.Key
 
     def body() -> None:
@@ -128,7 +128,7 @@ def keys_are_refused() -> Scenario:
 
 
 def verifiers_are_made() -> Scenario:
-    ours = penstock()
+    ours = headrace()
 
     def body() -> None:
         one = verifier(audience=["a", "b"], issuer="i", expect={"t": ("x", 1)}, cache_size=16)
@@ -142,7 +142,7 @@ def verifiers_are_made() -> Scenario:
 
 
 def tokens_are_verified() -> Scenario:
-    ours = penstock()
+    ours = headrace()
     cached, uncached = verifier(), verifier(cache_size=0)
 
     def body() -> None:
@@ -160,7 +160,7 @@ def tokens_are_verified() -> Scenario:
 
 
 def tokens_are_refused() -> Scenario:
-    ours = penstock()
+    ours = headrace()
     one = verifier(audience="a")
     bad = [
         "",
@@ -186,7 +186,7 @@ def tokens_are_refused() -> Scenario:
 
 
 def token_outlives_its_verifier() -> Scenario:
-    ours = penstock()
+    ours = headrace()
 
     def body() -> None:
         found = verifier().verify(VALID, now=NOW)
@@ -199,7 +199,7 @@ def token_outlives_its_verifier() -> Scenario:
 
 
 def paths_are_labelled() -> Scenario:
-    ours = penstock()
+    ours = headrace()
     rules = {"skip": ["/static/", "=/favicon.ico", "*.map"], "api": ["/api/*/x", "/v/**"]}
 
     def body() -> None:
@@ -214,7 +214,7 @@ def paths_are_labelled() -> Scenario:
 
 
 def fingerprints_are_minted_and_read() -> Scenario:
-    ours = penstock()
+    ours = headrace()
     cookie = ours.FingerprintCookie(keys=["new " + SECRET, "old " + SECRET])
 
     def body() -> None:
@@ -231,7 +231,7 @@ def fingerprints_are_minted_and_read() -> Scenario:
 
 
 def fingerprint_cookies_are_made() -> Scenario:
-    ours = penstock()
+    ours = headrace()
 
     def body() -> None:
         ours.FingerprintCookie(keys=[SECRET], domain="example.org", samesite="Strict")
@@ -245,7 +245,7 @@ def fingerprint_cookies_are_made() -> Scenario:
 
 
 def events_are_emitted() -> Scenario:
-    ours = penstock()
+    ours = headrace()
 
     def body() -> None:
         sink = ours.EventSink("memory:", ring_bytes=65536)
@@ -262,7 +262,7 @@ def events_are_emitted() -> Scenario:
 
 
 def sinks_are_opened_and_closed() -> Scenario:
-    ours = penstock()
+    ours = headrace()
 
     def body() -> None:
         sink = ours.EventSink("memory:", ring_bytes=65536)
@@ -277,7 +277,7 @@ def sinks_are_opened_and_closed() -> Scenario:
 
 
 def requests_pass_the_gate() -> Scenario:
-    ours = penstock()
+    ours = headrace()
     cookie, tokens = ours.FingerprintCookie(keys=[SECRET]), verifier()
     paths = ours.PathFilter({"skip": ["/static/"], "api": ["/api/"]})
     back = f"device_fp={cookie.mint().value}"
@@ -326,7 +326,7 @@ def requests_pass_the_gate() -> Scenario:
 
 
 def metrics_are_counted_and_read() -> Scenario:
-    ours = penstock()
+    ours = headrace()
     sink = ours.EventSink("memory:", ring_dir="", ring_bytes=65536)
     gate = ours.Gate(sink=sink, metrics=True)
 
@@ -346,14 +346,14 @@ def metrics_are_counted_and_read() -> Scenario:
 
 
 def entries_are_read() -> Scenario:
-    events = importlib.import_module("penstock.events")
-    core = importlib.import_module("penstock._core")
+    events = importlib.import_module("headrace.events")
+    core = importlib.import_module("headrace._core")
     usual = ["id", "a-1", "kind", "visit", "time", "1700000000123", "path", "/\u00e4/", "n", "1"]
     rows = [("1-0", usual), ["2-0", usual], ("3-0", ["x", "y"]), ("4-0", [*usual, "odd"])]
 
     def body() -> None:
         assert len(events._read_entries(rows)) == 4
-        newer = ("5-0", [*usual, "penstock_format", "9"])
+        newer = ("5-0", [*usual, "headrace_format", "9"])
         fails(events.NewerFormatError, lambda: events._read_entries([rows[0], newer]))
         fails(ValueError, lambda: events._read_entries([rows[0], ("1-0", usual, 3)]))
         fails(TypeError, lambda: events._read_entries([rows[0], 7]))
@@ -364,7 +364,7 @@ def entries_are_read() -> Scenario:
 
 
 def gates_are_made() -> Scenario:
-    ours = penstock()
+    ours = headrace()
 
     def body() -> None:
         ours.Gate(

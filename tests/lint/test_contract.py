@@ -14,22 +14,22 @@ from pathlib import Path
 
 import pytest
 
-import penstock
+import headrace
 
 ROOT = Path(__file__).resolve().parents[2]
 LISTING = Path(__file__).parent / "public_api.txt"
 MODULES = (
-    "penstock",
-    "penstock.asgi",
-    "penstock.celery",
-    "penstock.consume",
-    "penstock.django",
-    "penstock.events",
-    "penstock.jwt",
-    "penstock.metrics",
-    "penstock.simplejwt",
-    "penstock.testing",
-    "penstock.wsgi",
+    "headrace",
+    "headrace.asgi",
+    "headrace.celery",
+    "headrace.consume",
+    "headrace.django",
+    "headrace.events",
+    "headrace.jwt",
+    "headrace.metrics",
+    "headrace.simplejwt",
+    "headrace.testing",
+    "headrace.wsgi",
 )
 
 
@@ -57,7 +57,7 @@ def public_api() -> str:
                 lines.append(f"{name}.{own}({bases})")
                 continue
             lines.append(f"{name}.{own}{signature(thing)}")
-            if isinstance(thing, type) and thing.__module__.startswith("penstock"):
+            if isinstance(thing, type) and thing.__module__.startswith("headrace"):
                 for member in sorted(vars(thing)):
                     if not member.startswith("_"):
                         value = inspect.getattr_static(thing, member)
@@ -80,21 +80,21 @@ TUPLES = (
 
 def test_the_stub_file_says_what_the_module_is(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "--concise", "penstock._core"],
+        [sys.executable, "-m", "mypy.stubtest", "--concise", "headrace._core"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "checked" in done.stdout + done.stderr or "penstock._core" in done.stdout
-    found = [line for line in done.stdout.splitlines() if line.startswith("penstock")]
+    assert "checked" in done.stdout + done.stderr or "headrace._core" in done.stdout
+    found = [line for line in done.stdout.splitlines() if line.startswith("headrace")]
     assert [line for line in found if not any(known in line for known in TUPLES)] == []
     assert done.stderr == ""
 
 
 def test_the_version_is_one() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert penstock.__version__ == project["version"]
+    assert headrace.__version__ == project["version"]
 
 
 def test_the_changelog_names_the_version() -> None:
@@ -109,11 +109,11 @@ def test_the_changelog_names_the_version() -> None:
     ] == []
     versions = [tuple(map(int, heading.split()[0].split("."))) for heading in dated]
     assert versions == sorted(versions, reverse=True)
-    version: str = penstock.__version__
+    version: str = headrace.__version__
     current = tuple(int(part) for part in version.split("."))
     assert current >= max(versions, default=current)
     if headings[0] != "Unreleased":
-        assert headings[0].split()[0] == penstock.__version__
+        assert headings[0].split()[0] == headrace.__version__
 
 
 @pytest.mark.parametrize("extra", ["django", "drf", "ninja", "celery", "prometheus", "dev"])

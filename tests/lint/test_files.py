@@ -107,7 +107,7 @@ def test_every_fuzzer_has_seeds() -> None:
 
 def test_signatures_are_skipped_in_one_fuzzer_only() -> None:
     """Nothing that a package is built from turns this on; a wheel's own tests see the rest."""
-    switch = "PS_FUZZ_" + "SKIP_SIGNATURE"
+    switch = "HR_FUZZ_" + "SKIP_SIGNATURE"
     named = {
         str(path.relative_to(ROOT)): path.read_text().count(switch)
         for path in FILES

@@ -32,7 +32,7 @@ if gcc --version >/dev/null 2>&1; then
 fi
 "$python" - "$folder/redis.sock" <<'PY'
 import socket, sys
-from penstock import EventSink, Key, TokenVerifier
+from headrace import EventSink, Key, TokenVerifier
 sink = EventSink(f"unix://{sys.argv[1]}")
 assert sink.emit("bare", {"n": 1})
 assert sink.flush(30) == 0, sink.stats()
@@ -42,7 +42,7 @@ assert engines["openssl"].startswith("AWS-LC "), engines
 assert "libjwt" in engines, engines
 mapped = {line.split("/", 1)[1].strip() for line in open("/proc/self/maps") if "/" in line}
 ours = [path for path in mapped if any(f"/lib{name}" in path for name in ("hiredis", "jwt", "ssl"))]
-assert len(ours) >= 3 and all("penstock.libs" in path for path in ours), ours
+assert len(ours) >= 3 and all("headrace.libs" in path for path in ours), ours
 with socket.socket(socket.AF_UNIX) as client:
     client.connect(sys.argv[1])
     client.sendall(b"XLEN events\r\n")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""penstock beside packages that carry an OpenSSL of their own, in one process.
+"""headrace beside packages that carry an OpenSSL of their own, in one process.
 
     python neighbours.py --times 200
 
@@ -31,7 +31,7 @@ ca = folder + "/ca.pem"
 
 def load_ours():
     global EventSink, Key, TokenVerifier
-    from penstock import EventSink, Key, TokenVerifier
+    from headrace import EventSink, Key, TokenVerifier
 
 def load_theirs():
     global confluent_kafka, psycopg, serialization, ec, ssl

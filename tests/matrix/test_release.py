@@ -20,7 +20,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 
 def build(root: Path, out: Path) -> str:
-    python = os.environ.get("PENSTOCK_RELEASE_PYTHON", sys.executable)
+    python = os.environ.get("HEADRACE_RELEASE_PYTHON", sys.executable)
     done = subprocess.run(
         [sys.executable, "tools/release.py", "--out", str(out), "--python", python],
         cwd=root,
@@ -71,7 +71,7 @@ def test_the_table_says_what_a_wheel_is(first: Path, root: Path) -> None:
 
 def test_the_bill_of_materials_is_valid(wheel: zipfile.ZipFile) -> None:
     names = [name for name in wheel.namelist() if ".dist-info/sboms/" in name]
-    assert any(name.endswith("/penstock.cdx.json") for name in names)
+    assert any(name.endswith("/headrace.cdx.json") for name in names)
     for name in names:
         text = wheel.read(name).decode()
         version = SchemaVersion.from_version(json.loads(text)["specVersion"])
@@ -79,7 +79,7 @@ def test_the_bill_of_materials_is_valid(wheel: zipfile.ZipFile) -> None:
 
 
 def test_all_that_is_bundled_is_listed_with_its_licence(wheel: zipfile.ZipFile) -> None:
-    libraries = [Path(name).name for name in wheel.namelist() if "penstock.libs/" in name]
+    libraries = [Path(name).name for name in wheel.namelist() if "headrace.libs/" in name]
     assert libraries
     [listed] = [name for name in wheel.namelist() if name.endswith("/third-party/LIST.txt")]
     text = wheel.read(listed).decode()
@@ -88,7 +88,7 @@ def test_all_that_is_bundled_is_listed_with_its_licence(wheel: zipfile.ZipFile) 
     folder = listed.rpartition("/")[0]
     for licence in re.findall(r"([\w.-]+\.txt)\)", text):
         assert len(wheel.read(f"{folder}/{licence}")) > 200
-    [bill] = [name for name in wheel.namelist() if name.endswith("/penstock.cdx.json")]
+    [bill] = [name for name in wheel.namelist() if name.endswith("/headrace.cdx.json")]
     named = " ".join(entry["name"] for entry in json.loads(wheel.read(bill))["components"])
     assert [name for name in libraries if name not in named] == []
 

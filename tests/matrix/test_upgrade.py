@@ -24,7 +24,7 @@ __all__ = ["folder", "ring_dir", "server", "start_server"]
 
 DIE = """
 import os, signal, sys
-from penstock import EventSink
+from headrace import EventSink
 sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
 for n in range(100):
     assert sink.emit("left", {"n": n})
@@ -33,7 +33,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 LIVE = """
 import json, logging, sys, time
 logging.basicConfig(stream=sys.stderr)
-from penstock import EventSink
+from headrace import EventSink
 sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
 assert sink.emit("next", {"by": sys.argv[3]})
 deadline = time.monotonic() + 8
@@ -49,7 +49,7 @@ sink.close()
 """
 COOKIE = """
 import sys
-from penstock import FingerprintCookie
+from headrace import FingerprintCookie
 cookie = FingerprintCookie(keys=["one key of both versions"])
 if len(sys.argv) == 1:
     print(cookie.mint().value)
@@ -67,7 +67,7 @@ def versions(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     for name in ("ext", "pysrc"):
         shutil.copytree(root / name, tree / name, ignore=shutil.ignore_patterns("*.egg-info"))
     header = tree / "ext/core/ring.h"
-    number = re.compile(r"(#define PS_RING_FORMAT )(\d+)U")
+    number = re.compile(r"(#define HR_RING_FORMAT )(\d+)U")
     text, found = number.subn(lambda m: f"{m[1]}{int(m[2]) + 1}U", header.read_text())
     assert found == 1
     header.write_text(text)
@@ -124,7 +124,7 @@ def test_both_deliver_at_the_same_time(
 ) -> None:
     code = """
 import sys
-from penstock import EventSink
+from headrace import EventSink
 sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
 for n in range(2000):
     assert sink.emit("both", {"by": sys.argv[3], "n": n})

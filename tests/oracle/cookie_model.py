@@ -44,11 +44,11 @@ def sign(name: str, key: bytes, content: Content) -> str:
     """The cookie's value; the layout is that of fingerprint.h."""
     signed = (
         b"\x01"
-        + _hmac(key, b"penstock key id")[:1]
+        + _hmac(key, b"headrace key id")[:1]
         + content.issued_at.to_bytes(4, "big")
         + bytes.fromhex(content.id)
     )
-    label = b"penstock fp" + bytes([len(name)]) + name.encode()
+    label = b"headrace fp" + bytes([len(name)]) + name.encode()
     tag = _hmac(key, label, signed)[:16]
     return base64.urlsafe_b64encode(signed + tag).rstrip(b"=").decode()
 

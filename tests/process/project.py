@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-MIDDLEWARE = '"penstock.django.middleware.PenstockMiddleware"'
+MIDDLEWARE = '"headrace.django.middleware.HeadraceMiddleware"'
 BIN = Path(sys.executable).parent
 
 # a slow view and a streaming one, beside the page that a new project shows
@@ -39,10 +39,10 @@ urlpatterns = [path("page/", page), path("slow/", slow), path("stream/", stream)
 # the same site, with the outer wrapper in front of Django
 WRAPPED = """
 from {module} import application as inner
-from penstock.django import gate
-from {front} import PenstockMiddleware
+from headrace.django import gate
+from {front} import HeadraceMiddleware
 
-application = PenstockMiddleware(inner, gate())
+application = HeadraceMiddleware(inner, gate())
 """
 
 
@@ -65,14 +65,14 @@ def start_project(folder: Path) -> Path:
 
 def add_views(folder: Path) -> None:
     (folder / "fresh/urls.py").write_text(URLS)
-    for module, front in (("fresh.wsgi", "penstock.wsgi"), ("fresh.asgi", "penstock.asgi")):
+    for module, front in (("fresh.wsgi", "headrace.wsgi"), ("fresh.asgi", "headrace.asgi")):
         name = f"fresh/wrapped_{module[-4:]}.py"
         (folder / name).write_text(WRAPPED.format(module=module, front=front))
 
 
 def environment(**more: str) -> dict[str, str]:
     """Without what the test run itself has set."""
-    names = ("DJANGO_SETTINGS_MODULE", "PYTHONDEVMODE", "PYTHONWARNINGS", "PENSTOCK_SINK")
+    names = ("DJANGO_SETTINGS_MODULE", "PYTHONDEVMODE", "PYTHONWARNINGS", "HEADRACE_SINK")
     kept = {name: value for name, value in os.environ.items() if name not in names}
     return {**kept, "PYTHONUNBUFFERED": "1", **more}
 

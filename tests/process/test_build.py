@@ -87,7 +87,7 @@ def test_an_unsupported_platform_gets_the_line_to_use(tree: Path, here: str, nam
     done = build(tree)
     assert done.returncode != 0
     assert named in done.stderr
-    assert 'penstock; sys_platform == "linux" and platform_machine in "x86_64 aarch64"' in (
+    assert 'headrace; sys_platform == "linux" and platform_machine in "x86_64 aarch64"' in (
         done.stderr
     )
     assert "Traceback" not in done.stderr
@@ -106,13 +106,13 @@ def test_without_libjwt_the_build_goes_on_and_says_so(tree: Path, tmp_path: Path
     assert "libjwt-dev" in said
     assert "signature_openssl.c" in said
     assert "signature_libjwt.c" not in said
-    assert "PS_HAVE_LIBJWT" not in said
+    assert "HR_HAVE_LIBJWT" not in said
 
 
 def test_with_libjwt_its_engine_is_built(tree: Path, tmp_path: Path) -> None:
     known = descriptions(tmp_path / "pc", *REQUIRED, "libjwt")
     done = build(tree, PKG_CONFIG_LIBDIR=str(known))
-    assert "PS_HAVE_LIBJWT" in done.stdout + done.stderr
+    assert "HR_HAVE_LIBJWT" in done.stdout + done.stderr
     assert "libjwt-dev" not in done.stdout + done.stderr
 
 
@@ -121,13 +121,13 @@ def test_warnings_are_errors_only_when_asked(
     tree: Path, tmp_path: Path, value: str, expected: bool
 ) -> None:
     known = descriptions(tmp_path / "pc", *REQUIRED)
-    done = build(tree, PKG_CONFIG_LIBDIR=str(known), PENSTOCK_WERROR=value)
+    done = build(tree, PKG_CONFIG_LIBDIR=str(known), HEADRACE_WERROR=value)
     assert ("-Werror" in (done.stdout + done.stderr).split()) == expected
 
 
 def test_an_unknown_crypto_library_is_refused(tree: Path, tmp_path: Path) -> None:
     known = descriptions(tmp_path / "pc", *REQUIRED)
-    done = build(tree, PKG_CONFIG_LIBDIR=str(known), PENSTOCK_CRYPTO="boringssl")
+    done = build(tree, PKG_CONFIG_LIBDIR=str(known), HEADRACE_CRYPTO="boringssl")
     assert done.returncode != 0
     assert "aws-lc, not boringssl" in done.stderr
     assert "Traceback" not in done.stderr
@@ -146,8 +146,8 @@ def test_another_archive_than_the_pinned_one_is_refused(
         tree,
         PKG_CONFIG_LIBDIR=str(descriptions(tmp_path / "pc", *REQUIRED)),
         PATH=f"{programs}:{os.environ['PATH']}",
-        PENSTOCK_CRYPTO="aws-lc",
-        PENSTOCK_AWS_LC_SDIST=str(archive),
+        HEADRACE_CRYPTO="aws-lc",
+        HEADRACE_AWS_LC_SDIST=str(archive),
     )
     assert done.returncode != 0
     assert "SHA-256" in done.stderr

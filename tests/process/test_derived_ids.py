@@ -9,7 +9,7 @@ from pathlib import Path
 
 PROGRAM = """
 import os, sys
-from penstock import EventSink, FingerprintCookie, Gate
+from headrace import EventSink, FingerprintCookie, Gate
 
 sink = EventSink("redis://127.0.0.1:1/0", ring_dir=sys.argv[1])
 gate = Gate(fingerprint=FingerprintCookie(keys=["k"]), sink=sink, mode="derived")
@@ -32,7 +32,7 @@ def derive(folder: Path, address: str = "192.0.2.7") -> str:
 
 
 def salts(folder: Path) -> list[Path]:
-    return sorted(folder.glob("penstock-*/salt-*"))
+    return sorted(folder.glob("headrace-*/salt-*"))
 
 
 def test_two_workers_derive_the_same_id(tmp_path: Path) -> None:

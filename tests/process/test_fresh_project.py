@@ -52,7 +52,7 @@ def test_manage_py_test(project: Path) -> None:
 def test_commands_have_nothing_to_say(project: Path, command: list[str]) -> None:
     done = manage(project, *command)
     assert done.returncode == 0, done.stderr
-    assert "penstock" not in done.stdout + done.stderr
+    assert "headrace" not in done.stdout + done.stderr
 
 
 def test_gunicorn(project: Path) -> None:
@@ -65,6 +65,6 @@ def test_gunicorn(project: Path) -> None:
         assert first.headers["Set-Cookie"].startswith("device_fp=")
         log = running.stop()
     assert "Traceback" not in log
-    [event] = map(json.loads, (project / ".penstock/events.ndjson").read_text().splitlines())
+    [event] = map(json.loads, (project / ".headrace/events.ndjson").read_text().splitlines())
     assert (event["kind"], event["path"], event["status"]) == ("request", "/", "200")
-    assert (project / ".penstock/.gitignore").read_text().strip() == "*"
+    assert (project / ".headrace/.gitignore").read_text().strip() == "*"

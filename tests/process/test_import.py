@@ -30,7 +30,7 @@ def look():
     return [len(os.listdir("/proc/self/task")), sockets(), sorted(os.listdir("/dev/shm"))]
 
 before, modules = look(), sorted(sys.modules)
-import penstock
+import headrace
 after = look()
 json.dump({"before": before, "after": after, "modules_before": modules,
            "modules": sorted(sys.modules)}, sys.stdout)
@@ -60,13 +60,13 @@ def test_import_brings_in_no_other_package() -> None:
     seen = json.loads(in_child(LOOK).stdout)
     brought = set(seen["modules"]) - set(seen["modules_before"])
     packages = {name.partition(".")[0] for name in brought}
-    assert packages - sys.stdlib_module_names == {"penstock"}
+    assert packages - sys.stdlib_module_names == {"headrace"}
 
 
 def test_import_time_is_listed_for_the_core() -> None:
-    listed = in_child("import penstock", "-X", "importtime").stderr
+    listed = in_child("import headrace", "-X", "importtime").stderr
     names = [line.rpartition("|")[2].strip() for line in listed.splitlines()]
-    assert "penstock._core" in names
+    assert "headrace._core" in names
     assert not {"socket", "_socket", "threading", "ssl", "_ssl", "asyncio"} & set(names)
 
 
@@ -81,9 +81,9 @@ def test_import_time_is_listed_for_the_core() -> None:
 def test_a_core_that_cannot_be_loaded_says_why(
     file: str, content: bytes, why: str, tmp_path: Path
 ) -> None:
-    code = "import penstock; print(penstock.__path__[0])"
+    code = "import headrace; print(headrace.__path__[0])"
     installed = Path(in_child(code).stdout.strip())
-    copy = tmp_path / "penstock"
+    copy = tmp_path / "headrace"
     shutil.copytree(installed, copy, ignore=shutil.ignore_patterns("_core*.so", "__pycache__"))
     if file:
         (copy / file).write_bytes(content)
@@ -95,19 +95,19 @@ def test_a_core_that_cannot_be_loaded_says_why(
     )
     assert done.returncode == 1
     assert re.search(why, done.stderr.splitlines()[-1])
-    assert "ImportError: penstock's C core" in done.stderr
+    assert "ImportError: headrace's C core" in done.stderr
 
 
 def test_the_package_is_the_installed_one(root: Path) -> None:
-    where = in_child("import penstock; print(penstock.__file__)").stdout.strip()
+    where = in_child("import headrace; print(headrace.__file__)").stdout.strip()
     assert not Path(where).is_relative_to(root / "pysrc")
 
 
 def test_parts_are_imported_when_asked_for() -> None:
     program = (
-        "import sys, penstock\n"
-        "assert 'penstock.wsgi' not in sys.modules\n"
-        "assert penstock.wsgi.PenstockMiddleware and penstock.asgi.PenstockMiddleware\n"
-        "assert not hasattr(penstock, 'nothing')\n"
+        "import sys, headrace\n"
+        "assert 'headrace.wsgi' not in sys.modules\n"
+        "assert headrace.wsgi.HeadraceMiddleware and headrace.asgi.HeadraceMiddleware\n"
+        "assert not hasattr(headrace, 'nothing')\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

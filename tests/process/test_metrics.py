@@ -29,18 +29,18 @@ from tests.redis.conftest import Server, folder, server
 __all__ = ["folder", "server"]
 
 ROOT = Path(__file__).resolve().parents[2]
-COUNT = 'penstock_request_duration_seconds_count{method="GET",route="page/",status="2xx"}'
+COUNT = 'headrace_request_duration_seconds_count{method="GET",route="page/",status="2xx"}'
 
 SETTINGS = """
-PENSTOCK = {{"METRICS": True, "SINK": {{"url": {url!r}, "ring_dir": {rings!r}}}}}
+HEADRACE = {{"METRICS": True, "SINK": {{"url": {url!r}, "ring_dir": {rings!r}}}}}
 """
 WRAPPED = """
 from fresh.{kind} import application as inner
-from penstock.django import gate
-from penstock.django.metrics import collector
-from penstock.{kind} import PenstockMiddleware
+from headrace.django import gate
+from headrace.django.metrics import collector
+from headrace.{kind} import HeadraceMiddleware
 
-application = PenstockMiddleware(
+application = HeadraceMiddleware(
     inner, gate(), metrics_path="/metrics", collector=collector()
 )
 """
@@ -92,7 +92,7 @@ def until_workers(port: int, wanted: int) -> dict[str, float]:
     deadline = time.monotonic() + 30
     while True:
         found = scrape(port)
-        if found["penstock_workers"] == wanted:
+        if found["headrace_workers"] == wanted:
             return found
         assert time.monotonic() < deadline, found
         fetch(port, "/page/")
@@ -112,18 +112,18 @@ def test_counters_do_not_go_down_when_a_worker_is_killed(
             assert fetch(port, "/page/").status == 200
         before = scrape(port)
         assert before[COUNT] == asked + 40
-        assert before["penstock_redis_up"] == 1
+        assert before["headrace_redis_up"] == 1
         pids = [
             int(match[1])
-            for match in (re.match(r'penstock_ring_bytes\{pid="(\d+)"', key) for key in before)
+            for match in (re.match(r'headrace_ring_bytes\{pid="(\d+)"', key) for key in before)
             if match
         ]
         assert len(pids) == 2
-        assert all(before[f'penstock_worker_resident_bytes{{pid="{pid}"}}'] > 0 for pid in pids)
+        assert all(before[f'headrace_worker_resident_bytes{{pid="{pid}"}}'] > 0 for pid in pids)
         os.kill(pids[0], signal.SIGKILL)
         deadline = time.monotonic() + 30
         seen = before
-        while f'penstock_ring_bytes{{pid="{pids[0]}"}}' in seen or len(pids) < 3:
+        while f'headrace_ring_bytes{{pid="{pids[0]}"}}' in seen or len(pids) < 3:
             try:
                 fetch(port, "/page/")
                 now = scrape(port)
@@ -150,7 +150,7 @@ def test_counters_do_not_go_down_when_a_worker_is_killed(
 
 def cli(folder: Path, *words: str) -> str:
     done = subprocess.run(
-        [str(BIN / "penstock"), *words],
+        [str(BIN / "headrace"), *words],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -165,8 +165,8 @@ def cli(folder: Path, *words: str) -> str:
 
 EXPOSED = """
 import os, sys, tempfile
-from penstock import EventSink, Gate
-from penstock.metrics import Collector, exposition
+from headrace import EventSink, Gate
+from headrace.metrics import Collector, exposition
 
 class Broker:
     channel_errors = (KeyError,)
@@ -193,13 +193,13 @@ sink.observe("cache", "default", 0.0, "hit")
 sink.observe("task", "mail", 1.0, "success")
 assert sink.flush(5) == 0
 import redis
-redis.Redis.from_url(sys.argv[1]).xgroup_create("events", "penstock", "0")
+redis.Redis.from_url(sys.argv[1]).xgroup_create("events", "headrace", "0")
 made = Collector(sink, redis_url=sys.argv[1], celery_app=App())
 sys.stdout.write(exposition(made).decode())
 """
 
 
-NAME = re.compile(r"\bpenstock_[a-z_]+\b")
+NAME = re.compile(r"\bheadrace_[a-z_]+\b")
 
 
 def exposed(server: Server, rings: Path) -> set[str]:
@@ -212,8 +212,8 @@ def exposed(server: Server, rings: Path) -> set[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    samples = set(re.findall(r"^(penstock_\w+)", done.stdout, re.M))
-    return samples | set(re.findall(r"^# TYPE (penstock_\w+)", done.stdout, re.M))
+    samples = set(re.findall(r"^(headrace_\w+)", done.stdout, re.M))
+    return samples | set(re.findall(r"^# TYPE (headrace_\w+)", done.stdout, re.M))
 
 
 def test_alerts_dashboard_and_page_name_metrics_that_there_are(
@@ -244,15 +244,15 @@ def test_the_rules_fire_when_they_should(tmp_path: Path) -> None:
     """As the issue words them: over 2 s, over 100 ms, under 80 %, over 1,000, over 80 %."""
     request = '{route="a/",method="GET",status="2xx"'
     series = {
-        f"penstock_request_duration_seconds_count{request}}}": "0+100x60",
-        f'penstock_request_duration_seconds_bucket{request},le="2.0"}}': "0+90x60",
-        'penstock_database_query_duration_seconds_count{alias="default"}': "0+100x60",
-        'penstock_database_query_duration_seconds_bucket{alias="default",le="0.1"}': "0+90x60",
-        'penstock_cache_gets_total{alias="default",result="hit"}': "0+700x60",
-        'penstock_cache_gets_total{alias="default",result="miss"}': "0+300x60",
-        'penstock_celery_queue_length{queue="celery"}': "1001x60",
-        'penstock_worker_resident_bytes{pid="1"}': "81x60",
-        "penstock_memory_limit_bytes": "100x60",
+        f"headrace_request_duration_seconds_count{request}}}": "0+100x60",
+        f'headrace_request_duration_seconds_bucket{request},le="2.0"}}': "0+90x60",
+        'headrace_database_query_duration_seconds_count{alias="default"}': "0+100x60",
+        'headrace_database_query_duration_seconds_bucket{alias="default",le="0.1"}': "0+90x60",
+        'headrace_cache_gets_total{alias="default",result="hit"}': "0+700x60",
+        'headrace_cache_gets_total{alias="default",result="miss"}': "0+300x60",
+        'headrace_celery_queue_length{queue="celery"}': "1001x60",
+        'headrace_worker_resident_bytes{pid="1"}': "81x60",
+        "headrace_memory_limit_bytes": "100x60",
     }
     firing = {
         "SlowRequests": ("route", "a/", "a/: 10% of requests over 2 s"),

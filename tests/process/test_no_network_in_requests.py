@@ -17,7 +17,7 @@ import pytest
 # Two threads of requests. Each prints its thread id; the main thread only waits.
 PROGRAM = """
 import sys, threading
-from penstock import EventSink, FingerprintCookie, Gate, PathFilter
+from headrace import EventSink, FingerprintCookie, Gate, PathFilter
 
 sink = EventSink(sys.argv[1])
 gate = Gate(verifier=None, paths=PathFilter({"skip": ["/static/"]}),

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock import EventSink
+from headrace import EventSink
 from tests.process.project import (
     BIN,
     Running,
@@ -107,7 +107,7 @@ def send(running: Running, count: int) -> int:
 def test_no_event_is_lost_at_sigterm(name: str, project: Path, server: Server) -> None:
     port = free_port()
     command = [word.format(port=port) for word in SERVERS[name]]
-    with serve(project, command, port, PENSTOCK_SINK=server.url) as running:
+    with serve(project, command, port, HEADRACE_SINK=server.url) as running:
         assert send(running, REQUESTS) == REQUESTS
         if name.startswith("granian"):  # a SIGTERM before both take signals is lost on the other
             running.wait_for("Started worker-1", "Started worker-2")
@@ -144,7 +144,7 @@ def test_stopped_under_load(name: str, project: Path, server: Server) -> None:
             except (OSError, HTTPException):  # refused, or cut short
                 return
 
-    with serve(project, command, port, PENSTOCK_SINK=server.url) as running:
+    with serve(project, command, port, HEADRACE_SINK=server.url) as running:
         send(running, 8)
         threads = [threading.Thread(target=load, args=(worker,)) for worker in range(4)]
         for thread in threads:
@@ -162,7 +162,7 @@ def test_stopped_under_load(name: str, project: Path, server: Server) -> None:
 def test_health_is_answered_before_django(project: Path, server: Server) -> None:
     port = free_port()
     command = [word.format(port=port) for word in SERVERS["uvicorn-wrapped"]]
-    with serve(project, command, port, PENSTOCK_SINK=server.url) as running:
+    with serve(project, command, port, HEADRACE_SINK=server.url) as running:
         # Django would refuse this Host
         assert fetch(running.port, "/livez", Host="probe.invalid").status == 200
         assert fetch(running.port, "/readyz", Host="probe.invalid").status == 200

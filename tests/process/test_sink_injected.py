@@ -20,7 +20,7 @@ EVENTS = 2000
 # What the program itself says at its end goes through `write`, which is left alone.
 CODE = """
     import json, sys, time
-    from penstock import EventSink
+    from headrace import EventSink
     sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], batch=16, reconnect=(0.01, 0.05))
     for n in range(int(sys.argv[3])):
         assert sink.emit("visit", {"n": n})

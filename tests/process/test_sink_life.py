@@ -37,7 +37,7 @@ def test_exit_delivers_what_was_emitted(server: Server, ring_dir: str) -> None:
     run(
         """
         import sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
         for n in range(1000):
             sink.emit("visit", {"n": n})
@@ -54,7 +54,7 @@ def test_exit_is_bounded_when_redis_hangs(server: Server, ring_dir: str) -> None
     out = run(
         """
         import sys, time
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], exit_timeout=0.5)
         sink.emit("visit", {"n": 1})
         print(time.monotonic())
@@ -74,7 +74,7 @@ def test_a_forked_child_leaves_the_parents_events_to_the_parent(
     run(
         """
         import os, sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], linger=0.2)
         for n in range(100):
             sink.emit("visit", {"n": n, "who": "parent"})
@@ -100,7 +100,7 @@ def test_many_forks_under_load(server: Server, ring_dir: str) -> None:
     run(
         """
         import os, signal, sys, threading
-        from penstock import EventSink
+        from headrace import EventSink
         forks = int(sys.argv[3])
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], max_length=None,
                          ring_bytes=1 << 18)
@@ -140,7 +140,7 @@ def test_multiprocessing_children_flush_at_their_end(server: Server, ring_dir: s
         script.write_text(
             textwrap.dedent("""
             import multiprocessing, sys
-            from penstock import EventSink
+            from headrace import EventSink
 
             def work(url, rings, n):
                 sink = EventSink(url, ring_dir=rings)
@@ -170,7 +170,7 @@ def test_a_sink_of_the_parent_is_flushed_by_forked_children(server: Server, ring
     run(
         """
         import sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], linger=0.5)
         sink.emit("visit", {"n": 0})
 
@@ -194,7 +194,7 @@ def test_celery_workers_flush_at_their_end(server: Server, ring_dir: str) -> Non
         """
         import os, sys
         import celery.signals
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], linger=0.5)
         child = os.fork()
         if child == 0:
@@ -214,7 +214,7 @@ def test_exit_while_traffic_is_in_flight_never_crashes(server: Server, ring_dir:
         run(
             """
             import sys, threading, time
-            from penstock import EventSink
+            from headrace import EventSink
             sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], ring_bytes=1 << 18, batch=8)
             def load():
                 while True:
@@ -235,7 +235,7 @@ def test_a_killed_process_loses_nothing_that_was_accepted(server: Server, ring_d
     rounds = 100 if SOAK else 10
     code = """
         import sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], batch=16, max_length=None)
         n = int(sys.argv[3])
         while True:
@@ -262,7 +262,7 @@ def test_a_killed_process_loses_nothing_that_was_accepted(server: Server, ring_d
     run(
         """
         import pathlib, sys, time
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], max_length=None)
         sink.emit("end", {"n": -1})
         until = time.monotonic() + 60
@@ -286,14 +286,14 @@ def test_signals_stay_pythons(server: Server, ring_dir: str) -> None:
     run(
         """
         import os, sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
         sink.emit("visit", {"n": 1})
         sink.flush(5)
         for task in os.listdir("/proc/self/task"):
             with open(f"/proc/self/task/{task}/status") as file:
                 status = dict(line.split(":", 1) for line in file if ":" in line)
-            if status["Name"].strip() == "penstock-sink":
+            if status["Name"].strip() == "headrace-sink":
                 blocked = int(status["SigBlk"], 16)
                 assert all(blocked >> (n - 1) & 1 for n in (1, 2, 10, 13, 14, 15))
                 break
@@ -309,7 +309,7 @@ def test_no_descriptor_is_inherited_by_exec(server: Server, ring_dir: str) -> No
     out = run(
         """
         import subprocess, sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
         sink.emit("visit", {"n": 1})
         sink.flush(5)
@@ -327,7 +327,7 @@ def test_a_forked_child_holds_no_descriptor_of_the_parent(server: Server, ring_d
     run(
         """
         import os, sys
-        from penstock import EventSink
+        from headrace import EventSink
         before = len(os.listdir("/proc/self/fd"))
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
         sink.emit("visit", {"n": 1})
@@ -346,7 +346,7 @@ def test_the_exit_code_stays_the_programs(server: Server, ring_dir: str) -> None
     run(
         """
         import sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
         sink.emit("visit", {"n": 1})
         sys.exit(7)

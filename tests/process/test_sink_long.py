@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock import EventSink
+from headrace import EventSink
 from tests.redis.conftest import SOAK, Server, folder, ring_dir, server, start_server
 
 __all__ = ["folder", "ring_dir", "server", "start_server"]
@@ -49,7 +49,7 @@ def test_memory_stays_flat(server: Server, ring_dir: str) -> None:
     events = 10_000_000 if SOAK else 1_000_000
     code = """
         import resource, sys
-        from penstock import EventSink
+        from headrace import EventSink
 
         def rss():
             with open("/proc/self/statm") as file:
@@ -100,7 +100,7 @@ def test_a_ring_left_for_a_week_is_dropped_and_counted(
     server.kill()
     code = """
         import os, signal, sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
         for n in range(5):
             assert sink.emit("visit", {"n": n})
@@ -132,7 +132,7 @@ def test_a_clock_that_is_set_stops_nothing(
 ) -> None:
     code = """
         import os, sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], linger=0.005)
         n = 0
         for shift in (0, -3600, 3600, -315360000, 315360000, 0):

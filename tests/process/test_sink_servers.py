@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock import EventSink
+from headrace import EventSink
 from tests.redis.conftest import SOAK, Server, folder, ring_dir, server, start_server
 
 __all__ = ["folder", "ring_dir", "server", "start_server"]
@@ -27,7 +27,7 @@ CELERY_ROUNDS = 20 if SOAK else 2
 
 SITE = """
     import os
-    from penstock import EventSink
+    from headrace import EventSink
 
     sink = EventSink(os.environ["URL"], ring_dir=os.environ["RINGS"], linger=0.05)
     if os.environ.get("EARLY"):
@@ -53,7 +53,7 @@ POOL = """
     from pathlib import Path
     import billiard.pool
     from celery import Celery
-    from penstock import EventSink
+    from headrace import EventSink
 
     # A worker that stops waits for its parent to have read its results, now and then in vain,
     # for that many tenths of a second: 300, without us too.

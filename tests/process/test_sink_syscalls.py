@@ -14,7 +14,7 @@ __all__ = ["folder", "ring_dir", "server", "start_server"]
 
 CODE = """
     import os, sys, time
-    from penstock import EventSink
+    from headrace import EventSink
     sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
     fields = {"path": "/community/7/", "user": "12345", "n": 7}
     sink.emit("visit", fields)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from penstock import InvalidTokenError, Key, TokenVerifier
+from headrace import InvalidTokenError, Key, TokenVerifier
 from tests.oracle.tokens import LATER, NOW, SECRET, public_pem, token
 
 HS256 = Key.secret(SECRET, algorithm="HS256")

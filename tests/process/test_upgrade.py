@@ -17,7 +17,7 @@ __all__ = ["folder", "ring_dir", "server"]
 
 DIE = """
 import os, signal, sys
-from penstock import EventSink
+from headrace import EventSink
 sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
 assert sink.emit("left")
 os.kill(os.getpid(), signal.SIGKILL)
@@ -25,7 +25,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 LIVE = """
 import logging, sys, time
 logging.basicConfig(stream=sys.stderr)
-from penstock import EventSink
+from headrace import EventSink
 sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
 for n in range(400):
     assert sink.emit("next")

@@ -14,8 +14,8 @@ import pytest
 
 USE = """
 import re
-import penstock._core as core
-from penstock import EventSink, Key, PathFilter, TokenVerifier
+import headrace._core as core
+from headrace import EventSink, Key, PathFilter, TokenVerifier
 TokenVerifier(keys=[Key.secret("k" * 32, algorithm="HS256")])
 assert PathFilter({"skip": ["/static/"]}, default="track").label("/static/a.css") == "skip"
 sink = EventSink("memory:")
@@ -71,14 +71,14 @@ def test_wheel_works_in_an_empty_environment(root: Path, tmp_path: Path) -> None
         tree,
         cwd=tmp_path,
     )
-    (raw,) = (tmp_path / "raw").glob("penstock-*.whl")
+    (raw,) = (tmp_path / "raw").glob("headrace-*.whl")
 
     out = tmp_path / "repaired"
     run(sys.executable, "-m", "auditwheel", "repair", "-w", out, raw, cwd=tmp_path)
-    (wheel,) = out.glob("penstock-*.whl")
+    (wheel,) = out.glob("headrace-*.whl")
     assert "manylinux" in wheel.name
     names = zipfile.ZipFile(wheel).namelist()
-    for wanted in ("penstock/py.typed", "penstock/_core.pyi", "penstock/__init__.py"):
+    for wanted in ("headrace/py.typed", "headrace/_core.pyi", "headrace/__init__.py"):
         assert wanted in names
     assert not [name for name in names if name.endswith((".c", ".h"))]
 

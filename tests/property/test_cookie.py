@@ -9,10 +9,10 @@ from django.http import parse_cookie
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from penstock import FingerprintCookie
+from headrace import FingerprintCookie
 from tests.oracle import cookie_model
 
-EXAMPLES = 5000 if os.environ.get("PENSTOCK_SOAK") == "1" else 500
+EXAMPLES = 5000 if os.environ.get("HEADRACE_SOAK") == "1" else 500
 NOW = 1_795_000_000
 MAX_AGE = 86400
 NAME = "fp"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.events import (
+from headrace.events import (
     FORMAT_FIELD,
     ID_MAX_CHARS,
     Event,

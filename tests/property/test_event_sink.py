@@ -8,10 +8,10 @@ import os
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock import EventSink
+from headrace import EventSink
 from tests.oracle.event import fields_of
 
-EXAMPLES = 2000 if os.environ.get("PENSTOCK_SOAK") == "1" else 200
+EXAMPLES = 2000 if os.environ.get("HEADRACE_SOAK") == "1" else 200
 
 RESERVED = {"id", "kind", "time", "altered"}
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=16).filter(

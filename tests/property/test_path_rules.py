@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from penstock import PathFilter
+from headrace import PathFilter
 from tests.oracle import path_model
 
-SOAK = os.environ.get("PENSTOCK_SOAK") == "1"
+SOAK = os.environ.get("HEADRACE_SOAK") == "1"
 EXAMPLES = 2000 if SOAK else 200
 
 # "z" stands in no rule: what a wildcard holds beyond the rules' own letters. The rules are so

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from joserfc import jws as joserfc_jws
 from joserfc.jwk import OctKey
 
-from penstock import InvalidTokenError, Key, TokenVerifier
-from penstock import jwt as ours
+from headrace import InvalidTokenError, Key, TokenVerifier
+from headrace import jwt as ours
 from tests.oracle.tokens import NOW, SECRET, b64, raw_token, sign, unb64
 
 VERIFIER = TokenVerifier([Key.secret(SECRET, algorithm="HS256")], require=())

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import redis
 
-SOAK = os.environ.get("PENSTOCK_SOAK") == "1"
+SOAK = os.environ.get("HEADRACE_SOAK") == "1"
 
 
 class Server:

@@ -20,7 +20,7 @@ def _run(words: tuple[str, ...], database: dict[str, Any], url: str, output: Pat
     for number, suffix in ((1, "out"), (2, "err")):
         file = os.open(output.with_suffix(f".{suffix}"), os.O_WRONLY | os.O_CREAT)
         os.dup2(file, number)
-    os.environ["PENSTOCK_SINK"] = url
+    os.environ["HEADRACE_SINK"] = url
     from django.core.management import execute_from_command_line
     from django.db import connections
 

@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Sequence
 
-from penstock.events import Event
+from headrace.events import Event
 
 
 def _write(events: Sequence[Event]) -> None:
@@ -37,7 +37,7 @@ def crash_on_poison(events: Sequence[Event]) -> None:
 
 def store_slowly(events: Sequence[Event]) -> None:
     """The kill falls between the commit and the acknowledgement."""
-    from penstock.django.analytics import store
+    from headrace.django.analytics import store
 
     store(events)
     time.sleep(0.05)

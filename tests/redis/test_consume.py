@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 import redis
 
-from penstock import EventSink
-from penstock.consume import (
+from headrace import EventSink
+from headrace.consume import (
     Consumer,
     Counts,
     Unavailable,
@@ -30,7 +30,7 @@ from penstock.consume import (
     consume,
     load_handler,
 )
-from penstock.events import Event
+from headrace.events import Event
 from tests.redis import handlers
 from tests.redis.conftest import Server
 
@@ -159,7 +159,7 @@ def test_a_poison_event_is_dead_and_the_others_are_handled(client: redis.Redis) 
     for _, fields in dead:
         assert fields["dead_error"] == "ValueError: poison"
         assert fields["dead_tries"] == "3"
-        assert fields["dead_group"] == "penstock"
+        assert fields["dead_group"] == "headrace"
         assert client.xrange("events", fields["dead_entry"], fields["dead_entry"])
         assert (fields["kind"], fields["plan"]) == ("a", "pro")
 
@@ -243,7 +243,7 @@ def test_a_drain_ends_when_what_the_handler_needs_stays_away(client: redis.Redis
 
 def test_an_event_of_a_newer_format_is_dead_at_once(client: redis.Redis) -> None:
     add(client, 1)
-    add(client, 1, start=1, penstock_format="2")
+    add(client, 1, start=1, headrace_format="2")
     add(client, 1, start=2)
     handler = Handler()
     counts = drain(client, handler)
@@ -251,7 +251,7 @@ def test_an_event_of_a_newer_format_is_dead_at_once(client: redis.Redis) -> None
     assert counts.dead == 1
     _, fields = client.xrange("events:dead")[0]  # type: ignore[index]
     assert "format '2'" in fields["dead_error"]
-    assert (fields["penstock_format"], fields["dead_tries"]) == ("2", "1")
+    assert (fields["headrace_format"], fields["dead_tries"]) == ("2", "1")
 
 
 def test_an_event_without_id_kind_and_time_is_handled(client: redis.Redis) -> None:
@@ -371,7 +371,7 @@ def test_redis_6_2_keeps_no_count_so_it_is_said_that_it_may_be_so(
     """What it answers lacks `entries-added`, `entries-read` and `lag`."""
     consumer = Consumer(client, Handler())
     stream = {"length": 1, "last-generated-id": "6-0", "first-entry": (first, {})}
-    before = {"name": "penstock", "pending": 0, "last-delivered-id": last}
+    before = {"name": "headrace", "pending": 0, "last-delivered-id": last}
     consumer._note(stream, before, [("6-0", [])])
     assert (consumer.counts.gaps, consumer.counts.trimmed) == (gaps, 0)
     assert consumer.counts.lag is None
@@ -385,7 +385,7 @@ def test_the_documented_acl_is_enough(client: redis.Redis, server: Server, root:
     add(client, 100)
     Consumer(client, Handler(), batch=10).run(drain=True, limit=10)
     trim(client, 50)
-    client.xreadgroup("penstock", "gone", {"events": ">"}, count=5)
+    client.xreadgroup("headrace", "gone", {"events": ">"}, count=5)
     reader = connect(server.url.replace("unix://", "unix://reader:secret@"))
     handler = Handler(bad=lambda n: n == 70)
     counts = Consumer(reader, handler, claim_after=0.01, tries=2).run(drain=True)
@@ -401,8 +401,8 @@ def test_the_documented_acl_is_enough(client: redis.Redis, server: Server, root:
 
 def test_entries_that_were_trimmed_while_pending_are_given_up(client: redis.Redis) -> None:
     add(client, 10)
-    client.xgroup_create("events", "penstock", "0")
-    client.xreadgroup("penstock", "gone", {"events": ">"}, count=6)
+    client.xgroup_create("events", "headrace", "0")
+    client.xreadgroup("headrace", "gone", {"events": ">"}, count=6)
     trim(client, 7)
     handler = Handler()
     time.sleep(0.05)
@@ -423,7 +423,7 @@ def wait_until(ready: Callable[[], object], seconds: float = 30) -> None:
 
 
 class Processes:
-    """`penstock consume` as processes, whose handler writes to a file."""
+    """`headrace consume` as processes, whose handler writes to a file."""
 
     def __init__(self, root: Path, server: Server, seen: Path) -> None:
         self.root, self.server, self.seen = root, server, seen
@@ -431,7 +431,7 @@ class Processes:
 
     def start(self, handler: str, *options: str) -> subprocess.Popen[str]:
         words = [self.server.url, f"tests.redis.handlers.{handler}", *options]
-        code = "import sys; from penstock.consume import main; sys.exit(main(sys.argv[1:]))"
+        code = "import sys; from headrace.consume import main; sys.exit(main(sys.argv[1:]))"
         process = subprocess.Popen(
             [sys.executable, "-c", code, *words],
             cwd=self.root,
@@ -576,8 +576,8 @@ def test_a_batch_whose_reply_was_lost_is_read_again(client: redis.Redis) -> None
     add(client, 10)
     handler = Handler()
     consumer = Consumer(client, handler)
-    client.xgroup_create("events", "penstock", "0")
-    client.xreadgroup("penstock", consumer.name, {"events": ">"}, count=4)
+    client.xgroup_create("events", "headrace", "0")
+    client.xreadgroup("headrace", consumer.name, {"events": ">"}, count=4)
     consumer.run(drain=True)
     assert sorted(handler.done) == list(range(10))
 
@@ -602,7 +602,7 @@ def test_on_a_terminal_one_line_is_written_over(
     """`script` gives the command a terminal."""
     add(client, 30)
     words = [processes.server.url, "tests.redis.handlers.note_slowly", "--batch=2", "--drain"]
-    command = shlex.join([sys.executable, "-m", "penstock", "consume", *words])
+    command = shlex.join([sys.executable, "-m", "headrace", "consume", *words])
     output = subprocess.run(
         ["script", "--quiet", "--return", "--command", command, os.devnull],
         cwd=processes.root,
@@ -636,13 +636,13 @@ def test_a_wrong_handler_is_named(path: str, says: str) -> None:
 
 
 def test_a_handler_of_django_is_not_for_this_command(processes: Processes) -> None:
-    code = "import sys; from penstock.consume import main; main(sys.argv[1:])"
-    words = [processes.server.url, "penstock.django.analytics.store"]
+    code = "import sys; from headrace.consume import main; main(sys.argv[1:])"
+    words = [processes.server.url, "headrace.django.analytics.store"]
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    assert "manage.py penstock_consume" in done.stderr
+    assert "manage.py headrace_consume" in done.stderr
 
 
 @pytest.mark.parametrize("options", [{"batch": 0}, {"tries": 0}, {"claim_after": 0}])

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from penstock import EventSink
+from headrace import EventSink
 from tests.redis.conftest import Server
 from tests.redis.consume_command import Running
 from tests.redis.postgresql import cluster
@@ -97,7 +97,7 @@ def site(
     made = Site(tmp_path, database, server.url)
     if request.param == "postgresql":
         names = ("pageview", "customevent", "session", "visitor")
-        made.query("TRUNCATE " + ", ".join(f"penstock_analytics_{name}" for name in names))
+        made.query("TRUNCATE " + ", ".join(f"headrace_analytics_{name}" for name in names))
     yield made
     for process in made.running:
         process.kill()
@@ -116,14 +116,14 @@ def emit(server: Server, ring_dir: str) -> int:
 
 
 TOTALS = {
-    "store_slowly": "SELECT count(*) FROM penstock_analytics_pageview",
+    "store_slowly": "SELECT count(*) FROM headrace_analytics_pageview",
     "naive": "SELECT total FROM naive",
 }
 
 
 def consume_with_kills(site: Site, handler: str) -> int:
     """Kills the consumer as soon as it has committed something, a few times; then drains."""
-    words = ["penstock_consume", f"tests.redis.handlers.{handler}", "--batch=20"]
+    words = ["headrace_consume", f"tests.redis.handlers.{handler}", "--batch=20"]
     for _ in range(KILLS):
         before = site.one(TOTALS[handler])
         process = site.start(*words)
@@ -143,10 +143,10 @@ def test_the_tables_are_filled_exactly_once_whoever_is_killed(
 ) -> None:
     ledger = emit(server, ring_dir)
     assert consume_with_kills(site, "store_slowly") == ledger == EVENTS
-    assert site.one("SELECT count(DISTINCT event_id) FROM penstock_analytics_pageview") == EVENTS
-    assert site.one("SELECT sum(views) FROM penstock_analytics_visitor") == EVENTS
-    assert site.one("SELECT sum(views) FROM penstock_analytics_session") == EVENTS
-    assert site.one("SELECT count(*) FROM penstock_analytics_session") == VISITORS
+    assert site.one("SELECT count(DISTINCT event_id) FROM headrace_analytics_pageview") == EVENTS
+    assert site.one("SELECT sum(views) FROM headrace_analytics_visitor") == EVENTS
+    assert site.one("SELECT sum(views) FROM headrace_analytics_session") == EVENTS
+    assert site.one("SELECT count(*) FROM headrace_analytics_session") == VISITORS
     assert not server.client.exists("events:dead")
 
 
@@ -164,17 +164,17 @@ def test_several_processes_with_the_same_visitors_count_right(
     emit(server, ring_dir)
     first = server.client.xrange("events")
     running = [
-        site.start("penstock_consume", f"--group={group}", "--batch=7", "--drain")
+        site.start("headrace_consume", f"--group={group}", "--batch=7", "--drain")
         for group in ("one", "one", "other")  # the last one brings every event once more
     ]
     for process in running:
         assert process.wait() == 0, process.errors
     assert len(first) == EVENTS  # type: ignore[arg-type]
-    assert site.one("SELECT count(*) FROM penstock_analytics_pageview") == EVENTS
-    assert site.query("SELECT views FROM penstock_analytics_visitor ORDER BY fingerprint") == [
+    assert site.one("SELECT count(*) FROM headrace_analytics_pageview") == EVENTS
+    assert site.query("SELECT views FROM headrace_analytics_visitor ORDER BY fingerprint") == [
         (EVENTS // VISITORS + (n < EVENTS % VISITORS),) for n in range(VISITORS)
     ]
-    assert site.one("SELECT sum(views) FROM penstock_analytics_session") == EVENTS
+    assert site.one("SELECT sum(views) FROM headrace_analytics_session") == EVENTS
 
 
 # --- out of the tables ------------------------------------------------------------------------
@@ -184,17 +184,17 @@ DAY = 24 * 60 * MINUTE
 
 
 def fill(site: Site, server: Server, rows: list[dict[str, str]]) -> None:
-    """Entries as the sink writes them, and what `penstock_consume` makes of them."""
+    """Entries as the sink writes them, and what `headrace_consume` makes of them."""
     numbers = itertools.count()
     for row in rows:
         first = {"id": f"0123456789abcdef-{next(numbers)}", "kind": "request"}
         server.client.xadd("events", {**first, "path": "/", **row})
-    site.run("penstock_consume", "--drain")
+    site.run("headrace_consume", "--drain")
 
 
 def left(site: Site) -> dict[str, int]:
     names = ("pageview", "customevent", "session", "visitor")
-    return {n: site.one(f"SELECT count(*) FROM penstock_analytics_{n}") for n in names}
+    return {n: site.one(f"SELECT count(*) FROM headrace_analytics_{n}") for n in names}
 
 
 def test_prune_deletes_what_is_older(site: Site, server: Server) -> None:
@@ -204,10 +204,10 @@ def test_prune_deletes_what_is_older(site: Site, server: Server) -> None:
     rows += [{"time": old, "fingerprint": "b"}, {"time": old, "kind": "signup"}]
     fill(site, server, rows)
     assert left(site) == {"pageview": 9, "customevent": 1, "session": 3, "visitor": 2}
-    said = site.run("penstock_prune", "--older-than=90d", "--batch=2")
+    said = site.run("headrace_prune", "--older-than=90d", "--batch=2")
     assert left(site) == {"pageview": 3, "customevent": 0, "session": 1, "visitor": 1}
     assert said.strip() == "PageView: 6, CustomEvent: 1, Session: 2, Visitor: 1"
-    assert site.one("SELECT fingerprint FROM penstock_analytics_visitor") == "b"
+    assert site.one("SELECT fingerprint FROM headrace_analytics_visitor") == "b"
 
 
 def test_a_visitor_is_erased_everywhere(site: Site, server: Server) -> None:
@@ -218,7 +218,7 @@ def test_a_visitor_is_erased_everywhere(site: Site, server: Server) -> None:
     for who in "ab":
         server.client.hset(f"session:{who}", "views", "1")
     server.client.xadd("events:dead", {"id": "x-1", "fingerprint": "a", "dead_error": "x"})
-    site.run("penstock_erase", "--visitor=a")
+    site.run("headrace_erase", "--visitor=a")
     assert left(site) == {"pageview": 1, "customevent": 0, "session": 1, "visitor": 1}
     assert [event["fingerprint"] for event in server.events()] == ["b"]
     assert server.client.keys("session:*") == ["session:b"]
@@ -243,9 +243,9 @@ def test_a_user_is_erased_with_what_the_same_browser_did_without_a_login(
     fill(site, server, [{"time": str(now + n), **row} for n, row in enumerate(rows)])
     for who, user in (("own", "7"), ("shared", "8"), ("other", "8"), ("elsewhere", "7")):
         server.client.hset(f"session:{who}", "user", user)
-    said = site.run("penstock_erase", "--user=7")
+    said = site.run("headrace_erase", "--user=7")
     assert left(site) == {"pageview": 2, "customevent": 1, "session": 2, "visitor": 2}
-    visitors = 'SELECT fingerprint, views, "user" FROM penstock_analytics_visitor ORDER BY 1'
+    visitors = 'SELECT fingerprint, views, "user" FROM headrace_analytics_visitor ORDER BY 1'
     assert site.query(visitors) == [("other", 1, "8"), ("shared", 1, "8")]
     assert [(e.get("fingerprint"), e["user"]) for e in server.events()] == [
         ("shared", "8"),
@@ -254,7 +254,7 @@ def test_a_user_is_erased_with_what_the_same_browser_did_without_a_login(
     ]
     assert sorted(server.client.keys("session:*")) == ["session:other", "session:shared"]
     assert "entry of events: 6" in said
-    assert site.run("penstock_erase", "--user=7").strip() == ""
+    assert site.run("headrace_erase", "--user=7").strip() == ""
 
 
 # --- the command ------------------------------------------------------------------------------
@@ -264,28 +264,28 @@ def test_a_user_is_erased_with_what_the_same_browser_did_without_a_login(
 class TestCommand:
     def test_without_the_tables_nothing_is_taken(self, site: Site, server: Server) -> None:
         """Or every event would fail, and be put to the dead."""
-        site.run("migrate", "--verbosity=0", "penstock_analytics", "zero")
+        site.run("migrate", "--verbosity=0", "headrace_analytics", "zero")
         server.client.xadd("events", {"id": "a-1", "kind": "request", "time": "1"})
-        process = site.start("penstock_consume", "--drain")
+        process = site.start("headrace_consume", "--drain")
         assert process.wait(30) == 1
-        assert "migrate penstock_analytics" in process.errors
+        assert "migrate headrace_analytics" in process.errors
         assert not server.client.exists("events:dead")
 
     def test_a_database_that_is_away_puts_nothing_to_the_dead(
         self, site: Site, server: Server
     ) -> None:
         server.client.xadd("events", {"id": "a-1", "kind": "request", "time": "1"})
-        site.query("ALTER TABLE penstock_analytics_pageview RENAME COLUMN label TO other")
-        process = site.start("penstock_consume", "--drain", "--tries=2")
+        site.query("ALTER TABLE headrace_analytics_pageview RENAME COLUMN label TO other")
+        process = site.start("headrace_consume", "--drain", "--tries=2")
         assert process.wait(30) == 1
         assert "Unavailable" in process.errors
         assert not server.client.exists("events:dead")
-        site.query("ALTER TABLE penstock_analytics_pageview RENAME COLUMN other TO label")
-        site.run("penstock_consume", "--drain", "--claim-after=0.1")
+        site.query("ALTER TABLE headrace_analytics_pageview RENAME COLUMN other TO label")
+        site.run("headrace_consume", "--drain", "--claim-after=0.1")
         assert left(site)["pageview"] == 1
 
     def test_a_sink_that_is_no_redis_is_named(self, site: Site) -> None:
         site.url = "memory:"
-        process = site.start("penstock_consume")
+        process = site.start("headrace_consume")
         assert process.wait(30) == 1
-        assert 'PENSTOCK["SINK"]' in process.errors
+        assert 'HEADRACE["SINK"]' in process.errors

@@ -19,11 +19,11 @@ import pytest
 from celery import Celery
 from celery.exceptions import Retry
 
-from penstock import EventSink
-from penstock.celery import drain
-from penstock.consume import Unavailable
-from penstock.django import health
-from penstock.events import Event
+from headrace import EventSink
+from headrace.celery import drain
+from headrace.consume import Unavailable
+from headrace.django import health
+from headrace.events import Event
 from tests.redis.conftest import Server
 
 HANDLER = "tests.redis.test_consume_tasks.handle"
@@ -41,7 +41,7 @@ def handle(events: Sequence[Event]) -> None:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     done.clear()
     monkeypatch.setattr(sys.modules[__name__], "is_away", False)
-    monkeypatch.setattr("penstock.consume._is_django_site", lambda: False)  # pytest-django is
+    monkeypatch.setattr("headrace.consume._is_django_site", lambda: False)  # pytest-django is
 
 
 @pytest.fixture
@@ -74,11 +74,11 @@ def test_the_same_task_again_finds_nothing(server: Server, app: Celery) -> None:
 def test_the_url_may_come_from_the_environment(
     server: Server, app: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PENSTOCK_SINK", server.url)
+    monkeypatch.setenv("HEADRACE_SINK", server.url)
     add(server, 3)
     assert drain.apply([HANDLER]).get()["handled"] == 3
-    monkeypatch.delenv("PENSTOCK_SINK")
-    with pytest.raises(ValueError, match="PENSTOCK_SINK"):
+    monkeypatch.delenv("HEADRACE_SINK")
+    with pytest.raises(ValueError, match="HEADRACE_SINK"):
         drain.apply([HANDLER]).get()
 
 
@@ -106,9 +106,9 @@ def test_it_is_tried_again_later_and_later(
 
 
 def test_a_beat_schedule_knows_the_task_by_its_name(app: Celery) -> None:
-    assert drain.name == "penstock.drain"
-    assert app.tasks["penstock.drain"].acks_late
-    assert app.tasks["penstock.drain"].reject_on_worker_lost
+    assert drain.name == "headrace.drain"
+    assert app.tasks["headrace.drain"].acks_late
+    assert app.tasks["headrace.drain"].reject_on_worker_lost
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def worker_of(
         **os.environ,
         "PYTHONPATH": f"{root}:{folder}",
         "SEEN": str(folder / "seen"),
-        "PENSTOCK_SINK": server.url,
+        "HEADRACE_SINK": server.url,
     }
     environment.pop("DJANGO_SETTINGS_MODULE", None)  # the worker's site is its own, if any
     words = ["-A", "tasks_app", "worker", "--pool=prefork", "--concurrency=1", "--loglevel=error"]
@@ -156,13 +156,13 @@ def test_a_real_worker_drains(server: Server, root: Path, tmp_path: Path) -> Non
     code = f"""
 from celery import Celery
 app = Celery(broker={url!r})
-app.conf.include = ["penstock.celery"]
+app.conf.include = ["headrace.celery"]
 """
     add(server, 50)
     seen = tmp_path / "seen"
     with worker_of(code, server, root, tmp_path) as worker:
         broker = Celery(broker=url)
-        broker.send_task("penstock.drain", ["tests.redis.handlers.note"], ignore_result=True)
+        broker.send_task("headrace.drain", ["tests.redis.handlers.note"], ignore_result=True)
         broker.close()
         until(worker, lambda: seen.exists() and len(seen.read_text().splitlines()) >= 50)
     assert len(seen.read_text().splitlines()) == 50
@@ -181,8 +181,8 @@ from django.conf import settings
 app = Celery("shop", broker={url!r})
 settings.configure(
     SECRET_KEY="a secret key of the tests, long enough for HS256",
-    INSTALLED_APPS=["penstock.django"],
-    PENSTOCK={{
+    INSTALLED_APPS=["headrace.django"],
+    HEADRACE={{
         "METRICS": True,
         # So late that only the end of the worker brings the events.
         "SINK": {{"url": {server.url!r}, "ring_dir": {str(rings)!r}, "linger": 60.0}},
@@ -192,8 +192,8 @@ django.setup()
 
 @app.task(name="shop.mail", ignore_result=True)
 def mail(fails):
-    import penstock.django
-    penstock.django.emit("mail", {{"fails": fails}})
+    import headrace.django
+    headrace.django.emit("mail", {{"fails": fails}})
     if fails:
         raise ValueError("no such address")
 """
@@ -231,7 +231,7 @@ def test_the_sites_app_is_found_from_any_thread() -> None:
     """Celery's `current_app` is that of one thread; a view may run in another."""
     code = """
 import threading
-from penstock._celery import site_app
+from headrace._celery import site_app
 assert site_app() is None
 import celery
 assert site_app() is None
@@ -253,7 +253,7 @@ assert found == [app] and site_app() is app, found
 if django.VERSION < (6,):
 
     def test_before_django_6_the_module_says_what_it_needs() -> None:
-        code = "import penstock.django.tasks"
+        code = "import headrace.django.tasks"
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=False
         )
@@ -267,12 +267,12 @@ from django.conf import settings
 
 settings.configure(
     SECRET_KEY="a secret key of the tests, long enough for HS256",
-    PENSTOCK={"SINK": os.environ["PENSTOCK_SINK"]},
+    HEADRACE={"SINK": os.environ["HEADRACE_SINK"]},
     TASKS={"default": {"BACKEND": os.environ["BACKEND"]}},
 )
 django.setup()
 from django.tasks import default_task_backend
-from penstock.django.tasks import drain
+from headrace.django.tasks import drain
 
 result = drain.enqueue(**json.loads(sys.argv[1]))
 print(json.dumps({"status": result.status, "path": drain.module_path,
@@ -284,7 +284,7 @@ print(json.dumps({"status": result.status, "path": drain.module_path,
         environment = {
             **os.environ,
             "PYTHONPATH": str(root),
-            "PENSTOCK_SINK": server.url,
+            "HEADRACE_SINK": server.url,
             "BACKEND": f"django.tasks.backends.{backend}",
             "SEEN": os.devnull,
         }
@@ -302,7 +302,7 @@ print(json.dumps({"status": result.status, "path": drain.module_path,
         arguments = {"handler": "tests.redis.handlers.note", "limit": 10, "options": {"batch": 5}}
         found = run_task(server, root, "immediate.ImmediateBackend", **arguments)
         assert (found["status"], found["value"]["handled"]) == ("SUCCESSFUL", 10)
-        assert found["path"] == "penstock.django.tasks.drain"
+        assert found["path"] == "headrace.django.tasks.drain"
 
     def test_a_task_of_django_can_be_enqueued(server: Server, root: Path) -> None:
         found = run_task(server, root, "dummy.DummyBackend", limit=10)

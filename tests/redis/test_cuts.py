@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from penstock import EventSink
+from headrace import EventSink
 from tests.redis.conftest import SOAK, Server
 from tests.redis.fault import Proxy, random_cuts
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from penstock import EventSink
+from headrace import EventSink
 from tests.redis.conftest import Server
 
 
@@ -56,8 +56,8 @@ def test_the_marker_is_the_last_sequence(server: Server, ring_dir: str) -> None:
         sink.emit("visit", {"n": n})
     sink.flush(5)
     producer, _, sequence = server.events()[-1]["id"].partition("-")
-    assert server.client.get(f"penstock:marker:{producer}") == sequence
-    assert 0 < server.client.ttl(f"penstock:marker:{producer}") <= 7 * 86400
+    assert server.client.get(f"headrace:marker:{producer}") == sequence
+    assert 0 < server.client.ttl(f"headrace:marker:{producer}") <= 7 * 86400
     sink.close()
 
 
@@ -130,7 +130,7 @@ def test_a_server_killed_under_load_loses_and_doubles_nothing(
 
 LEFT = """
 import os, signal, sys
-from penstock import EventSink
+from headrace import EventSink
 sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], delivery=sys.argv[3])
 for n in range(5):
     assert sink.emit("left", {"n": n})
@@ -152,7 +152,7 @@ def test_a_marker_of_another_format_holds_its_ring_back(
         check=False,
     )
     server.resume()
-    marker = f"penstock:marker:{left.stdout.strip()}"
+    marker = f"headrace:marker:{left.stdout.strip()}"
     server.client.set(marker, "2:7")
     options: Any = {"delivery": delivery, "reconnect": (0.01, 0.05)}
     sink = EventSink(server.url, ring_dir=ring_dir, **options)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from penstock import EventSink
+from headrace import EventSink
 from tests.redis.fault import Script
 
 KEPT, DROPPED = "connection kept", "connection closed"

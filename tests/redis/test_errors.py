@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 
-from penstock import EventSink
+from headrace import EventSink
 from tests.redis.conftest import Server
 from tests.redis.fault import Fault, Proxy, Rewrite
 
@@ -187,7 +187,7 @@ def test_a_missing_password_is_told(server: Server, ring_dir: str) -> None:
 
 
 def test_a_stream_that_is_not_allowed_is_tried_again(server: Server, ring_dir: str) -> None:
-    server.command("ACL", "SETUSER", "site", "on", ">pw", "~penstock:*", "+@all")
+    server.command("ACL", "SETUSER", "site", "on", ">pw", "~headrace:*", "+@all")
     sink = sink_for(f"unix://site:pw@{server.socket}", ring_dir)
     sink.emit("visit", {"n": 0})
     wait_for(lambda: error_of(sink) == "auth")
@@ -239,7 +239,7 @@ def test_a_level_that_was_asked_for_is_not_lowered(
 
 
 LEAST = (
-    "~events ~session:* ~penstock:marker:* +xadd +set +get +multi +exec +eval +hmget +hset "
+    "~events ~session:* ~headrace:marker:* +xadd +set +get +multi +exec +eval +hmget +hset "
     "+hincrby +expire +client|id +client|kill +client|setname +info"
 )
 
@@ -269,7 +269,7 @@ def test_a_cluster_is_told_to_people(server: Server, folder: Path, ring_dir: str
 
 
 def test_a_marker_that_may_not_be_written_lowers_the_level(server: Server, ring_dir: str) -> None:
-    server.command("ACL", "SETUSER", "site", "on", ">pw", "~events", "%R~penstock:*", "+@all")
+    server.command("ACL", "SETUSER", "site", "on", ">pw", "~events", "%R~headrace:*", "+@all")
     sink = sink_for(f"unix://site:pw@{server.socket}", ring_dir)
     sink.emit("visit", {"n": 0})
     assert sink.flush(5) == 0

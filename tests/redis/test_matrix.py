@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from penstock import EventSink
+from headrace import EventSink
 from tests.redis.conftest import SOAK, Server
 from tests.redis.fault import Fault, Proxy, Script, random_cuts
 from tests.redis.test_errors import detail_of, error_of, numbers, sink_for, wait_for
@@ -128,7 +128,7 @@ def test_a_slow_name_holds_up_nobody(
     out = run(
         """
         import sys, time
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(f"redis://redis.test:{sys.argv[1]}", ring_dir=sys.argv[2],
                          connect_timeout=0.2, reconnect=(0.01, 0.02))
         start = time.monotonic()
@@ -156,7 +156,7 @@ def test_exit_does_not_wait_for_a_slow_name(ring_dir: str, shim: dict[str, str])
     run(
         """
         import sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink("redis://redis.test:1", ring_dir=sys.argv[1], exit_timeout=0.2)
         sink.emit("visit", {"n": 0})
         """,
@@ -182,7 +182,7 @@ def test_a_name_that_moves_is_followed(
             textwrap.dedent(
                 """
                 import sys
-                from penstock import EventSink
+                from headrace import EventSink
                 sink = EventSink(f"redis://redis.test:{sys.argv[1]}", ring_dir=sys.argv[2],
                                  reconnect=(0.01, 0.05))
                 for line in sys.stdin:
@@ -547,7 +547,7 @@ def test_without_descriptors_it_waits_for_some(server: Server, ring_dir: str) ->
     run(
         """
         import os, resource, sys, time
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], reconnect=(0.01, 0.02))
         sink.emit("visit", {"n": 0})
         assert sink.flush(5) == 0
@@ -585,7 +585,7 @@ def test_without_a_thread_events_wait_for_one(
     run(
         """
         import os, sys, time
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
         for n in range(10):
             assert sink.emit("visit", {"n": n})
@@ -611,7 +611,7 @@ def test_a_broken_pipe_does_not_end_the_process(
         """
         import signal, sys
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], batch=20, reconnect=(0.001, 0.002))
         for n in range(400):
             assert sink.emit("visit", {"n": n})
@@ -629,7 +629,7 @@ def test_no_thread_before_the_first_event(server: Server, ring_dir: str) -> None
     run(
         """
         import os, sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
         assert len(os.listdir("/proc/self/task")) == 1
         sink.emit("visit", {"n": 0})
@@ -644,7 +644,7 @@ def test_events_of_a_child_that_just_leaves_are_adopted(server: Server, ring_dir
     run(
         """
         import os, sys
-        from penstock import EventSink
+        from headrace import EventSink
         sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], linger=5)
         if os.fork() == 0:
             sink.emit("visit", {"n": 0})
@@ -671,7 +671,7 @@ def test_emit_from_everywhere_at_the_end(server: Server, ring_dir: str) -> None:
         run(
             """
             import atexit, signal, sys, threading
-            from penstock import EventSink
+            from headrace import EventSink
             sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], ring_bytes=1 << 18)
 
             class Late:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from penstock import EventSink
-from penstock.__main__ import CLEAR, main, printable
+from headrace import EventSink
+from headrace.__main__ import CLEAR, main, printable
 from tests.redis.conftest import Server
 
 ESCAPE = "\x1b]0;owned\x07\x9b31m\u202e"
@@ -79,7 +79,7 @@ def test_doctor_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 @contextmanager
 def tail(*words: str) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "penstock", "tail", *words]
+    command = [sys.executable, "-m", "headrace", "tail", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         yield process
         process.send_signal(signal.SIGINT)
@@ -144,7 +144,7 @@ def test_stats_of_an_empty_folder(tmp_path: Path, capsys: pytest.CaptureFixture[
 @pytest.mark.parametrize("is_json", [False, True])
 def test_stats_are_shown_again_every_second(server: Server, ring_dir: str, is_json: bool) -> None:
     sink = EventSink(server.url, ring_dir=ring_dir)
-    command = [sys.executable, "-m", "penstock", "stats", "--watch", "--ring-dir", ring_dir]
+    command = [sys.executable, "-m", "headrace", "stats", "--watch", "--ring-dir", ring_dir]
     command += ["--json"] * is_json
     terminal, its_side = pty.openpty()
     with subprocess.Popen(command, stdout=its_side, start_new_session=True) as process:
@@ -191,15 +191,15 @@ def test_stats_of_a_redis_that_is_gone(
 
 
 def test_another_folder_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / f"penstock-{os.geteuid()}").write_text("a file")
+    (tmp_path / f"headrace-{os.geteuid()}").write_text("a file")
     assert main(["stats", "--ring-dir", str(tmp_path)]) == 1
-    assert "penstock stats: " in capsys.readouterr().err
+    assert "headrace stats: " in capsys.readouterr().err
 
 
 def test_waiting_tasks_and_lag_of_the_stream(server: Server, ring_dir: str) -> None:
     from celery import Celery
 
-    from penstock.metrics import Collector, exposition
+    from headrace.metrics import Collector, exposition
 
     app = Celery(broker=f"redis+socket://{server.socket}", set_as_current=False)
 
@@ -218,17 +218,17 @@ def test_waiting_tasks_and_lag_of_the_stream(server: Server, ring_dir: str) -> N
         sink, redis_url=server.url, celery_app=app, celery_queues=("celery", "none such")
     )
     text = exposition(collector).decode()
-    assert 'penstock_celery_queue_length{queue="celery"} 3.0' in text
-    assert 'penstock_celery_queue_length{queue="none such"} 0.0' in text
-    assert "penstock_stream_length 5.0" in text
-    assert 'penstock_stream_pending{group="billing"} 2.0' in text
+    assert 'headrace_celery_queue_length{queue="celery"} 3.0' in text
+    assert 'headrace_celery_queue_length{queue="none such"} 0.0' in text
+    assert "headrace_stream_length 5.0" in text
+    assert 'headrace_stream_pending{group="billing"} 2.0' in text
     if int(server.client.info()["redis_version"].split(".")[0]) >= 7:
-        assert 'penstock_stream_lag{group="billing"} 3.0' in text
+        assert 'headrace_stream_lag{group="billing"} 3.0' in text
     server.kill()
     started = time.monotonic()
     text = exposition(collector).decode()
     assert time.monotonic() - started < 30
-    assert "penstock_redis_up 0.0" in text
-    assert "penstock_events_delivered_total 5.0" in text
+    assert "headrace_redis_up 0.0" in text
+    assert "headrace_events_delivered_total 5.0" in text
     sink.close(0)
     app.close()

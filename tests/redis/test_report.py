@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""``penstock_report --from stream``: batch after batch out of a real Redis."""
+"""``headrace_report --from stream``: batch after batch out of a real Redis."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
-from penstock.django.reports import events as of_events
+from headrace.django.reports import events as of_events
 from tests.redis.conftest import Server
 
 
 def report(url: str, **options: Any) -> dict[str, Any]:
     output = io.StringIO()
-    with override_settings(PENSTOCK={"SINK": {"url": url, "stream": "a stream"}}):
-        call_command("penstock_report", source="stream", format="json", stdout=output, **options)
+    with override_settings(HEADRACE={"SINK": {"url": url, "stream": "a stream"}}):
+        call_command("headrace_report", source="stream", format="json", stdout=output, **options)
     found: dict[str, Any] = json.loads(output.getvalue())
     return found
 
@@ -40,7 +40,7 @@ def fill(server: Server, count: int) -> None:
         }
         pipeline.xadd("a stream", fields)
     pipeline.xadd("a stream", {"x": b"\xff"})
-    pipeline.xadd("a stream", {"id": "n", "kind": "request", "penstock_format": "99"})
+    pipeline.xadd("a stream", {"id": "n", "kind": "request", "headrace_format": "99"})
     pipeline.execute()
 
 

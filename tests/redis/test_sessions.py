@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock import EventSink, FingerprintCookie, Gate, PathFilter
+from headrace import EventSink, FingerprintCookie, Gate, PathFilter
 from tests.redis.conftest import SOAK, Server
 
 COOKIE = FingerprintCookie(name="device_fp", keys=["k" * 32])
@@ -78,7 +78,7 @@ def test_last_seen_only_moves_forward_and_first_seen_only_back(
 
 VISITOR = """
     import sys
-    from penstock import EventSink, FingerprintCookie, Gate, PathFilter
+    from headrace import EventSink, FingerprintCookie, Gate, PathFilter
 
     url, ring_dir, cookie = sys.argv[1:]
     sink = EventSink(url, ring_dir=ring_dir)
@@ -168,7 +168,7 @@ def test_without_eval_plain_commands_do(server: Server, ring_dir: str) -> None:
 
 
 def test_without_any_session_command_events_still_arrive(server: Server, ring_dir: str) -> None:
-    server.command("ACL", "SETUSER", "few", "on", ">secret", "~events", "~penstock:*", "+@all")
+    server.command("ACL", "SETUSER", "few", "on", ">secret", "~events", "~headrace:*", "+@all")
     sink = EventSink(f"unix://few:secret@{server.socket}", ring_dir=ring_dir)
     visit(gate(sink), "/", COOKIE.mint().value)
     assert sink.flush(5) == 0

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from penstock import EventSink, InvalidSignatureError, Key, TokenVerifier
+from headrace import EventSink, InvalidSignatureError, Key, TokenVerifier
 from tests.redis.conftest import Server
 
 

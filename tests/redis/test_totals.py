@@ -10,12 +10,12 @@ import textwrap
 import time
 from pathlib import Path
 
-from penstock import EventSink
+from headrace import EventSink
 from tests.redis.conftest import Server
 
 CHILD = """
     import os, signal, sys
-    from penstock import EventSink
+    from headrace import EventSink
     sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
     for n in range(int(sys.argv[3])):
         sink.emit("visit", {"n": n})

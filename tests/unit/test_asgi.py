@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
-from penstock.asgi import PenstockMiddleware
+from headrace import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+from headrace.asgi import HeadraceMiddleware
 from tests.oracle.jws import SECRET, make_token
 
 NAVIGATE = (b"sec-fetch-mode", b"navigate")
@@ -80,7 +80,7 @@ async def hello(scope: Any, receive: Any, send: Any) -> None:
 
 
 async def test_cookie_is_added_in_lower_case_bytes(gate: Gate, sink: EventSink) -> None:
-    start, body = await run(PenstockMiddleware(hello, gate), make_scope("/x"))
+    start, body = await run(HeadraceMiddleware(hello, gate), make_scope("/x"))
     names = [name for name, _ in start["headers"]]
     assert names == [b"content-type", b"set-cookie"]
     assert body["body"] == b"hello"
@@ -96,9 +96,9 @@ async def test_scope_is_copied(gate: Gate) -> None:
         await hello(scope, receive, send)
 
     scope = make_scope("/api/", authorization(user_id=5))
-    await run(PenstockMiddleware(app, gate), scope)
-    assert "penstock.visit" not in scope
-    assert seen[0]["penstock.visit"].user == "5"
+    await run(HeadraceMiddleware(app, gate), scope)
+    assert "headrace.visit" not in scope
+    assert seen[0]["headrace.visit"].user == "5"
 
 
 async def test_other_messages_are_passed_through(gate: Gate) -> None:
@@ -114,7 +114,7 @@ async def test_other_messages_are_passed_through(gate: Gate) -> None:
         for message in messages:
             await send(message)
 
-    sent = await run(PenstockMiddleware(app, gate), make_scope("/api/"))
+    sent = await run(HeadraceMiddleware(app, gate), make_scope("/api/"))
     assert sent == messages
 
 
@@ -123,7 +123,7 @@ async def test_exception_is_recorded_and_raised(gate: Gate, sink: EventSink) -> 
         raise RuntimeError("boom")
 
     with pytest.raises(RuntimeError):
-        await run(PenstockMiddleware(app, gate), make_scope("/", authorization()))
+        await run(HeadraceMiddleware(app, gate), make_scope("/", authorization()))
     assert [event["status"] for event in sink.captured()] == ["500"]
 
 
@@ -132,7 +132,7 @@ async def test_cancelled_request_is_499(gate: Gate, sink: EventSink) -> None:
         await asyncio.sleep(3600)
 
     task = asyncio.ensure_future(
-        run(PenstockMiddleware(app, gate), make_scope("/", authorization()))
+        run(HeadraceMiddleware(app, gate), make_scope("/", authorization()))
     )
     await asyncio.sleep(0.05)
     task.cancel()
@@ -145,19 +145,19 @@ async def test_no_response_at_all_is_499(gate: Gate, sink: EventSink) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         return
 
-    await run(PenstockMiddleware(app, gate), make_scope("/", authorization()))
+    await run(HeadraceMiddleware(app, gate), make_scope("/", authorization()))
     assert [event["status"] for event in sink.captured()] == ["499"]
 
 
 async def test_required_label_is_refused(gate: Gate) -> None:
-    start, body = await run(PenstockMiddleware(hello, gate), make_scope("/account/"))
+    start, body = await run(HeadraceMiddleware(hello, gate), make_scope("/account/"))
     assert start["status"] == 401
     assert (b"www-authenticate", b'Bearer realm="api"') in start["headers"]
     assert json.loads(body["body"])["code"] == "not_authenticated"
 
 
 async def test_health_is_answered_before_the_application(gate: Gate) -> None:
-    app = PenstockMiddleware(hello, gate)
+    app = HeadraceMiddleware(hello, gate)
     assert (await run(app, make_scope("/livez")))[1]["body"] == b'{"status": "ok"}'
     scope = {**make_scope("/app/readyz"), "root_path": "/app"}
     assert json.loads((await run(app, scope))[1]["body"])["status"] == "ok"
@@ -167,12 +167,12 @@ async def test_websocket(gate: Gate, sink: EventSink) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept"})
-        await send({"type": "websocket.send", "text": scope["penstock.visit"].user})
+        await send({"type": "websocket.send", "text": scope["headrace.visit"].user})
         await send({"type": "websocket.close"})
 
     scope = make_scope("/", authorization(user_id=3), kind="websocket")
     del scope["method"]
-    sent = await run(PenstockMiddleware(app, gate), scope, {"type": "websocket.connect"})
+    sent = await run(HeadraceMiddleware(app, gate), scope, {"type": "websocket.connect"})
     assert [message["type"].partition(".")[2] for message in sent] == ["accept", "send", "close"]
     assert sent[1]["text"] == "3"
     assert [event["status"] for event in sink.captured()] == ["101"]
@@ -192,21 +192,21 @@ async def test_websocket_that_is_not_accepted(
         await send(message)
 
     scope = make_scope("/", authorization(user_id=3), kind="websocket")
-    assert await run(PenstockMiddleware(app, gate), scope) == [message]
+    assert await run(HeadraceMiddleware(app, gate), scope) == [message]
     assert [event["status"] for event in sink.captured()] == [status]
 
 
 @pytest.mark.parametrize(("path", "status"), [("/livez", 200), ("/account/", 401)])
 async def test_head_has_no_body(gate: Gate, path: str, status: int) -> None:
     start, body = await run(
-        PenstockMiddleware(hello, gate), {**make_scope(path), "method": "HEAD"}
+        HeadraceMiddleware(hello, gate), {**make_scope(path), "method": "HEAD"}
     )
     assert (start["status"], body["body"]) == (status, b"")
 
 
 async def test_websocket_of_a_required_label_is_closed(gate: Gate) -> None:
     scope = make_scope("/account/", kind="websocket")
-    sent = await run(PenstockMiddleware(hello, gate), scope, {"type": "websocket.connect"})
+    sent = await run(HeadraceMiddleware(hello, gate), scope, {"type": "websocket.connect"})
     assert [message["type"] for message in sent] == ["websocket.close"]
 
 
@@ -222,7 +222,7 @@ async def test_websocket_is_closed_after_its_connect_was_received(gate: Gate) ->
         order.append(message["type"])
 
     scope = make_scope("/account/", kind="websocket")
-    await PenstockMiddleware(hello, gate)(scope, receive, send)
+    await HeadraceMiddleware(hello, gate)(scope, receive, send)
     assert order == ["connect", "websocket.close"]
 
 
@@ -232,7 +232,7 @@ async def test_lifespan_is_answered_for_an_application_that_refuses_it(gate: Gat
             raise ValueError("http only")
 
     sent = await run(
-        PenstockMiddleware(app, gate),
+        HeadraceMiddleware(app, gate),
         {"type": "lifespan"},
         {"type": "lifespan.startup"},
         {"type": "lifespan.shutdown"},
@@ -253,7 +253,7 @@ async def test_lifespan_is_forwarded_to_an_application_that_knows_it(gate: Gate)
 
     scope: dict[str, Any] = {"type": "lifespan", "state": {}}
     sent = await run(
-        PenstockMiddleware(app, gate),
+        HeadraceMiddleware(app, gate),
         scope,
         {"type": "lifespan.startup"},
         {"type": "lifespan.shutdown"},
@@ -277,7 +277,7 @@ async def test_lifespan_of_an_application_that_waits_on_ends_with_ours(gate: Gat
             ended.append("cancelled")
 
     sent = await run(
-        PenstockMiddleware(app, gate),
+        HeadraceMiddleware(app, gate),
         {"type": "lifespan"},
         {"type": "lifespan.startup"},
         {"type": "lifespan.shutdown"},
@@ -292,7 +292,7 @@ async def test_unknown_scope_is_passed_through(gate: Gate) -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["type"])
 
-    await run(PenstockMiddleware(app, gate), {"type": "something.new"})
+    await run(HeadraceMiddleware(app, gate), {"type": "something.new"})
     assert seen == ["something.new"]
 
 
@@ -302,7 +302,7 @@ async def test_headers_that_can_be_read_once_arrive(gate: Gate) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body"})
 
-    start = (await run(PenstockMiddleware(app, gate), make_scope("/api/")))[0]
+    start = (await run(HeadraceMiddleware(app, gate), make_scope("/api/")))[0]
     assert [name for name, _ in start["headers"]] == [b"content-type", b"x-a"]
 
 
@@ -312,7 +312,7 @@ async def test_application_that_sets_the_cookie_itself_has_the_last_word(gate: G
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body"})
 
-    start = (await run(PenstockMiddleware(app, gate), make_scope()))[0]
+    start = (await run(HeadraceMiddleware(app, gate), make_scope()))[0]
     assert [name for name, _ in start["headers"]] == [b"Set-Cookie"]
 
 
@@ -322,7 +322,7 @@ async def test_failed_start_of_the_application_is_passed_on(gate: Gate) -> None:
         raise RuntimeError("no database")
 
     sent = await run(
-        PenstockMiddleware(app, gate),
+        HeadraceMiddleware(app, gate),
         {"type": "lifespan"},
         {"type": "lifespan.startup"},
         {"type": "lifespan.shutdown"},
@@ -332,4 +332,4 @@ async def test_failed_start_of_the_application_is_passed_on(gate: Gate) -> None:
 
 async def test_root_path_may_be_none(gate: Gate) -> None:
     scope = {**make_scope("/x"), "root_path": None}
-    assert (await run(PenstockMiddleware(hello, gate), scope))[0]["status"] == 200
+    assert (await run(HeadraceMiddleware(hello, gate), scope))[0]["status"] == 200

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from penstock import EventSink
-from penstock.testing import captured_events
+from headrace import EventSink
+from headrace.testing import captured_events
 
 SECRET = "s3cr3t-that-nobody-may-see"
 
@@ -271,7 +271,7 @@ def test_a_failure_is_logged_once_and_names_the_target(
     sink = EventSink(
         f"redis://:{SECRET}@127.0.0.1:1/0", ring_dir=tmp_path, reconnect=(0.001, 0.001)
     )
-    with caplog.at_level(logging.WARNING, logger="penstock"):
+    with caplog.at_level(logging.WARNING, logger="headrace"):
         for _ in range(50):
             sink.emit("visit")
             sink.flush(0.02)
@@ -285,7 +285,7 @@ def test_a_ring_that_a_kill_would_lose_is_logged_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink = EventSink("redis://127.0.0.1:1/0", ring_dir=tmp_path / "nowhere")
-    with caplog.at_level(logging.WARNING, logger="penstock"):
+    with caplog.at_level(logging.WARNING, logger="headrace"):
         sink.emit("visit")
         sink.emit("visit")
     sink.close(0)
@@ -307,10 +307,10 @@ def test_a_ring_below_a_setgid_folder_is_a_file(
 def test_a_file_gets_one_json_object_a_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    path = tmp_path / ".penstock" / "events.ndjson"
+    path = tmp_path / ".headrace" / "events.ndjson"
     sink = EventSink(f"file:{path}", ring_dir=tmp_path)
     hostile = 'a\r\n"\\\x1b[31m\u2028\x85é' + chr(0x10FFFF)
-    with caplog.at_level(logging.WARNING, logger="penstock"):
+    with caplog.at_level(logging.WARNING, logger="headrace"):
         sink.emit("visit", {"text": hostile, "raw": b"\xff\xed\xa0\x80"})
     sink.emit("visit", {"n": 2})
     assert sink.flush(5) == 0
@@ -323,7 +323,7 @@ def test_a_file_gets_one_json_object_a_line(
     assert (second["kind"], second["n"]) == ("visit", "2")
     assert isinstance(second["time"], int)
     assert str(path) in caplog.text
-    assert f"watch them with: penstock tail file:{path}" in caplog.text
+    assert f"watch them with: headrace tail file:{path}" in caplog.text
     assert (path.parent / ".gitignore").read_text() == "*\n"
     assert path.stat().st_mode & 0o777 == 0o600
     sink.close()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from penstock.events import Event, NewerFormatError
+from headrace.events import Event, NewerFormatError
 
 ENTRY = "1700000000500-3"
 REQUEST = {
@@ -142,13 +142,13 @@ def test_a_clock_in_the_past_is_believed() -> None:
 @pytest.mark.parametrize("read", [entry, line])
 def test_a_newer_format_raises_and_says_so(read: type[Event]) -> None:
     with pytest.raises(NewerFormatError, match=r"format '2'.* knows format 1"):
-        read(penstock_format="2")
+        read(headrace_format="2")
     with pytest.raises(NewerFormatError):
-        read(penstock_format="x")
+        read(headrace_format="x")
 
 
 def test_this_format_may_be_named() -> None:
-    assert entry(penstock_format="1").fields == entry().fields
+    assert entry(headrace_format="1").fields == entry().fields
 
 
 def test_fields_that_are_not_known_are_kept() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Fingerprint, FingerprintCookie
+from headrace import Fingerprint, FingerprintCookie
 
 NOW = 1_795_000_000
 MONTH = 30 * 86400

@@ -20,9 +20,9 @@ from starlette.responses import FileResponse, JSONResponse, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 
-import penstock.asgi
-import penstock.wsgi
-from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+import headrace.asgi
+import headrace.wsgi
+from headrace import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
 from tests.oracle.jws import SECRET, make_token
 
 NAVIGATE = {"Sec-Fetch-Mode": "navigate"}
@@ -52,7 +52,7 @@ def test_flask(gate: Gate, sink: EventSink) -> None:
 
     @app.get("/who")
     def who() -> Any:
-        visit = request.environ["penstock.visit"]
+        visit = request.environ["headrace.visit"]
         visit.add({"plan": "pro"})
         return jsonify(user=visit.user, label=visit.label)
 
@@ -60,7 +60,7 @@ def test_flask(gate: Gate, sink: EventSink) -> None:
     def stream() -> Any:
         return (part for part in ("one ", "two")), 200
 
-    app.wsgi_app = penstock.wsgi.PenstockMiddleware(app.wsgi_app, gate)  # type: ignore[method-assign]
+    app.wsgi_app = headrace.wsgi.HeadraceMiddleware(app.wsgi_app, gate)  # type: ignore[method-assign]
     client = app.test_client()
     assert client.get("/who", headers={**NAVIGATE, **BEARER}).json == {
         "user": "7",
@@ -75,7 +75,7 @@ def test_flask(gate: Gate, sink: EventSink) -> None:
 
 
 async def who(request: Any) -> JSONResponse:
-    visit = request.scope["penstock.visit"]
+    visit = request.scope["headrace.visit"]
     return JSONResponse({"user": visit.user, "label": visit.label})
 
 
@@ -89,7 +89,7 @@ async def file(request: Any) -> FileResponse:
 
 async def socket(websocket: Any) -> None:
     await websocket.accept()
-    await websocket.send_text(str(websocket.scope["penstock.visit"].user))
+    await websocket.send_text(str(websocket.scope["headrace.visit"].user))
     await websocket.close()
 
 
@@ -110,7 +110,7 @@ def test_starlette(gate: Gate, sink: EventSink) -> None:
         ],
         lifespan=contextlib.asynccontextmanager(lifespan),
     )
-    app = penstock.asgi.PenstockMiddleware(inner, gate)
+    app = headrace.asgi.HeadraceMiddleware(inner, gate)
     with TestClient(app) as client:
         assert client.get("/who", headers=BEARER).json() == {"user": "7", "label": "track"}
         response = client.get("/stream", headers=NAVIGATE)
@@ -127,10 +127,10 @@ def test_fastapi(gate: Gate, sink: EventSink) -> None:
 
     @inner.get("/api/who")
     async def fast_who(request: Request) -> dict[str, Any]:
-        return {"user": request.scope["penstock.visit"].user}
+        return {"user": request.scope["headrace.visit"].user}
 
     # the two ways that people add a middleware
-    inner.add_middleware(penstock.asgi.PenstockMiddleware, gate=gate)
+    inner.add_middleware(headrace.asgi.HeadraceMiddleware, gate=gate)
     with TestClient(inner) as client:
         assert client.get("/api/who", headers=BEARER).json() == {"user": "7"}
         assert client.get("/account/x").json()["code"] == "not_authenticated"
@@ -143,14 +143,14 @@ class Echo(AsyncWebsocketConsumer):
         await self.accept()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        user = self.scope["penstock.visit"].user
+        user = self.scope["headrace.visit"].user
         await self.send(text_data=json.dumps({"user": user, "text": text_data}))
 
 
 @pytest.mark.django_db(transaction=True)  # a consumer closes old connections
 async def test_channels(gate: Gate, sink: EventSink) -> None:
     inner = ProtocolTypeRouter({"websocket": URLRouter([path("ws/", Echo.as_asgi())])})
-    app = penstock.asgi.PenstockMiddleware(inner, gate)
+    app = headrace.asgi.HeadraceMiddleware(inner, gate)
     headers = [(name.lower().encode(), value.encode()) for name, value in BEARER.items()]
     communicator = WebsocketCommunicator(app, "/ws/", headers)
     connected, _ = await communicator.connect()

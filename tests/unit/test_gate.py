@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock import (
+from headrace import (
     EventSink,
     FingerprintCookie,
     Gate,
@@ -823,7 +823,7 @@ def test_visit_in_its_own_environ_is_collected(make_gate: Any) -> None:
     canary = Canary()
     environ = make_environ(canary=canary)
     gone = weakref.ref(canary)
-    environ["penstock.visit"] = make_gate().enter(environ)
+    environ["headrace.visit"] = make_gate().enter(environ)
     del environ, canary
     gc.collect()
     assert gone() is None

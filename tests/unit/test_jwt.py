@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""penstock.jwt beside PyJWT: same answers, same exceptions, but where it is stricter."""
+"""headrace.jwt beside PyJWT: same answers, same exceptions, but where it is stricter."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.warnings import RemovedInPyjwt3Warning
 
-from penstock import Key
-from penstock import jwt as ours
+from headrace import Key
+from headrace import jwt as ours
 from tests.oracle.tokens import (
     ALGORITHMS,
     HMACS,
@@ -371,8 +371,8 @@ def test_other_names_are_handed_on() -> None:
 WITHOUT_PYJWT = """
 import sys
 sys.modules["jwt"] = None
-from penstock import jwt
-assert jwt.DecodeError.__module__.startswith("penstock")
+from headrace import jwt
+assert jwt.DecodeError.__module__.startswith("headrace")
 assert issubclass(jwt.InvalidSignatureError, jwt.DecodeError)
 assert issubclass(jwt.DecodeError, jwt.InvalidTokenError)
 assert issubclass(jwt.InvalidKeyError, jwt.PyJWTError)
@@ -407,7 +407,7 @@ def test_without_pyjwt() -> None:
 
 def test_cost_table_names_engines_and_algorithms() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "penstock.jwt"],
+        [sys.executable, "-m", "headrace.jwt"],
         check=True,
         timeout=120,
         capture_output=True,

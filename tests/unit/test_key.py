@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from penstock import InvalidKeyError, Key, TokenVerifier
+from headrace import InvalidKeyError, Key, TokenVerifier
 from tests.oracle.tokens import (
     ALGORITHMS,
     ECS,
@@ -48,7 +48,7 @@ def verifies(key: Key, algorithm: str) -> bool:
 
 
 def certificate() -> bytes:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "penstock")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "headrace")])
     private = private_key("RSA")
     day = datetime.datetime(2020, 1, 1)  # long over: dates are not looked at
     made = (
@@ -430,7 +430,7 @@ def test_jwk_set_keeps_order_and_passes_over_other_keys(
             public_jwk("EdDSA", kid="5"),
         ]
     }
-    with caplog.at_level(logging.INFO, logger="penstock"):
+    with caplog.at_level(logging.INFO, logger="headrace"):
         keys = Key.jwks(document)
     assert [(key.key_id, key.algorithm) for key in keys] == [("1", "ES256"), ("5", "EdDSA")]
     assert "3 keys" in caplog.text

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 
-from penstock import FingerprintCookie, PathFilter
+from headrace import FingerprintCookie, PathFilter
 
 
 def best(call: Callable[[], object], repeat: int = 30) -> float:

@@ -15,15 +15,15 @@ from typing import Any
 
 import pytest
 
-from penstock import EventSink, Gate, Key, TokenVerifier
-from penstock.asgi import PenstockMiddleware as AsgiMiddleware
-from penstock.wsgi import PenstockMiddleware as WsgiMiddleware
+from headrace import EventSink, Gate, Key, TokenVerifier
+from headrace.asgi import HeadraceMiddleware as AsgiMiddleware
+from headrace.wsgi import HeadraceMiddleware as WsgiMiddleware
 from tests.oracle.jws import SECRET, make_token
 
 ROUTE = "shop/<int:id>/"
 CHILD = """
     import os, signal, sys
-    from penstock import EventSink, Gate
+    from headrace import EventSink, Gate
     sink = EventSink("file:" + sys.argv[1] + "/events", ring_dir=sys.argv[1])
     gate = Gate(sink=sink, metrics=True)
     for n in range(int(sys.argv[2])):

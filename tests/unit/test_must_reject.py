@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, padding, utils
 
-from penstock import InvalidKeyError, InvalidTokenError, Key, TokenVerifier
+from headrace import InvalidKeyError, InvalidTokenError, Key, TokenVerifier
 from tests.oracle.tokens import (
     HASHES,
     LATER,

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from penstock import PathFilter
-from penstock._defaults import PATHS
+from headrace import PathFilter
+from headrace._defaults import PATHS
 
 
 @pytest.fixture

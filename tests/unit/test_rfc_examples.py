@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock import InvalidTokenError, Key, TokenVerifier
+from headrace import InvalidTokenError, Key, TokenVerifier
 from tests.oracle.tokens import b64, unb64
 
 EXAMPLES: dict[str, tuple[dict[str, str], str]] = {

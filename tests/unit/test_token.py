@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Key, Token, TokenVerifier
+from headrace import Key, Token, TokenVerifier
 from tests.oracle.tokens import LATER, NOW, SECRET, raw_token, token
 
 VERIFIER = TokenVerifier([Key.secret(SECRET, algorithm="HS256")], require=())

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-import penstock
-from penstock import InvalidKeyError, InvalidTokenError, Key, TokenVerifier
+import headrace
+from headrace import InvalidKeyError, InvalidTokenError, Key, TokenVerifier
 from tests.oracle.tokens import (
     ALGORITHMS,
     HMACS,
@@ -250,7 +250,7 @@ def test_the_clock_is_read_when_now_is_not_given() -> None:
     made = verifier()
     soon = int(time.time()) + 600
     assert made.verify(token({"exp": soon})).expires_at == soon
-    with pytest.raises(penstock.ExpiredSignatureError):
+    with pytest.raises(headrace.ExpiredSignatureError):
         made.verify(token({"exp": int(time.time()) - 600}))
 
 
@@ -291,7 +291,7 @@ def test_length_is_judged_first() -> None:
     assert refused(made, "\n" * 101) == "too_long"
     assert refused(made, "\n" * 100) == "malformed"
     assert isinstance(made.verify_jws(raw_token(b"", b'{"alg":"HS256"}')), bytes)
-    with pytest.raises(penstock.TokenTooLongError):
+    with pytest.raises(headrace.TokenTooLongError):
         made.verify_jws("a" * 101)
 
 
@@ -391,7 +391,7 @@ def test_keys_that_cannot_replace_leave_the_old_ones() -> None:
 
 def test_reason_class_and_text_belong_together() -> None:
     made = verifier(audience="a", issuer="i", require=("exp", "x"))
-    with pytest.raises(penstock.MissingRequiredClaimError) as caught:
+    with pytest.raises(headrace.MissingRequiredClaimError) as caught:
         made.verify(token(), now=NOW)
     assert caught.value.claim == "x"
     assert caught.value.reason == "missing_claim"
@@ -399,16 +399,16 @@ def test_reason_class_and_text_belong_together() -> None:
 
 
 def test_exceptions_have_pyjwts_names_and_bases() -> None:
-    assert issubclass(penstock.InvalidSignatureError, penstock.DecodeError)
-    assert issubclass(penstock.InvalidIssuedAtError, penstock.ImmatureSignatureError)
-    assert issubclass(penstock.InvalidKeyError, ValueError)
+    assert issubclass(headrace.InvalidSignatureError, headrace.DecodeError)
+    assert issubclass(headrace.InvalidIssuedAtError, headrace.ImmatureSignatureError)
+    assert issubclass(headrace.InvalidKeyError, ValueError)
     for name in (
         "DecodeError ExpiredSignatureError InvalidAudienceError InvalidIssuerError "
         "ImmatureSignatureError InvalidAlgorithmError MissingRequiredClaimError "
         "InvalidSubjectError InvalidJTIError ClaimTypeError CriticalHeaderError EngineError "
         "LifetimeError TokenTooLongError TokenTypeError UnexpectedValueError UnknownKeyIdError"
     ).split():
-        assert issubclass(getattr(penstock, name), InvalidTokenError)
+        assert issubclass(getattr(headrace, name), InvalidTokenError)
 
 
 def test_refused_text_is_in_no_message() -> None:

@@ -14,8 +14,8 @@ from wsgiref.validate import validator
 
 import pytest
 
-from penstock import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
-from penstock.wsgi import PenstockMiddleware
+from headrace import EventSink, FingerprintCookie, Gate, Key, PathFilter, TokenVerifier
+from headrace.wsgi import HeadraceMiddleware
 from tests.oracle.jws import SECRET, make_token
 
 Call = Callable[..., tuple[str, list[tuple[str, str]], bytes]]
@@ -68,7 +68,7 @@ def hello(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
 
 
 def test_cookie_is_added_and_the_application_untouched(gate: Gate, sink: EventSink) -> None:
-    app = PenstockMiddleware(validator(hello), gate)
+    app = HeadraceMiddleware(validator(hello), gate)
     status, headers, body = call(app, make_environ("/x"))
     assert (status, body) == ("200 OK", b"hello")
     assert [name for name, _ in headers] == ["Content-Type", "Set-Cookie"]
@@ -83,17 +83,17 @@ def test_headers_of_the_application_are_not_changed_in_place(gate: Gate) -> None
         start_response("200 OK", kept)
         return [b""]
 
-    call(PenstockMiddleware(app, gate), make_environ())
+    call(HeadraceMiddleware(app, gate), make_environ())
     assert kept == [("Content-Type", "text/plain")]
 
 
 def test_visit_is_in_the_environ(gate: Gate) -> None:
     def app(environ: Any, start_response: Any) -> list[bytes]:
         start_response("200 OK", [("Content-Type", "text/plain")])
-        return [environ["penstock.visit"].user.encode()]
+        return [environ["headrace.visit"].user.encode()]
 
     environ = make_environ("/api/", authorization=f"Bearer {make_token(user_id=5)}")
-    assert call(PenstockMiddleware(app, gate), environ)[2] == b"5"
+    assert call(HeadraceMiddleware(app, gate), environ)[2] == b"5"
 
 
 def test_lazy_application_is_finished_when_it_starts(gate: Gate, sink: EventSink) -> None:
@@ -103,7 +103,7 @@ def test_lazy_application_is_finished_when_it_starts(gate: Gate, sink: EventSink
         yield b"b"
 
     environ = make_environ(authorization=f"Bearer {make_token()}")
-    assert call(PenstockMiddleware(validator(app), gate), environ)[2] == b"ab"
+    assert call(HeadraceMiddleware(validator(app), gate), environ)[2] == b"ab"
     assert [event["status"] for event in sink.captured()] == ["201"]
 
 
@@ -114,7 +114,7 @@ def test_iterable_is_passed_through_unchanged(gate: Gate) -> None:
         start_response("200 OK", [("Content-Type", "text/plain")])
         return wrapper
 
-    result = PenstockMiddleware(app, gate)(make_environ(), lambda *args: lambda data: None)
+    result = HeadraceMiddleware(app, gate)(make_environ(), lambda *args: lambda data: None)
     assert result is wrapper
     wrapper.close()
 
@@ -126,7 +126,7 @@ def test_write_callable_is_the_servers(gate: Gate) -> None:
         start_response("200 OK", [("Content-Type", "text/plain")])(b"written")
         return []
 
-    PenstockMiddleware(app, gate)(make_environ(), lambda *args: written.append)
+    HeadraceMiddleware(app, gate)(make_environ(), lambda *args: written.append)
     assert written == [b"written"]
 
 
@@ -142,7 +142,7 @@ def test_exc_info_is_passed_on(gate: Gate, sink: EventSink) -> None:
         seen.append(args)
         return lambda data: None
 
-    PenstockMiddleware(app, gate)(make_environ(), start_response)
+    HeadraceMiddleware(app, gate)(make_environ(), start_response)
     assert [len(args) for args in seen] == [2, 3]
     assert len(sink.captured()) == 1
 
@@ -158,7 +158,7 @@ def test_exception_is_recorded_and_raised(gate: Gate, sink: EventSink) -> None:
     for failing in (app, lazy):
         environ = make_environ(authorization=f"Bearer {make_token()}")
         with pytest.raises(RuntimeError):
-            list(PenstockMiddleware(failing, gate)(environ, lambda *args: None))
+            list(HeadraceMiddleware(failing, gate)(environ, lambda *args: None))
     assert [event["status"] for event in sink.captured()] == ["500", "500"]
 
 
@@ -173,14 +173,14 @@ def test_client_that_leaves_before_the_start_is_499(gate: Gate, sink: EventSink)
             closed.append(True)
 
     environ = make_environ(authorization=f"Bearer {make_token()}")
-    result: Any = PenstockMiddleware(lambda e, s: Lazy(), gate)(environ, lambda *args: None)
+    result: Any = HeadraceMiddleware(lambda e, s: Lazy(), gate)(environ, lambda *args: None)
     result.close()
     assert closed == [True]
     assert [event["status"] for event in sink.captured()] == ["499"]
 
 
 def test_required_label_is_refused(gate: Gate) -> None:
-    app = PenstockMiddleware(hello, gate)
+    app = HeadraceMiddleware(hello, gate)
     status, headers, body = call(app, make_environ("/account/"))
     assert status == "401 Unauthorized"
     assert ("WWW-Authenticate", 'Bearer realm="api"') in headers
@@ -190,25 +190,25 @@ def test_required_label_is_refused(gate: Gate) -> None:
 
 
 def test_health_is_answered_before_the_application(gate: Gate) -> None:
-    app = PenstockMiddleware(hello, gate)
+    app = HeadraceMiddleware(hello, gate)
     assert call(app, make_environ("/livez"))[2] == b'{"status": "ok"}'
     status, _, body = call(app, make_environ("/readyz"))
     assert status == "200 OK"
     assert json.loads(body)["sink"]["pending"] == 0
-    off = PenstockMiddleware(hello, gate, live_path=None, ready_path=None)
+    off = HeadraceMiddleware(hello, gate, live_path=None, ready_path=None)
     assert call(off, make_environ("/livez"))[2] == b"hello"
 
 
 @pytest.mark.parametrize(("path", "status"), [("/livez", "200"), ("/account/", "401")])
 def test_head_has_no_body(gate: Gate, path: str, status: str) -> None:
     environ = {**make_environ(path), "REQUEST_METHOD": "HEAD"}
-    answer = call(PenstockMiddleware(hello, gate), environ)
+    answer = call(HeadraceMiddleware(hello, gate), environ)
     assert (answer[0][:3], answer[2]) == (status, b"")
 
 
 @pytest.mark.parametrize("answer", ["off", "nonsense", None])
 def test_consent_that_does_not_allow(gate: Gate, answer: Any) -> None:
-    app = PenstockMiddleware(hello, gate, consent=lambda environ: answer)
+    app = HeadraceMiddleware(hello, gate, consent=lambda environ: answer)
     assert [name for name, _ in call(app, make_environ())[1]] == ["Content-Type"]
 
 
@@ -216,7 +216,7 @@ def test_consent_that_raises_means_off(gate: Gate) -> None:
     def consent(environ: Any) -> Any:
         raise KeyError("x")
 
-    app = PenstockMiddleware(hello, gate, consent=consent)
+    app = HeadraceMiddleware(hello, gate, consent=consent)
     assert [name for name, _ in call(app, make_environ())[1]] == ["Content-Type"]
 
 
@@ -245,7 +245,7 @@ def test_an_error_that_the_server_raises_again_is_not_kept_alive(gate: Gate) -> 
 
     def fail() -> weakref.ref[InTheMidst]:
         try:
-            PenstockMiddleware(app, gate)(make_environ(), start_response)
+            HeadraceMiddleware(app, gate)(make_environ(), start_response)
         except InTheMidst as error:
             return weakref.ref(error)
         raise AssertionError

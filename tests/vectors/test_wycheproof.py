@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from penstock import InvalidTokenError, Key, TokenVerifier
+from headrace import InvalidTokenError, Key, TokenVerifier
 from tests.oracle.vectors import FOLDER
 
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth"}

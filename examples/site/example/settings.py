@@ -2,7 +2,7 @@
 """Settings of the example site: a small community with accounts, an API and pages.
 
 What the demo changes comes from the environment: SITE_DATA (folder of the database),
-PENSTOCK_SINK (where events go), PENSTOCK_ENABLED (0 takes the middleware out) and SITE_METRICS
+HEADRACE_SINK (where events go), HEADRACE_ENABLED (0 takes the middleware out) and SITE_METRICS
 (1 counts by route).
 """
 
@@ -21,16 +21,16 @@ ALLOWED_HOSTS = ["127.0.0.1", "localhost", "testserver"]
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "penstock.django",
-    "penstock.django.analytics",
+    "headrace.django",
+    "headrace.django.analytics",
 ]
 
 MIDDLEWARE = [
-    "penstock.django.middleware.PenstockMiddleware",
+    "headrace.django.middleware.HeadraceMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]
 
-PENSTOCK = {
+HEADRACE = {
     # A label of our own: what lies below it follows the rules of `api`, and is answered
     # 401 without a valid token, before any view runs.
     "PATHS": {

@@ -18,7 +18,7 @@ from django.shortcuts import render
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from penstock import InvalidTokenError, Key, TokenVerifier
+from headrace import InvalidTokenError, Key, TokenVerifier
 
 LIFETIMES = {"access": 300, "refresh": 86400}  # seconds
 LEDGER_PAUSE = 0.05  # seconds
@@ -137,7 +137,7 @@ async def ledger(request: HttpRequest) -> JsonResponse:
     user = await get_user_model().objects.filter(pk=visit.user, is_staff=True).afirst()
     if user is None:
         return JsonResponse({"detail": "for staff"}, status=403)
-    from penstock.django import sink
+    from headrace.django import sink
 
     events = sink()
     if events is None:
@@ -148,6 +148,6 @@ async def ledger(request: HttpRequest) -> JsonResponse:
 
 def metrics(request: HttpRequest) -> HttpResponse:
     """What Prometheus scrapes; it needs prometheus_client, which the rest of the site does not."""
-    from penstock.django.metrics import view
+    from headrace.django.metrics import view
 
     return view(request)
