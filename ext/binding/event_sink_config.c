@@ -17,6 +17,8 @@
 
 typedef struct sink_arguments {
     PyObject *url;
+    const char *prefix;
+    Py_ssize_t prefix_len;
     const char *stream;
     Py_ssize_t stream_len;
     Py_ssize_t ring_bytes;
@@ -173,6 +175,19 @@ read_level(PyTypeObject *type, sink_arguments *arguments)
     return -1;
 }
 
+/* Braces are left to the lanes of a cluster. */
+static bool
+is_prefix(const char *text, Py_ssize_t len)
+{
+    for (Py_ssize_t i = 0; i < len; i++) {
+        if (text[i] <= ' ' || text[i] > '~' || text[i] == '{' ||
+            text[i] == '}') {
+            return false;
+        }
+    }
+    return len <= HR_PREFIX_MAX;
+}
+
 static int
 check_arguments(PyTypeObject *type, sink_arguments *arguments)
 {
@@ -197,6 +212,12 @@ check_arguments(PyTypeObject *type, sink_arguments *arguments)
     }
     if (arguments->stream_len == 0 || arguments->stream_len > 512) {
         refuse((PyObject *)type, "stream", "a key of 1 to 512 bytes");
+        return -1;
+    }
+    if (!is_prefix(arguments->prefix, arguments->prefix_len)) {
+        refuse((PyObject *)type, "prefix",
+               "up to 64 printable ASCII characters without blanks and "
+               "braces");
         return -1;
     }
     for (Py_ssize_t i = 0; i < arguments->client_name_len; i++) {
@@ -291,6 +312,16 @@ make_redis(PyTypeObject *type, const sink_arguments *arguments, hr_span url,
         return -1;
     }
     status = hr_redis_url_identity(&parsed, identity);
+    /* A prefix has no blanks, so that no other pair of prefix and stream is
+     * the same text. */
+    if (status == HR_OK) {
+        status = hr_buf_add(identity, HR_SPAN(" "));
+    }
+    if (status == HR_OK) {
+        status =
+            hr_buf_add(identity, (hr_span){arguments->prefix,
+                                           (size_t)arguments->prefix_len});
+    }
     if (status == HR_OK) {
         status = hr_buf_add(identity, HR_SPAN(" "));
     }
@@ -308,6 +339,7 @@ make_redis(PyTypeObject *type, const sink_arguments *arguments, hr_span url,
                 .ca_file = path_span(authorities),
                 .certificate = path_span(arguments->paths[2]),
                 .private_key = path_span(arguments->paths[3]),
+                .prefix = {arguments->prefix, (size_t)arguments->prefix_len},
                 .stream = {arguments->stream, (size_t)arguments->stream_len},
                 .client_name = {arguments->client_name,
                                 (size_t)arguments->client_name_len},
@@ -491,7 +523,8 @@ done:
 }
 
 const char event_sink_doc[] = PyDoc_STR(
-    "EventSink(url, *, stream='events', ring_bytes=4 << 20, ...)\n"
+    "EventSink(url, *, prefix='headrace:', stream='events', ring_bytes=4 << "
+    "20, ...)\n"
     "--\n\n"
     "Takes events without ever blocking and brings them to `url`:\n"
     "redis://, rediss://, unix://, file: or memory:. Opens nothing and\n"
@@ -502,27 +535,16 @@ const char event_sink_doc[] = PyDoc_STR(
 PyObject *
 event_sink_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"url",
-                            "stream",
-                            "ring_bytes",
-                            "linger",
-                            "batch",
-                            "max_length",
-                            "ring_dir",
-                            "reconnect",
-                            "connect_timeout",
-                            "command_timeout",
-                            "exit_timeout",
-                            "delivery",
-                            "reserve",
-                            "max_age",
-                            "sample",
-                            "ca_file",
-                            "certificate",
-                            "private_key",
-                            "client_name",
-                            NULL};
+    static char *names[] = {
+        "url",       "prefix",          "stream",          "ring_bytes",
+        "linger",    "batch",           "max_length",      "ring_dir",
+        "reconnect", "connect_timeout", "command_timeout", "exit_timeout",
+        "delivery",  "reserve",         "max_age",         "sample",
+        "ca_file",   "certificate",     "private_key",     "client_name",
+        NULL};
     sink_arguments arguments = {
+        .prefix = "headrace:",
+        .prefix_len = 9,
         .stream = "events",
         .stream_len = 6,
         .ring_bytes = HR_RING_BYTES_DEFAULT,
@@ -538,16 +560,17 @@ event_sink_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         .client_name = NULL,
     };
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "U|$s#ndnOO(dd)dddsOOdOOOz#:EventSink", names,
-            &arguments.url, &arguments.stream, &arguments.stream_len,
-            &arguments.ring_bytes, &arguments.linger, &arguments.batch,
-            &arguments.max_length, &arguments.ring_dir,
-            &arguments.reconnect_first, &arguments.reconnect_longest,
-            &arguments.connect_timeout, &arguments.command_timeout,
-            &arguments.exit_timeout, &arguments.delivery, &arguments.reserve,
-            &arguments.max_age, &arguments.sample, &arguments.ca_file,
-            &arguments.certificate, &arguments.private_key,
-            &arguments.client_name, &arguments.client_name_len)) {
+            args, kwargs, "U|$s#s#ndnOO(dd)dddsOOdOOOz#:EventSink", names,
+            &arguments.url, &arguments.prefix, &arguments.prefix_len,
+            &arguments.stream, &arguments.stream_len, &arguments.ring_bytes,
+            &arguments.linger, &arguments.batch, &arguments.max_length,
+            &arguments.ring_dir, &arguments.reconnect_first,
+            &arguments.reconnect_longest, &arguments.connect_timeout,
+            &arguments.command_timeout, &arguments.exit_timeout,
+            &arguments.delivery, &arguments.reserve, &arguments.max_age,
+            &arguments.sample, &arguments.ca_file, &arguments.certificate,
+            &arguments.private_key, &arguments.client_name,
+            &arguments.client_name_len)) {
         return NULL;
     }
     if (arguments.client_name == NULL) {

@@ -66,6 +66,9 @@
 #define HR_METRIC_SERIES_MAX 448 /* that one process names */
 #define HR_METRIC_NAME_MAX 112   /* bytes of a name; longer ones are cut */
 
+/* What Redis holds. */
+#define HR_PREFIX_MAX 64 /* bytes of what every key begins with */
+
 /* The sink. */
 #define HR_BATCH_MAX 4096          /* events of one batch */
 #define HR_BATCH_BYTES_MAX 262144  /* bytes of records of one batch */

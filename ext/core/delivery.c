@@ -4,7 +4,7 @@
  *   MULTI
  *   XADD <stream> MAXLEN ~ <n> * id <producer>-<sequence> kind .. time .. ..
  *   ...                                     one for each waiting event
- *   SET headrace:marker:<producer> <last sequence> EX <7 days>
+ *   SET <prefix>marker:<producer> <last sequence> EX <7 days>
  *   EXEC
  *
  * so the marker says at any time which events Redis has. After a break it is
@@ -87,9 +87,9 @@ connect_and_greet(delivery *self, hr_wake *wake)
     self->detail[0] = '\0';
     hr_status status = hr_redis_link_open(self->link, wake);
     if (status == HR_OK) {
-        status =
-            hr_redis_hello(self->link, wake, &self->url,
-                           self->settings.client_name, &self->peer, &error);
+        status = hr_redis_hello(self->link, wake, &self->url,
+                                self->settings.client_name,
+                                self->settings.prefix, &self->peer, &error);
     }
     if (status != HR_OK) {
         if (error.ptr != NULL) {
@@ -196,7 +196,7 @@ resolve_doubt(delivery *self, hr_ring *ring, hr_wake *wake)
         status = hr_redis_command_text(&self->out, HR_SPAN("GET"));
     }
     if (status == HR_OK) {
-        status = hr_redis_batch_marker(ring, &self->out);
+        status = hr_redis_batch_marker(self->form.prefix, ring, &self->out);
     }
     if (status != HR_OK) {
         return status;
@@ -439,14 +439,15 @@ static const hr_target_ops OPS = {
 static hr_status
 own(delivery *self)
 {
-    hr_span *spans[OWNED_COUNT] = {
+    hr_span *spans[] = {
         [CA_FILE] = &self->settings.ca_file,
         [CERTIFICATE] = &self->settings.certificate,
         [PRIVATE_KEY] = &self->settings.private_key,
+        [PREFIX] = &self->settings.prefix,
         [STREAM] = &self->settings.stream,
         [CLIENT_NAME] = &self->settings.client_name,
     };
-    for (size_t i = 0; i < OWNED_COUNT; i++) {
+    for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
         if (spans[i]->ptr == NULL) {
             continue;
         }
@@ -456,6 +457,26 @@ own(delivery *self)
         }
         spans[i]->ptr = self->owned[i];
     }
+    return HR_OK;
+}
+
+/* The stream's key: prefix and name. */
+static hr_status
+make_stream_key(delivery *self)
+{
+    hr_span prefix = self->settings.prefix;
+    hr_span stream = self->settings.stream;
+    char *key = hr_malloc(prefix.len + stream.len);
+    if (key == NULL) {
+        return HR_NO_MEMORY;
+    }
+    if (prefix.len != 0) {
+        memcpy(key, prefix.ptr, prefix.len);
+    }
+    memcpy(key + prefix.len, stream.ptr, stream.len);
+    self->owned[STREAM_KEY] = key;
+    self->form.prefix = prefix;
+    self->form.stream = (hr_span){key, prefix.len + stream.len};
     return HR_OK;
 }
 
@@ -470,8 +491,10 @@ hr_delivery_new(const hr_delivery_settings *settings, hr_target **target)
     self->settings = *settings;
     hr_buf_init(&self->out, HR_COMMAND_BYTES_MAX);
     hr_status status = own(self);
-    self->form.stream = self->settings.stream;
     self->form.max_length = settings->max_length;
+    if (status == HR_OK) {
+        status = make_stream_key(self);
+    }
     if (status == HR_OK) {
         status = hr_session_touch_init(&self->touches, settings->batch);
     }

@@ -27,7 +27,8 @@ typedef struct hr_delivery_settings {
     hr_span ca_file; /* these three: absent where there is none */
     hr_span certificate;
     hr_span private_key;
-    hr_span stream;
+    hr_span prefix; /* of every key; up to HR_PREFIX_MAX bytes */
+    hr_span stream; /* without the prefix */
     hr_span client_name;
     uint64_t max_length; /* of the stream; 0: not trimmed */
     hr_delivery_level level;

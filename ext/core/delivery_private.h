@@ -11,7 +11,16 @@
 #include "session_touch.h"
 
 /* Strings that live as long as the target. */
-enum { CA_FILE, CERTIFICATE, PRIVATE_KEY, STREAM, CLIENT_NAME, OWNED_COUNT };
+enum {
+    CA_FILE,
+    CERTIFICATE,
+    PRIVATE_KEY,
+    PREFIX,
+    STREAM,
+    CLIENT_NAME,
+    STREAM_KEY,
+    OWNED_COUNT
+};
 
 typedef struct delivery {
     hr_target base;

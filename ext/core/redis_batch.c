@@ -6,7 +6,6 @@
 #include "config.h"
 #include "redis_command.h"
 
-#define MARKER_PREFIX "headrace:marker:"
 #define SCRIPT_MAX 4096
 
 /* KEYS: stream, marker, sessions. ARGV: last sequence, marker's lifetime,
@@ -33,13 +32,11 @@ static const char SCRIPT[] =
     "return out";
 
 hr_status
-hr_redis_batch_marker(const hr_ring *ring, hr_buf *out)
+hr_redis_batch_marker(hr_span prefix, const hr_ring *ring, hr_buf *out)
 {
-    char key[sizeof(MARKER_PREFIX) - 1 + HR_PRODUCER_SIZE];
-    memcpy(key, MARKER_PREFIX, sizeof(MARKER_PREFIX) - 1);
-    memcpy(key + sizeof(MARKER_PREFIX) - 1, ring->header->label.producer,
-           HR_PRODUCER_SIZE);
-    return hr_redis_command_text(out, (hr_span){key, sizeof(key)});
+    return hr_redis_command_key(
+        out, prefix, HR_SPAN("marker:"),
+        (hr_span){ring->header->label.producer, HR_PRODUCER_SIZE});
 }
 
 /* XADD's arguments behind the stream. */
@@ -141,21 +138,22 @@ write_sessions(const hr_redis_form *form, const hr_session_touches *touches,
     }
     if (form->sessions == HR_SESSION_PLAIN) {
         written->sessions = HR_SESSION_COMMANDS * touches->count;
-        return hr_session_touch_write_plain(touches, out);
+        return hr_session_touch_write_plain(touches, form->prefix, out);
     }
     written->sessions = 1;
-    return hr_session_touch_write_script(touches, out);
+    return hr_session_touch_write_script(touches, form->prefix, out);
 }
 
 static hr_status
-write_set_marker(const hr_ring *ring, uint64_t sequence, hr_buf *out)
+write_set_marker(const hr_redis_form *form, const hr_ring *ring,
+                 uint64_t sequence, hr_buf *out)
 {
     hr_status status = hr_redis_command_begin(out, 5);
     if (status == HR_OK) {
         status = hr_redis_command_text(out, HR_SPAN("SET"));
     }
     if (status == HR_OK) {
-        status = hr_redis_batch_marker(ring, out);
+        status = hr_redis_batch_marker(form->prefix, ring, out);
     }
     if (status == HR_OK) {
         status = hr_redis_command_number(out, sequence);
@@ -198,7 +196,7 @@ hr_redis_batch_transaction(const hr_redis_form *form, const hr_batch *batch,
         status = write_sessions(form, touches, out, written);
     }
     if (status == HR_OK) {
-        status = write_set_marker(batch->ring, last, out);
+        status = write_set_marker(form, batch->ring, last, out);
     }
     if (status == HR_OK) {
         status = hr_redis_command_words(out, HR_SPAN("EXEC"));
@@ -250,10 +248,11 @@ write_script_head(const hr_redis_form *form, const hr_batch *batch,
         status = hr_redis_command_text(out, form->stream);
     }
     if (status == HR_OK) {
-        status = hr_redis_batch_marker(batch->ring, out);
+        status = hr_redis_batch_marker(form->prefix, batch->ring, out);
     }
     for (size_t i = 0; i < sessions && status == HR_OK; i++) {
-        status = hr_session_touch_write_key(&touches->touches[i], out);
+        status = hr_session_touch_write_key(&touches->touches[i], form->prefix,
+                                            out);
     }
     if (status == HR_OK) {
         status = hr_redis_command_number(out, last);

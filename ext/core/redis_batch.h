@@ -18,7 +18,8 @@ typedef enum hr_session_mode {
 } hr_session_mode;
 
 typedef struct hr_redis_form {
-    hr_span stream;
+    hr_span prefix;      /* of every other key; up to HR_PREFIX_MAX bytes */
+    hr_span stream;      /* the whole key */
     uint64_t max_length; /* 0: not trimmed */
     hr_session_mode sessions;
 } hr_redis_form;
@@ -34,7 +35,8 @@ typedef struct hr_redis_written {
     "MARKER of another format than 1: the version that wrote it must deliver"
 
 /* The key of a ring's marker as one argument. */
-HR_CHECKED hr_status hr_redis_batch_marker(const hr_ring *ring, hr_buf *out);
+HR_CHECKED hr_status hr_redis_batch_marker(hr_span prefix, const hr_ring *ring,
+                                           hr_buf *out);
 
 /* The waiting events and the sessions as plain commands. TOO_BIG, NO_MEMORY;
  * so do the others. */

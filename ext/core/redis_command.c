@@ -36,16 +36,37 @@ hr_redis_command_begin(hr_buf *out, size_t arguments)
     return status;
 }
 
+static inline char *
+put_bytes(char *at, hr_span bytes)
+{
+    if (bytes.len != 0) {
+        memcpy(at, bytes.ptr, bytes.len);
+    }
+    return at + bytes.len;
+}
+
 hr_status
 hr_redis_command_text(hr_buf *out, hr_span argument)
 {
     hr_status status = hr_buf_reserve(out, NUMBER_ROOM + argument.len + 2);
     if (status == HR_OK) {
         char *at = put_length(out->ptr + out->len, '$', argument.len);
-        if (argument.len != 0) {
-            memcpy(at, argument.ptr, argument.len);
-        }
-        at += argument.len;
+        at = put_bytes(at, argument);
+        *at++ = '\r';
+        *at++ = '\n';
+        out->len = (size_t)(at - out->ptr);
+    }
+    return status;
+}
+
+hr_status
+hr_redis_command_key(hr_buf *out, hr_span prefix, hr_span kind, hr_span name)
+{
+    size_t len = prefix.len + kind.len + name.len;
+    hr_status status = hr_buf_reserve(out, NUMBER_ROOM + len + 2);
+    if (status == HR_OK) {
+        char *at = put_length(out->ptr + out->len, '$', len);
+        at = put_bytes(put_bytes(put_bytes(at, prefix), kind), name);
         *at++ = '\r';
         *at++ = '\n';
         out->len = (size_t)(at - out->ptr);

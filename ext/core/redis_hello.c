@@ -68,8 +68,26 @@ write_login(hr_buf *out, const hr_redis_url *url, size_t *must)
     return status;
 }
 
+/* Stands for the question with a key in it. */
+#define GET_MARKER NULL
+
+/* A user of ACL may be let at our own keys only. */
 static hr_status
-write_questions(hr_buf *out, hr_span client_name)
+write_get_marker(hr_buf *out, hr_span prefix)
+{
+    hr_status status = hr_redis_command_begin(out, 2);
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, HR_SPAN("GET"));
+    }
+    if (status == HR_OK) {
+        status = hr_redis_command_key(out, prefix, HR_SPAN("marker:"),
+                                      HR_SPAN("-"));
+    }
+    return status;
+}
+
+static hr_status
+write_questions(hr_buf *out, hr_span client_name, hr_span prefix)
 {
     hr_status status = hr_redis_command_begin(out, 3);
     if (status == HR_OK) {
@@ -82,20 +100,18 @@ write_questions(hr_buf *out, hr_span client_name)
         status = hr_redis_command_text(out, client_name);
     }
     static const char *const QUESTIONS[] = {
-        "CLIENT ID",
-        "INFO server",
-        "INFO memory",
-        ("CLIENT KILL ID " NO_CLIENT),
-        "GET headrace:marker:-",
-        "MULTI",
-        "EXEC",
-        "EVAL return(1) 0",
+        "CLIENT ID",   "INFO server",
+        "INFO memory", ("CLIENT KILL ID " NO_CLIENT),
+        GET_MARKER,    "MULTI",
+        "EXEC",        "EVAL return(1) 0",
     };
     for (size_t i = 0;
          status == HR_OK && i < sizeof(QUESTIONS) / sizeof(QUESTIONS[0]);
          i++) {
-        status = hr_redis_command_words(
-            out, (hr_span){QUESTIONS[i], strlen(QUESTIONS[i])});
+        status = QUESTIONS[i] == GET_MARKER
+                     ? write_get_marker(out, prefix)
+                     : hr_redis_command_words(
+                           out, (hr_span){QUESTIONS[i], strlen(QUESTIONS[i])});
     }
     return status;
 }
@@ -199,7 +215,8 @@ judge_login(const hr_redis_link *link, const hr_reply *const answers[],
 
 hr_status
 hr_redis_hello(hr_redis_link *link, hr_wake *wake, const hr_redis_url *url,
-               hr_span client_name, hr_redis_peer *peer, hr_span *error)
+               hr_span client_name, hr_span prefix, hr_redis_peer *peer,
+               hr_span *error)
 {
     const hr_reply *answers[QUESTION_COUNT];
     size_t must;
@@ -223,7 +240,7 @@ hr_redis_hello(hr_redis_link *link, hr_wake *wake, const hr_redis_url *url,
     }
     out.len = 0;
     if (status == HR_OK) {
-        status = write_questions(&out, client_name);
+        status = write_questions(&out, client_name, prefix);
     }
     if (status == HR_OK) {
         status = hr_redis_link_exchange(

@@ -23,13 +23,14 @@ typedef struct hr_redis_peer {
     bool may_eval;  /* EVAL is allowed */
 } hr_redis_peer;
 
-/* Logs in, names the connection, selects the database and asks. AUTH, SERVER
+/* Logs in, names the connection, selects the database and asks; `prefix` is
+ * that of our markers. AUTH, SERVER
  * (`*error` is the server's text, borrowed from the link), PROTOCOL and
  * whatever an exchange answers. */
 HR_CHECKED hr_status hr_redis_hello(hr_redis_link *link, hr_wake *wake,
                                     const hr_redis_url *url,
-                                    hr_span client_name, hr_redis_peer *peer,
-                                    hr_span *error);
+                                    hr_span client_name, hr_span prefix,
+                                    hr_redis_peer *peer, hr_span *error);
 
 /* The text behind `name` and a colon at the start of a line of INFO's answer;
  * absent when there is no such line. */

@@ -8,8 +8,6 @@
 #include "config.h"
 #include "redis_command.h"
 
-#define KEY_PREFIX "session:"
-
 const char hr_session_touch_lua[] =
     "local function touch(keys,from,argv,at)"
     " local ttl,bad=argv[at-1],0"
@@ -122,14 +120,11 @@ hr_session_touch_collect(hr_session_touches *touches, const hr_batch *batch,
 }
 
 hr_status
-hr_session_touch_write_key(const hr_session_touch *touch, hr_buf *out)
+hr_session_touch_write_key(const hr_session_touch *touch, hr_span prefix,
+                           hr_buf *out)
 {
-    char key[sizeof(KEY_PREFIX) - 1 + HR_FIELD_VALUE_MAX];
-    memcpy(key, KEY_PREFIX, sizeof(KEY_PREFIX) - 1);
-    memcpy(key + sizeof(KEY_PREFIX) - 1, touch->fingerprint.ptr,
-           touch->fingerprint.len);
-    return hr_redis_command_text(
-        out, (hr_span){key, sizeof(KEY_PREFIX) - 1 + touch->fingerprint.len});
+    return hr_redis_command_key(out, prefix, HR_SPAN("session:"),
+                                touch->fingerprint);
 }
 
 hr_status
@@ -152,7 +147,8 @@ hr_session_touch_write_arguments(const hr_session_touch *touch, hr_buf *out)
 }
 
 hr_status
-hr_session_touch_write_script(const hr_session_touches *touches, hr_buf *out)
+hr_session_touch_write_script(const hr_session_touches *touches,
+                              hr_span prefix, hr_buf *out)
 {
     static const char CALL[] = "return touch(KEYS,1,ARGV,2)";
     char script[1536];
@@ -172,7 +168,7 @@ hr_session_touch_write_script(const hr_session_touches *touches, hr_buf *out)
         status = hr_redis_command_number(out, touches->count);
     }
     for (size_t i = 0; i < touches->count && status == HR_OK; i++) {
-        status = hr_session_touch_write_key(&touches->touches[i], out);
+        status = hr_session_touch_write_key(&touches->touches[i], prefix, out);
     }
     if (status == HR_OK) {
         status = hr_redis_command_number(out, HR_SESSION_TTL_S);
@@ -185,21 +181,21 @@ hr_session_touch_write_script(const hr_session_touches *touches, hr_buf *out)
 
 /* `arguments` words, then the key between the first and the others. */
 static hr_status
-write_words(const hr_session_touch *touch, hr_buf *out, const hr_span *words,
-            size_t count)
+write_words(const hr_session_touch *touch, hr_span prefix, hr_buf *out,
+            const hr_span *words, size_t count)
 {
     hr_status status = hr_redis_command_begin(out, count + 1);
     for (size_t i = 0; i < count && status == HR_OK; i++) {
         status = hr_redis_command_text(out, words[i]);
         if (i == 0 && status == HR_OK) {
-            status = hr_session_touch_write_key(touch, out);
+            status = hr_session_touch_write_key(touch, prefix, out);
         }
     }
     return status;
 }
 
 static hr_status
-write_plain(const hr_session_touch *touch, hr_buf *out)
+write_plain(const hr_session_touch *touch, hr_span prefix, hr_buf *out)
 {
     char first[20];
     char last[20];
@@ -221,25 +217,27 @@ write_plain(const hr_session_touch *touch, hr_buf *out)
         HR_SPAN("HSET"), HR_SPAN("last_seen"), last_text,  HR_SPAN("path"),
         touch->path,     HR_SPAN("user"),      touch->user};
     const hr_span expire[] = {HR_SPAN("EXPIRE"), ttl_text};
-    hr_status status = write_words(touch, out, hsetnx, 3);
+    hr_status status = write_words(touch, prefix, out, hsetnx, 3);
     if (status == HR_OK) {
-        status = write_words(touch, out, hincrby, 3);
+        status = write_words(touch, prefix, out, hincrby, 3);
     }
     if (status == HR_OK) {
-        status = write_words(touch, out, hset, touch->user.len != 0 ? 7 : 5);
+        status = write_words(touch, prefix, out, hset,
+                             touch->user.len != 0 ? 7 : 5);
     }
     if (status == HR_OK) {
-        status = write_words(touch, out, expire, 2);
+        status = write_words(touch, prefix, out, expire, 2);
     }
     return status;
 }
 
 hr_status
-hr_session_touch_write_plain(const hr_session_touches *touches, hr_buf *out)
+hr_session_touch_write_plain(const hr_session_touches *touches, hr_span prefix,
+                             hr_buf *out)
 {
     hr_status status = HR_OK;
     for (size_t i = 0; i < touches->count && status == HR_OK; i++) {
-        status = write_plain(&touches->touches[i], out);
+        status = write_plain(&touches->touches[i], prefix, out);
     }
     return status;
 }

@@ -42,15 +42,15 @@ void hr_session_touch_fini(hr_session_touches *touches);
 void hr_session_touch_collect(hr_session_touches *touches,
                               const hr_batch *batch, int64_t oldest_ms);
 
-/* Appends one EVAL that applies all touches and answers with how many of them
- * failed. TOO_BIG, NO_MEMORY. */
-HR_CHECKED hr_status
-hr_session_touch_write_script(const hr_session_touches *touches, hr_buf *out);
+/* Appends one EVAL that applies all touches and returns how many of them
+ * failed. Each key begins with `prefix`. TOO_BIG, NO_MEMORY. */
+HR_CHECKED hr_status hr_session_touch_write_script(
+    const hr_session_touches *touches, hr_span prefix, hr_buf *out);
 
 /* Appends HR_SESSION_COMMANDS plain commands for each touch, in order. They
  * cannot keep last_seen from going back. TOO_BIG, NO_MEMORY. */
-HR_CHECKED hr_status
-hr_session_touch_write_plain(const hr_session_touches *touches, hr_buf *out);
+HR_CHECKED hr_status hr_session_touch_write_plain(
+    const hr_session_touches *touches, hr_span prefix, hr_buf *out);
 
 #define HR_SESSION_COMMANDS 4U
 
@@ -61,7 +61,7 @@ extern const char hr_session_touch_lua[];
 
 /* Appends the key of a touch, and its five arguments. */
 HR_CHECKED hr_status hr_session_touch_write_key(const hr_session_touch *touch,
-                                                hr_buf *out);
+                                                hr_span prefix, hr_buf *out);
 HR_CHECKED hr_status
 hr_session_touch_write_arguments(const hr_session_touch *touch, hr_buf *out);
 #define HR_SESSION_ARGUMENTS 5U

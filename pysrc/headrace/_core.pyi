@@ -509,13 +509,16 @@ class EventSink:
     the first event of a process; a forked child starts anew. The authorities of ``rediss://``
     are those of ``ca_file`` (a PEM file, or a folder as ``openssl rehash`` makes it), else of
     SSL_CERT_FILE, else what ``ssl.get_default_verify_paths()`` names. Times are in seconds, sizes
-    in bytes. Raises TypeError, or ValueError naming the setting.
+    in bytes. Every key in Redis begins with ``prefix``: up to 64 printable ASCII characters
+    without blanks and braces, which may be none. Raises TypeError, or ValueError naming the
+    setting.
     """
 
     def __new__(
         cls,
         url: str,
         *,
+        prefix: str = "headrace:",
         stream: str = "events",
         ring_bytes: int = 4194304,
         linger: float = 0.010,

@@ -21,6 +21,7 @@ make_target(const char *path, hr_delivery_level level)
                                      .url = &url,
                                      .connect_timeout_ns = 5000000000,
                                      .command_timeout_ns = 5000000000,
+                                     .prefix = HR_SPAN("headrace:"),
                                      .stream = HR_SPAN("events"),
                                      .client_name = HR_SPAN("t"),
                                      .max_length = 10,

@@ -97,14 +97,15 @@ end(void)
 static int
 is_first_event(const command *c)
 {
-    return c->count == 14 && is(c, 0, "XADD") && is(c, 1, "events") &&
+    return c->count == 14 && is(c, 0, "XADD") && is(c, 1, "site:events") &&
            is(c, 2, "MAXLEN") && is(c, 3, "~") && is(c, 4, "1000") &&
            is(c, 5, "*") && is(c, 6, "id") && is(c, 7, id[0]) &&
            is(c, 8, "kind") && is(c, 9, "visit") && is(c, 10, "time") &&
            is(c, 11, "22") && is(c, 12, "n") && is(c, 13, "a\r\nb");
 }
 
-static const hr_redis_form FORM = {.stream = {"events", 6},
+static const hr_redis_form FORM = {.prefix = {"site:", 5},
+                                   .stream = {"site:events", 11},
                                    .max_length = 1000,
                                    .sessions = HR_SESSION_SCRIPT};
 
@@ -132,7 +133,7 @@ test_transaction(void)
     ok(next_command(&rest, &c) && is(&c, 0, "EVAL"),
        "transaction: the session");
     ok(next_command(&rest, &c) && c.count == 5 && is(&c, 0, "SET") &&
-           is(&c, 1, "headrace:marker:00000000000000aa") && is(&c, 2, last) &&
+           is(&c, 1, "site:marker:00000000000000aa") && is(&c, 2, last) &&
            is(&c, 3, "EX") && is(&c, 4, "604800"),
        "transaction: the marker is the last sequence");
     ok(next_command(&rest, &c) && is(&c, 0, "EXEC") && rest.len == 0,
@@ -187,9 +188,9 @@ test_script(void)
        "script: written");
     hr_span rest = {out.ptr, out.len};
     ok(next_command(&rest, &c) && rest.len == 0, "script: one command");
-    ok(is(&c, 0, "EVAL") && is(&c, 2, "3") && is(&c, 3, "events") &&
-           is(&c, 4, "headrace:marker:00000000000000aa") &&
-           is(&c, 5, "session:ff"),
+    ok(is(&c, 0, "EVAL") && is(&c, 2, "3") && is(&c, 3, "site:events") &&
+           is(&c, 4, "site:marker:00000000000000aa") &&
+           is(&c, 5, "site:session:ff"),
        "script: its keys");
     ok(is(&c, 6, last) && is(&c, 7, "604800") && is(&c, 8, "2"),
        "script: the marker, its lifetime, how many events");

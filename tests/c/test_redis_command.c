@@ -60,6 +60,23 @@ test_lengths(void)
 }
 
 static void
+test_keys(void)
+{
+    hr_buf out;
+    hr_buf_init(&out, 4096);
+    ok(hr_redis_command_key(&out, HR_SPAN("a:"), HR_SPAN("marker:"),
+                            HR_SPAN("01234567")) == HR_OK &&
+           holds(&out, HR_SPAN("$17\r\na:marker:01234567\r\n")),
+       "key: prefix, kind, name");
+    out.len = 0;
+    ok(hr_redis_command_key(&out, HR_NO_SPAN, HR_SPAN("session:"),
+                            HR_NO_SPAN) == HR_OK &&
+           holds(&out, HR_SPAN("$8\r\nsession:\r\n")),
+       "key: no prefix, no name");
+    hr_buf_fini(&out);
+}
+
+static void
 test_caps(void)
 {
     hr_buf out;
@@ -107,6 +124,7 @@ main(void)
        "words: each is an argument");
     hr_buf_fini(&out);
     test_lengths();
+    test_keys();
     test_caps();
     return done_testing();
 }

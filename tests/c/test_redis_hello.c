@@ -226,8 +226,8 @@ main(void)
             status = hr_redis_link_open(link, &wake);
         }
         if (status == HR_OK) {
-            status = hr_redis_hello(link, &wake, &url, HR_SPAN("test"), &peer,
-                                    &error);
+            status = hr_redis_hello(link, &wake, &url, HR_SPAN("test"),
+                                    HR_SPAN("headrace:"), &peer, &error);
         }
         ok(status == CASES[i].want, "%s: %s", CASES[i].why,
            hr_status_word(status));

@@ -94,16 +94,16 @@ test_commands(void)
     put_touch(&ring, 200, "bb", "/2", "7");
     collect(0);
     hr_buf_init(&out, 65536);
-    ok(hr_session_touch_write_plain(&touches, &out) == HR_OK,
+    ok(hr_session_touch_write_plain(&touches, HR_SPAN("a:"), &out) == HR_OK,
        "plain: written");
     static const char PLAIN[] =
-        "*4\r\n$6\r\nHSETNX\r\n$10\r\nsession:aa\r\n$10\r\nfirst_seen\r\n"
+        "*4\r\n$6\r\nHSETNX\r\n$12\r\na:session:aa\r\n$10\r\nfirst_seen\r\n"
         "$3\r\n100\r\n"
-        "*4\r\n$7\r\nHINCRBY\r\n$10\r\nsession:aa\r\n$5\r\nviews\r\n$"
+        "*4\r\n$7\r\nHINCRBY\r\n$12\r\na:session:aa\r\n$5\r\nviews\r\n$"
         "1\r\n1\r\n"
-        "*6\r\n$4\r\nHSET\r\n$10\r\nsession:aa\r\n$9\r\nlast_seen\r\n"
+        "*6\r\n$4\r\nHSET\r\n$12\r\na:session:aa\r\n$9\r\nlast_seen\r\n"
         "$3\r\n100\r\n$4\r\npath\r\n$4\r\n/1\r\n\r\n"
-        "*3\r\n$6\r\nEXPIRE\r\n$10\r\nsession:aa\r\n$4\r\n1800\r\n";
+        "*3\r\n$6\r\nEXPIRE\r\n$12\r\na:session:aa\r\n$4\r\n1800\r\n";
     ok(out.len > sizeof(PLAIN) &&
            memcmp(out.ptr, PLAIN, sizeof(PLAIN) - 1) == 0,
        "plain: four commands, any bytes in a path");
@@ -111,10 +111,11 @@ test_commands(void)
        "plain: a user where there is one");
     hr_buf_fini(&out);
     hr_buf_init(&out, 65536);
-    ok(hr_session_touch_write_script(&touches, &out) == HR_OK,
+    ok(hr_session_touch_write_script(&touches, HR_SPAN("a:"), &out) == HR_OK,
        "script: written");
     static const char TAIL[] =
-        "$1\r\n2\r\n$10\r\nsession:aa\r\n$10\r\nsession:bb\r\n$4\r\n1800\r\n"
+        "$1\r\n2\r\n$12\r\na:session:aa\r\n$12\r\na:session:bb\r\n$"
+        "4\r\n1800\r\n"
         "$3\r\n100\r\n$3\r\n100\r\n$1\r\n1\r\n$4\r\n/1\r\n\r\n$0\r\n\r\n"
         "$3\r\n200\r\n$3\r\n200\r\n$1\r\n1\r\n$2\r\n/2\r\n$1\r\n7\r\n";
     size_t tail = sizeof(TAIL) - 1;
@@ -123,8 +124,10 @@ test_commands(void)
        "script: keys, the lifetime, five arguments each");
     hr_buf_fini(&out);
     hr_buf_init(&out, 64);
-    ok(hr_session_touch_write_plain(&touches, &out) == HR_TOO_BIG &&
-           hr_session_touch_write_script(&touches, &out) == HR_TOO_BIG,
+    ok(hr_session_touch_write_plain(&touches, HR_SPAN("a:"), &out) ==
+               HR_TOO_BIG &&
+           hr_session_touch_write_script(&touches, HR_SPAN("a:"), &out) ==
+               HR_TOO_BIG,
        "cap: told");
     hr_buf_fini(&out);
     end();

@@ -49,6 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             &(hr_delivery_settings){.url = &url,
                                     .connect_timeout_ns = 1,
                                     .command_timeout_ns = 1000000000,
+                                    .prefix = HR_SPAN("headrace:"),
                                     .stream = HR_SPAN("events"),
                                     .client_name = HR_SPAN("fuzz"),
                                     .max_length = 10,

@@ -46,8 +46,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     shutdown(ends[1], SHUT_WR);
-    hr_status status =
-        hr_redis_hello(link, &wake, &url, HR_SPAN("fuzz"), &peer, &error);
+    hr_status status = hr_redis_hello(link, &wake, &url, HR_SPAN("fuzz"),
+                                      HR_SPAN("headrace:"), &peer, &error);
     assert(memchr(peer.version, '\0', sizeof(peer.version)) != NULL);
     assert(status != HR_OK || error.ptr == NULL);
     if (error.ptr != NULL) {
