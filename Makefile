@@ -24,19 +24,19 @@ endif
 
 WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
         -Wmissing-prototypes -Wvla -Werror
-CFLAGS_BASE := -std=c11 -D_GNU_SOURCE -fvisibility=hidden $(LIBJWT_FLAG) \
+CFLAGS_BASE := -std=c11 -D_GNU_SOURCE -fvisibility=hidden -Iext/core $(LIBJWT_FLAG) \
         $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 CFLAGS_CORE := $(CFLAGS_BASE) $(WARN)
 LIBS := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread
 
-NO_LIBJWT := $(if $(HAVE_LIBJWT),,ext/core/signature_libjwt.c \
-        tests/c/test_signature_libjwt.c)
-CORE := $(filter-out $(NO_LIBJWT),$(sort $(wildcard ext/core/*.c)))
+NO_LIBJWT := $(if $(HAVE_LIBJWT),,ext/core/token/signature_libjwt.c \
+        tests/c/test_token_signature_libjwt.c)
+CORE := $(filter-out $(NO_LIBJWT),$(sort $(wildcard ext/core/*/*.c)))
 BINDING := $(sort $(wildcard ext/binding/*.c))
-HEADERS := $(sort $(wildcard ext/core/*.h tests/c/*.h))
+HEADERS := $(sort $(wildcard ext/core/*/*.h tests/c/*.h))
 C_TESTS := $(filter-out $(NO_LIBJWT),$(sort $(wildcard tests/c/test_*.c)))
 FUZZERS := $(sort $(wildcard tests/fuzz/fuzz_*.c))
-C_FILES := $(sort $(wildcard ext/core/*.[ch] ext/binding/*.[ch] tests/c/*.[ch] \
+C_FILES := $(sort $(wildcard ext/core/*/*.[ch] ext/binding/*.[ch] tests/c/*.[ch] \
         tests/fuzz/*.[ch] tests/leaks/*.c benchmarks/*.[ch]))
 
 ASAN := -g -O1 -fsanitize=address,undefined -fno-omit-frame-pointer \
@@ -64,7 +64,7 @@ build/$(1)/core/%.o: ext/core/%.c $$(HEADERS)
 	$$(Q)$(3) $$(CFLAGS_CORE) $(2) -c $$< -o $$@
 build/$(1)/libheadrace.a: $$(patsubst ext/core/%.c,build/$(1)/core/%.o,$$(CORE))
 	@rm -f $$@
-	@ar rcs $$@ $$^
+	@ar qcs $$@ $$^
 build/$(1)/%: tests/c/%.c build/$(1)/libheadrace.a
 	$$(call SAY,$(1) $$<)
 	$$(Q)$(3) $$(CFLAGS_CORE) $(2) $$< -o $$@ build/$(1)/libheadrace.a $$(LIBS)
@@ -85,7 +85,7 @@ build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/libheadrace.a
 	$(Q)$(FUZZ_LINK)
 # It comes with a verifier of its own, which takes every signature; the
 # library's is then left out.
-build/fuzz/fuzz_verifier: tests/fuzz/fuzz_verifier.c ext/core/verifier.c \
+build/fuzz/fuzz_token_verifier: tests/fuzz/fuzz_token_verifier.c ext/core/token/verifier.c \
         build/fuzz/libheadrace.a
 	$(call SAY,fuzz $<)
 	$(Q)$(FUZZ_LINK) -DHR_FUZZ_SKIP_SIGNATURE
@@ -241,7 +241,8 @@ run-aws-lc: $(VENV)/.installed $(AWS_LC_EXT)/built
 # is not for threads.
 TSAN_TESTS := $(patsubst tests/c/%.c,build/tsan/%,$(sort \
         $(wildcard tests/c/test_*threads*.c) $(shell grep -Ls hr_alloc_fail_at \
-            $(patsubst %,tests/c/test_%.c,ring sink stats token_cache delivery))))
+            $(patsubst %,tests/c/test_%.c,ring_ring sink_sink ring_counters \
+                token_cache redis_delivery))))
 # Where addresses are more random than gcc's TSan can map, ask for fewer.
 TSAN_RUN := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 export TSAN_OPTIONS := exitcode=66 die_after_fork=0
@@ -273,8 +274,8 @@ TIDY := $(patsubst %.c,build/tidy/%.ok,$(CORE) $(BINDING))
 build/tidy/%.ok: %.c .clang-tidy $(HEADERS) $(wildcard ext/binding/*.h)
 	@mkdir -p $(@D)
 	@$(CLANG_TIDY) --quiet --warnings-as-errors='*' $< -- $(CFLAGS_BASE) \
-	    $(PYTHON_INCLUDE) 2>build/tidy/log-$(*F) || \
-	    { cat build/tidy/log-$(*F); exit 1; }
+	    $(PYTHON_INCLUDE) 2>build/tidy/$*.log || \
+	    { cat build/tidy/$*.log; exit 1; }
 	@touch $@
 .PHONY: run-lint run-fmt lint-c lint-ruff lint-mypy lint-habits lint-tidy
 run-lint:

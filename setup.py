@@ -31,7 +31,7 @@ DEBIAN_PACKAGE = {
     "libjwt": "libjwt-dev",
 }
 REQUIRED = {"openssl": "3.0", "hiredis": "0.14"}
-OPTIONAL_LIBRARY, OPTIONAL_SOURCE = "libjwt", "ext/core/signature_libjwt.c"
+OPTIONAL_LIBRARY, OPTIONAL_SOURCE = "libjwt", "ext/core/token/signature_libjwt.c"
 
 WARNINGS = [
     "-Wall",
@@ -181,8 +181,9 @@ setup(
     ext_modules=[
         Extension(
             "headrace._core",
-            sources=sorted(glob.glob("ext/core/*.c") + glob.glob("ext/binding/*.c")),
-            depends=sorted(glob.glob("ext/core/*.h") + glob.glob("ext/binding/*.h")),
+            sources=sorted(glob.glob("ext/core/*/*.c") + glob.glob("ext/binding/*.c")),
+            depends=sorted(glob.glob("ext/core/*/*.h") + glob.glob("ext/binding/*.h")),
+            include_dirs=["ext/core"],
             extra_compile_args=compile_args,
             extra_link_args=link_args,
         )

@@ -31,15 +31,15 @@ SDIST_URL = (
 SDIST_SHA256 = "0dcebfaa70cf079133cd2352119e3d05e9b8ca1d1621736cfb54c03f3d5fef0f"
 DOWNLOAD_SECONDS = 120
 
-# What of ours is compiled against AWS-LC's headers. redis_tls.c is not: it needs libssl.
+# What of ours is compiled against AWS-LC's headers. redis/tls.c is not: it needs libssl.
 SOURCES = (
-    "ext/core/keyring.c",
-    "ext/core/keyring_jwk.c",
-    "ext/core/keyring_material.c",
-    "ext/core/keyring_pem.c",
-    "ext/core/signature_libjwt.c",
-    "ext/core/signature_openssl.c",
-    "ext/core/signature_openssl_hmac.c",
+    "ext/core/token/keyring.c",
+    "ext/core/token/keyring_jwk.c",
+    "ext/core/token/keyring_material.c",
+    "ext/core/token/keyring_pem.c",
+    "ext/core/token/signature_libjwt.c",
+    "ext/core/token/signature_openssl.c",
+    "ext/core/base/secret.c",
 )
 
 CMAKE_OPTIONS = (

@@ -66,3 +66,19 @@ raise_wrong_type(const char *what, PyObject *got)
     return PyErr_Format(PyExc_TypeError, "%s, not %.100s", what,
                         Py_TYPE(got)->tp_name);
 }
+
+int
+set_optional_text(PyObject **slot, PyObject *value, const char *name)
+{
+    if (value == NULL || value == Py_None) {
+        Py_CLEAR(*slot);
+        return 0;
+    }
+    if (!PyUnicode_Check(value)) {
+        PyErr_Format(PyExc_TypeError, "%s is a str or None, not %.100s", name,
+                     Py_TYPE(value)->tp_name);
+        return -1;
+    }
+    Py_XSETREF(*slot, Py_NewRef(value));
+    return 0;
+}

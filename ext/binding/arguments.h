@@ -39,4 +39,7 @@ read_arguments(const char *function, const char *const *names,
 /* Sets TypeError "<what>, not <the type of got>". Always NULL. */
 PyObject *raise_wrong_type(const char *what, PyObject *got);
 
+/* A str into `*slot`, or nothing for None (and del). -1 with TypeError. */
+int set_optional_text(PyObject **slot, PyObject *value, const char *name);
+
 #endif

@@ -5,7 +5,7 @@
 
 #include "state.h"
 
-#include "../core/span.h"
+#include "base/span.h"
 
 /* Creates the exceptions and adds them to the module. */
 int errors_setup(PyObject *module);

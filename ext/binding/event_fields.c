@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "../core/buf.h"
+#include "base/buf.h"
 
 static inline bool
 is_own(hr_span name)
@@ -89,7 +89,8 @@ read_name(PyObject *name, bool (*is_reserved)(hr_span), hr_span *out)
 
 /* U+FFFD for every lone surrogate. */
 static int
-read_altered_text(event_fields *out, PyObject *value, hr_field *field)
+read_altered_text(event_fields *out, PyObject *value,
+                  hr_ring_event_field *field)
 {
     PyObject *raw = PyUnicode_AsEncodedString(value, "utf-8", "surrogatepass");
     if (raw == NULL) {
@@ -110,7 +111,7 @@ read_altered_text(event_fields *out, PyObject *value, hr_field *field)
 }
 
 static int
-read_text(event_fields *out, PyObject *value, hr_field *field)
+read_text(event_fields *out, PyObject *value, hr_ring_event_field *field)
 {
     Py_ssize_t size;
     const char *bytes = event_utf8_of(value, &size);
@@ -126,7 +127,7 @@ read_text(event_fields *out, PyObject *value, hr_field *field)
 }
 
 static int
-read_big_int(event_fields *out, PyObject *value, hr_field *field)
+read_big_int(event_fields *out, PyObject *value, hr_ring_event_field *field)
 {
     PyObject *text = PyLong_Type.tp_repr(value);
     if (text == NULL) {
@@ -155,7 +156,7 @@ print_int(char *buffer, long long number)
 }
 
 static int
-read_number(event_fields *out, PyObject *value, hr_field *field)
+read_number(event_fields *out, PyObject *value, hr_ring_event_field *field)
 {
     char *buffer = out->numbers[out->count];
     size_t room = sizeof(out->numbers[0]);
@@ -182,7 +183,7 @@ read_number(event_fields *out, PyObject *value, hr_field *field)
 
 /* What is no plain text. */
 static __attribute__((noinline)) int
-read_odd_value(event_fields *out, PyObject *value, hr_field *field)
+read_odd_value(event_fields *out, PyObject *value, hr_ring_event_field *field)
 {
     if (PyBool_Check(value)) {
         field->value = value == Py_True ? HR_SPAN("1") : HR_SPAN("0");
@@ -230,7 +231,7 @@ read_fields(event_fields *out, PyObject *dict,
     PyObject *name;
     PyObject *value;
     while (PyDict_Next(dict, &at, &name, &value)) {
-        hr_field *field = &out->fields[out->count];
+        hr_ring_event_field *field = &out->fields[out->count];
         field->altered = false;
         if (read_name(name, is_reserved, &field->name) < 0) {
             goto fail;

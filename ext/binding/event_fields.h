@@ -5,7 +5,7 @@
 
 #include "state.h"
 
-#include "../core/event.h"
+#include "ring/event.h"
 
 /* The UTF-8 of a str, borrowed from it; that of an ASCII one is where its
  * characters are. NULL with UnicodeEncodeError set. */
@@ -24,7 +24,7 @@ event_utf8_of(PyObject *text, Py_ssize_t *size)
 typedef struct event_fields {
     size_t count;
     size_t owned_count;
-    hr_field fields[HR_EVENT_FIELDS_MAX];
+    hr_ring_event_field fields[HR_EVENT_FIELDS_MAX];
     char numbers[HR_EVENT_FIELDS_MAX][32];
     PyObject *owned[HR_EVENT_FIELDS_MAX]; /* replaced str values */
 } event_fields;

@@ -5,8 +5,8 @@
 #include <math.h>
 #include <structmember.h>
 
-#include "../core/clock.h"
-#include "../core/target_memory.h"
+#include "base/clock.h"
+#include "sink/memory.h"
 #include "arguments.h"
 #include "errors.h"
 #include "event_fields.h"
@@ -256,7 +256,7 @@ set_text(PyObject *dict, hr_span name, hr_span value)
 }
 
 static PyObject *
-kept_to_dict(const hr_kept_event *kept)
+kept_to_dict(const hr_sink_memory_event *kept)
 {
     PyObject *dict = PyDict_New();
     PyObject *id = PyUnicode_FromFormat("%.16s-%llu", kept->producer,
@@ -264,14 +264,14 @@ kept_to_dict(const hr_kept_event *kept)
     PyObject *time =
         PyUnicode_FromFormat("%lld", (long long)kept->event.time_ms);
     hr_span rest = kept->event.body;
-    hr_field field;
+    hr_ring_event_field field;
     if (dict == NULL || id == NULL || time == NULL ||
         PyDict_SetItemString(dict, "id", id) < 0 ||
         set_text(dict, HR_SPAN("kind"), kept->event.kind) < 0 ||
         PyDict_SetItemString(dict, "time", time) < 0) {
         Py_CLEAR(dict);
     }
-    while (dict != NULL && hr_event_next_field(&rest, &field)) {
+    while (dict != NULL && hr_ring_event_next_field(&rest, &field)) {
         if (set_text(dict, field.name, field.value) < 0) {
             Py_CLEAR(dict);
         }
@@ -283,19 +283,19 @@ kept_to_dict(const hr_kept_event *kept)
 
 /* The events that were there at one moment; each stays where it is. */
 typedef struct kept_events {
-    const hr_kept_event **events; /* owned; NULL: no memory */
+    const hr_sink_memory_event **events; /* owned; NULL: no memory */
     size_t count;
 } kept_events;
 
 /* Without the GIL, while nobody delivers. */
 static void
-list_kept(const hr_target *target, void *context)
+list_kept(const hr_sink_target *target, void *context)
 {
     kept_events *kept = context;
-    kept->count = hr_target_memory_count(target);
+    kept->count = hr_sink_memory_count(target);
     kept->events = PyMem_RawMalloc((kept->count + 1) * sizeof(*kept->events));
     for (size_t i = 0; kept->events != NULL && i < kept->count; i++) {
-        kept->events[i] = hr_target_memory_at(target, i);
+        kept->events[i] = hr_sink_memory_at(target, i);
     }
 }
 
@@ -351,7 +351,7 @@ sink_dealloc(EventSinkObject *self)
     if (self->sink != NULL) {
         PyThreadState *saved = PyEval_SaveThread();
         (void)hr_sink_close(self->sink, hr_clock_steady_ns() + LET_GO_NS);
-        hr_sink_release(self->sink);
+        hr_sink_life_release(self->sink);
         PyEval_RestoreThread(saved);
     }
     type->tp_free(self);

@@ -17,7 +17,7 @@ PyObject *event_sink_stats(EventSinkObject *sink);
 
 /* The ledger and the other counters into `dict`. -1 with an exception. */
 int event_sink_set_counters(core_state *state, PyObject *dict,
-                            const hr_stats *stats);
+                            const hr_ring_counters *stats);
 
 /* Puts a new reference into the dict; NULL is an error already set. */
 int event_sink_set_steal(PyObject *dict, const char *key, PyObject *value);

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "../core/delivery.h"
-#include "../core/target_file.h"
-#include "../core/target_memory.h"
+#include "redis/delivery.h"
+#include "sink/file.h"
+#include "sink/memory.h"
 #include "errors.h"
 
 /* ---- arguments --------------------------------------------------------- */
@@ -44,7 +44,7 @@ typedef struct sink_arguments {
     uint64_t length;
     double age;
     PyObject *paths[4]; /* bytes: ring_dir, ca_file, ...; owned */
-    hr_delivery_level level;
+    hr_redis_delivery_level level;
     hr_sink_reserve reserves[HR_RING_RESERVES_MAX];
     size_t reserve_count;
 } sink_arguments;
@@ -157,12 +157,12 @@ read_level(PyTypeObject *type, sink_arguments *arguments)
 {
     static const struct {
         const char *word;
-        hr_delivery_level level;
+        hr_redis_delivery_level level;
     } LEVELS[] = {
-        {"auto", HR_DELIVERY_AUTO},
-        {"exactly-once", HR_DELIVERY_MARKER},
-        {"script", HR_DELIVERY_SCRIPT},
-        {"at-least-once", HR_DELIVERY_LEAST},
+        {"auto", HR_REDIS_DELIVERY_AUTO},
+        {"exactly-once", HR_REDIS_DELIVERY_MARKER},
+        {"script", HR_REDIS_DELIVERY_SCRIPT},
+        {"at-least-once", HR_REDIS_DELIVERY_LEAST},
     };
     for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++) {
         if (strcmp(arguments->delivery, LEVELS[i].word) == 0) {
@@ -287,7 +287,7 @@ default_authorities(PyObject **out)
 /* The Redis target and what names it. */
 static int
 make_redis(PyTypeObject *type, const sink_arguments *arguments, hr_span url,
-           hr_target **target, hr_buf *identity)
+           hr_sink_target **target, hr_buf *identity)
 {
     core_state *state = state_of_type(type);
     hr_redis_url parsed;
@@ -331,8 +331,8 @@ make_redis(PyTypeObject *type, const sink_arguments *arguments, hr_span url,
                                            (size_t)arguments->stream_len});
     }
     if (status == HR_OK) {
-        status = hr_delivery_new(
-            &(hr_delivery_settings){
+        status = hr_redis_delivery_new(
+            &(hr_redis_delivery_settings){
                 .url = &parsed,
                 .connect_timeout_ns = to_ns(arguments->connect_timeout),
                 .command_timeout_ns = to_ns(arguments->command_timeout),
@@ -378,7 +378,7 @@ greet(hr_buf *greeting, hr_span path)
 
 /* Rings of one file are adopted by one another, so it is named in full. */
 static int
-make_file(PyTypeObject *type, hr_span path, hr_target **target,
+make_file(PyTypeObject *type, hr_span path, hr_sink_target **target,
           hr_buf *identity, hr_buf *greeting)
 {
     char folder[PATH_MAX];
@@ -409,8 +409,8 @@ make_file(PyTypeObject *type, hr_span path, hr_target **target,
         status = hr_buf_add(identity, (hr_span){full.ptr, full.len});
     }
     if (status == HR_OK) {
-        status = hr_target_file_new((hr_span){full.ptr, full.len},
-                                    HR_FILE_BYTES_DEFAULT, target);
+        status = hr_sink_file_new((hr_span){full.ptr, full.len},
+                                  HR_SINK_FILE_BYTES_DEFAULT, target);
     }
     if (status == HR_OK) {
         status = greet(greeting, path);
@@ -425,7 +425,7 @@ make_file(PyTypeObject *type, hr_span path, hr_target **target,
 
 static int
 make_target(PyTypeObject *type, const sink_arguments *arguments,
-            hr_target **target, hr_buf *identity, hr_buf *greeting,
+            hr_sink_target **target, hr_buf *identity, hr_buf *greeting,
             bool *captures)
 {
     Py_ssize_t len;
@@ -443,7 +443,7 @@ make_target(PyTypeObject *type, const sink_arguments *arguments,
     }
     *captures = true;
     if (hr_buf_add(identity, url) != HR_OK ||
-        hr_target_memory_new(target) != HR_OK) {
+        hr_sink_memory_new(target) != HR_OK) {
         PyErr_NoMemory();
         return -1;
     }
@@ -468,7 +468,7 @@ static PyObject *
 make_sink(PyTypeObject *type, const sink_arguments *arguments)
 {
     const char *why = NULL;
-    hr_target *target = NULL;
+    hr_sink_target *target = NULL;
     hr_buf identity;
     hr_buf greeting;
     bool captures = false;
@@ -485,7 +485,7 @@ make_sink(PyTypeObject *type, const sink_arguments *arguments)
     }
     self->exit_timeout = arguments->exit_timeout;
     self->captures = captures;
-    hr_status status = hr_sink_new(
+    hr_status status = hr_sink_life_new(
         &(hr_sink_settings){
             .target = target,
             .identity = {identity.ptr, identity.len},

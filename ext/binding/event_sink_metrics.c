@@ -5,23 +5,23 @@
 #include "errors.h"
 #include "event_fields.h"
 
-#include "../core/metrics.h"
+#include "ring/metrics.h"
 
 static const char *const KINDS[] = {
 #define X(name, word) word,
-    HR_METRIC_KINDS(X)
+    HR_RING_METRICS_KINDS(X)
 #undef X
 };
 
 static const char *const OUTCOMES[] = {
 #define X(name, word) word,
-    HR_METRIC_OUTCOMES(X)
+    HR_RING_METRICS_OUTCOMES(X)
 #undef X
 };
 
 static const char *const METHODS[] = {
 #define X(name, word) word,
-    HR_METRIC_METHODS(X)
+    HR_RING_METRICS_METHODS(X)
 #undef X
 };
 
@@ -70,30 +70,32 @@ event_sink_observe(EventSinkObject *self, PyObject *args, PyObject *kwargs)
     if (bytes == NULL) {
         return NULL;
     }
-    hr_metrics *metrics = hr_sink_metrics(self->sink);
+    hr_ring_metrics *metrics = hr_sink_metrics(self->sink);
     if (metrics != NULL) {
-        hr_metrics_name name = {
-            .kind = (hr_metric_kind)kind,
-            .method = HR_METHOD_NONE,
-            .outcome = (hr_metric_outcome)outcome,
+        hr_ring_metrics_name name = {
+            .kind = (hr_ring_metrics_kind)kind,
+            .method = HR_RING_METRICS_METHOD_NONE,
+            .outcome = (hr_ring_metrics_outcome)outcome,
             .text = {bytes, (size_t)length},
         };
         bool sane = seconds > 0 && seconds < LONGEST_S;
-        hr_metrics_count(metrics, &name, sane ? (uint64_t)(seconds * 1e6) : 0);
+        hr_ring_metrics_count(metrics, &name,
+                              sane ? (uint64_t)(seconds * 1e6) : 0);
     }
     Py_RETURN_NONE;
 }
 
 /* Appends (kind, name, method, outcome, seconds, counts). */
 static bool
-append_series(const hr_metrics_name *name, const hr_metrics_series *series,
-              void *context)
+append_series(const hr_ring_metrics_name *name,
+              const hr_ring_metrics_series *series, void *context)
 {
     PyObject *list = context;
-    PyObject *counts = PyTuple_New(HR_METRIC_BUCKETS);
-    for (Py_ssize_t i = 0; counts != NULL && i < HR_METRIC_BUCKETS; i++) {
-        PyObject *count =
-            PyLong_FromUnsignedLongLong(hr_counted(&series->bucket[i]));
+    PyObject *counts = PyTuple_New(HR_RING_METRICS_BUCKETS);
+    for (Py_ssize_t i = 0; counts != NULL && i < HR_RING_METRICS_BUCKETS;
+         i++) {
+        PyObject *count = PyLong_FromUnsignedLongLong(
+            hr_ring_counters_read(&series->bucket[i]));
         if (count == NULL) {
             Py_CLEAR(counts);
         } else {
@@ -104,9 +106,10 @@ append_series(const hr_metrics_name *name, const hr_metrics_series *series,
         name->text.ptr, (Py_ssize_t)name->text.len, "replace");
     PyObject *row = NULL;
     if (counts != NULL && text != NULL) {
-        row = Py_BuildValue("(sOssdO)", KINDS[name->kind], text,
-                            METHODS[name->method], OUTCOMES[name->outcome],
-                            (double)hr_counted(&series->sum_us) / 1e6, counts);
+        row = Py_BuildValue(
+            "(sOssdO)", KINDS[name->kind], text, METHODS[name->method],
+            OUTCOMES[name->outcome],
+            (double)hr_ring_counters_read(&series->sum_us) / 1e6, counts);
     }
     bool appended = row != NULL && PyList_Append(list, row) == 0;
     Py_XDECREF(row);
@@ -129,15 +132,15 @@ PyObject *
 event_sink_metrics(EventSinkObject *self, PyObject *args, PyObject *kwargs)
 {
     static char *keywords[] = {"own", NULL};
-    static const double LIMITS[] = {HR_METRIC_LIMITS};
+    static const double LIMITS[] = {HR_RING_METRICS_LIMITS};
     int own = 0;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|p:metrics", keywords,
                                      &own)) {
         return NULL;
     }
     typedef struct both {
-        hr_stats stats;
-        hr_metrics metrics;
+        hr_ring_counters stats;
+        hr_ring_metrics metrics;
     } both;
     const size_t align = _Alignof(both);
     void *block = PyMem_Calloc(1, sizeof(both) + align);
@@ -147,9 +150,9 @@ event_sink_metrics(EventSinkObject *self, PyObject *args, PyObject *kwargs)
     both *sum = (both *)(((uintptr_t)block + align - 1) & ~(align - 1));
     hr_status status = HR_OK;
     if (own) {
-        const hr_metrics *metrics = hr_sink_metrics(self->sink);
+        const hr_ring_metrics *metrics = hr_sink_metrics(self->sink);
         if (metrics != NULL) {
-            hr_metrics_add(&sum->metrics, metrics);
+            hr_ring_metrics_add(&sum->metrics, metrics);
         }
     } else {
         size_t rings;
@@ -173,7 +176,7 @@ event_sink_metrics(EventSinkObject *self, PyObject *args, PyObject *kwargs)
         raise_setting_error(state_of((PyObject *)self), status, "metrics",
                             NULL);
     } else if (limits != NULL && list != NULL) {
-        hr_metrics_each(&sum->metrics, append_series, list);
+        hr_ring_metrics_each(&sum->metrics, append_series, list);
         if (!PyErr_Occurred()) {
             answer = PyTuple_Pack(2, limits, list);
         }

@@ -6,8 +6,8 @@
 
 #include "errors.h"
 
-#include "../core/ring_view.h"
-#include "../core/totals.h"
+#include "ring/view.h"
+#include "ring/totals.h"
 
 typedef struct collected {
     core_state *state; /* borrowed */
@@ -57,11 +57,12 @@ describe_ring(core_state *state, const hr_ring_view *view, const char *name)
         error_word(atomic_load(&beacon->error)), "failures",
         (unsigned long long)atomic_load(&beacon->failures));
     if (dict == NULL ||
-        event_sink_set_steal(dict, "producer",
-                             printable(label->producer, HR_PRODUCER_SIZE)) <
-            0 ||
+        event_sink_set_steal(
+            dict, "producer",
+            printable(label->producer, HR_RING_PRODUCER_SIZE)) < 0 ||
         event_sink_set_steal(dict, "target",
-                             printable(label->target, HR_PRODUCER_SIZE)) < 0 ||
+                             printable(label->target, HR_RING_PRODUCER_SIZE)) <
+            0 ||
         event_sink_set_steal(
             dict, "identity",
             printable(beacon->identity, sizeof(beacon->identity))) < 0 ||
@@ -89,21 +90,22 @@ append_ring(const hr_ring_view *view, const char *name, void *context)
 }
 
 static bool
-put_ended(const char target[HR_PRODUCER_SIZE], void *context)
+put_ended(const char target[HR_RING_PRODUCER_SIZE], void *context)
 {
     collected *all = context;
-    const size_t align = _Alignof(hr_stats);
-    void *block = PyMem_Malloc(sizeof(hr_stats) + align);
+    const size_t align = _Alignof(hr_ring_counters);
+    void *block = PyMem_Malloc(sizeof(hr_ring_counters) + align);
     if (block == NULL) {
         PyErr_NoMemory();
         return false;
     }
-    hr_stats *sum =
-        (hr_stats *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
+    hr_ring_counters *sum =
+        (hr_ring_counters *)(((uintptr_t)block + align - 1) &
+                             ~(uintptr_t)(align - 1));
     char identity[HR_IDENTITY_KEPT];
-    hr_totals_look(all->ring_dir, target, sum, identity);
+    hr_ring_totals_look(all->ring_dir, target, sum, identity);
     PyObject *dict = PyDict_New();
-    PyObject *key = printable(target, HR_PRODUCER_SIZE);
+    PyObject *key = printable(target, HR_RING_PRODUCER_SIZE);
     bool put =
         dict != NULL && key != NULL &&
         event_sink_set_counters(all->state, dict, sum) == 0 &&
@@ -147,7 +149,7 @@ event_sink_rings(PyObject *type, PyObject *args, PyObject *kwargs)
         status =
             hr_ring_view_each(all.ring_dir, append_ring, &all, &left_alone);
         if (status == HR_OK && !PyErr_Occurred()) {
-            hr_totals_each(all.ring_dir, put_ended, &all);
+            hr_ring_totals_each(all.ring_dir, put_ended, &all);
         }
     }
     if (status != HR_OK) {

@@ -29,7 +29,7 @@ by_reason(core_state *state, const _Atomic uint64_t *counters, uint64_t *sum)
     PyObject *dict = PyDict_New();
     *sum = 0;
     for (size_t i = 0; dict != NULL && i < HR_STATUS_SLOTS; i++) {
-        uint64_t value = hr_counted(&counters[i]);
+        uint64_t value = hr_ring_counters_read(&counters[i]);
         if (value == 0 || state->words[i] == NULL) {
             continue;
         }
@@ -50,12 +50,12 @@ quantile(const uint64_t *buckets, uint64_t count, double part)
 {
     uint64_t wanted = (uint64_t)((double)count * part);
     uint64_t seen = 0;
-    for (size_t i = 0; i < HR_HISTOGRAM_BUCKETS; i++) {
+    for (size_t i = 0; i < HR_RING_COUNTERS_BUCKETS; i++) {
         seen += buckets[i];
         if (seen > wanted || seen == count) {
             /* the last bucket has no end: what it begins behind */
-            return (double)hr_histogram_upper(
-                i < HR_HISTOGRAM_BUCKETS - 1 ? i : i - 1);
+            return (double)hr_ring_counters_histogram_upper(
+                i < HR_RING_COUNTERS_BUCKETS - 1 ? i : i - 1);
         }
     }
     return 0;
@@ -63,25 +63,25 @@ quantile(const uint64_t *buckets, uint64_t count, double part)
 
 /* In seconds; the histogram has `unit` values to one. */
 static PyObject *
-describe_histogram(const hr_histogram *histogram, double unit)
+describe_histogram(const hr_ring_counters_histogram *histogram, double unit)
 {
-    uint64_t buckets[HR_HISTOGRAM_BUCKETS];
+    uint64_t buckets[HR_RING_COUNTERS_BUCKETS];
     uint64_t count = 0;
-    for (size_t i = 0; i < HR_HISTOGRAM_BUCKETS; i++) {
-        buckets[i] = hr_counted(&histogram->bucket[i]);
+    for (size_t i = 0; i < HR_RING_COUNTERS_BUCKETS; i++) {
+        buckets[i] = hr_ring_counters_read(&histogram->bucket[i]);
         count += buckets[i];
     }
     PyObject *list = PyList_New(0);
     if (list == NULL) {
         return NULL;
     }
-    for (size_t i = 0; i < HR_HISTOGRAM_BUCKETS; i++) {
+    for (size_t i = 0; i < HR_RING_COUNTERS_BUCKETS; i++) {
         if (buckets[i] == 0) {
             continue;
         }
-        PyObject *pair =
-            Py_BuildValue("dK", (double)hr_histogram_upper(i) / unit,
-                          (unsigned long long)buckets[i]);
+        PyObject *pair = Py_BuildValue(
+            "dK", (double)hr_ring_counters_histogram_upper(i) / unit,
+            (unsigned long long)buckets[i]);
         if (pair == NULL || PyList_Append(list, pair) < 0) {
             Py_XDECREF(pair);
             Py_DECREF(list);
@@ -91,23 +91,23 @@ describe_histogram(const hr_histogram *histogram, double unit)
     }
     return Py_BuildValue(
         "{s:K,s:d,s:d,s:d,s:d,s:d,s:N}", "count", (unsigned long long)count,
-        "sum", (double)hr_counted(&histogram->sum) / unit, "p50",
+        "sum", (double)hr_ring_counters_read(&histogram->sum) / unit, "p50",
         quantile(buckets, count, 0.5) / unit, "p90",
         quantile(buckets, count, 0.9) / unit, "p99",
         quantile(buckets, count, 0.99) / unit, "p999",
         quantile(buckets, count, 0.999) / unit, "buckets", list);
 }
 
-/* Of the histograms in a hr_stats, how many values make a second. */
+/* Of the histograms in a hr_ring_counters, how many values make a second. */
 #define MICROSECONDS 1e6
 #define NANOSECONDS 1e9
 
 static PyObject *
-describe_latency(const hr_stats *stats)
+describe_latency(const hr_ring_counters *stats)
 {
     const struct {
         const char *word;
-        const hr_histogram *histogram;
+        const hr_ring_counters_histogram *histogram;
     } all[] = {
         {"request", &stats->request},
         {"queue", &stats->queue},
@@ -126,15 +126,15 @@ describe_latency(const hr_stats *stats)
 }
 
 static PyObject *
-describe_stages(const hr_stats *stats)
+describe_stages(const hr_ring_counters *stats)
 {
     static const char *const WORDS[] = {
 #define X(name, word) word,
-        HR_STAGES(X)
+        HR_RING_COUNTERS_STAGES(X)
 #undef X
     };
     PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict != NULL && i < HR_STAGE_COUNT; i++) {
+    for (size_t i = 0; dict != NULL && i < HR_RING_COUNTERS_STAGE_COUNT; i++) {
         if (event_sink_set_steal(
                 dict, WORDS[i],
                 describe_histogram(&stats->stage[i], NANOSECONDS)) < 0) {
@@ -209,7 +209,7 @@ make_printable(char *text)
 
 int
 event_sink_set_counters(core_state *state, PyObject *dict,
-                        const hr_stats *stats)
+                        const hr_ring_counters *stats)
 {
     uint64_t refused;
     uint64_t dropped;
@@ -223,29 +223,34 @@ event_sink_set_counters(core_state *state, PyObject *dict,
         return -1;
     }
     atomic_thread_fence(memory_order_acquire);
-    uint64_t accepted = hr_counted(&stats->accepted);
+    uint64_t accepted = hr_ring_counters_read(&stats->accepted);
     uint64_t settled = delivered + dropped; /* more only in a broken file */
     PyObject *adopted = Py_BuildValue(
         "{s:K,s:K,s:K,s:K}", "rings",
-        (unsigned long long)hr_counted(&stats->adopted_rings), "events",
-        (unsigned long long)hr_counted(&stats->adopted_events), "torn",
-        (unsigned long long)hr_counted(&stats->adopted_torn), "left_alone",
-        (unsigned long long)hr_counted(&stats->rings_left_alone));
+        (unsigned long long)hr_ring_counters_read(&stats->adopted_rings),
+        "events",
+        (unsigned long long)hr_ring_counters_read(&stats->adopted_events),
+        "torn",
+        (unsigned long long)hr_ring_counters_read(&stats->adopted_torn),
+        "left_alone",
+        (unsigned long long)hr_ring_counters_read(&stats->rings_left_alone));
     if (event_sink_set_steal(dict, "adopted", adopted) < 0 ||
         set_count(dict, "offered", accepted + refused) < 0 ||
         set_count(dict, "accepted", accepted) < 0 ||
         set_count(dict, "delivered", delivered) < 0 ||
         set_count(dict, "pending",
                   accepted >= settled ? accepted - settled : 0) < 0 ||
-        set_count(dict, "session_errors", hr_counted(&stats->session_errors)) <
-            0 ||
-        set_count(dict, "minted", hr_counted(&stats->minted)) < 0 ||
+        set_count(dict, "session_errors",
+                  hr_ring_counters_read(&stats->session_errors)) < 0 ||
+        set_count(dict, "minted", hr_ring_counters_read(&stats->minted)) < 0 ||
         event_sink_set_steal(
             dict, "token_cache",
             Py_BuildValue(
                 "{s:K,s:K}", "hits",
-                (unsigned long long)hr_counted(&stats->cache_hits), "misses",
-                (unsigned long long)hr_counted(&stats->cache_misses))) < 0 ||
+                (unsigned long long)hr_ring_counters_read(&stats->cache_hits),
+                "misses",
+                (unsigned long long)hr_ring_counters_read(
+                    &stats->cache_misses))) < 0 ||
         event_sink_set_steal(dict, "tokens",
                              by_reason(state, stats->token, &ignored)) < 0 ||
         event_sink_set_steal(dict, "cookies",
@@ -286,14 +291,15 @@ PyObject *
 event_sink_totals(EventSinkObject *self)
 {
     core_state *state = state_of((PyObject *)self);
-    const size_t align = _Alignof(hr_stats);
+    const size_t align = _Alignof(hr_ring_counters);
     size_t rings = 0;
-    void *block = PyMem_Malloc(sizeof(hr_stats) + align);
+    void *block = PyMem_Malloc(sizeof(hr_ring_counters) + align);
     if (block == NULL) {
         return PyErr_NoMemory();
     }
-    hr_stats *sum =
-        (hr_stats *)(((uintptr_t)block + align - 1) & ~(uintptr_t)(align - 1));
+    hr_ring_counters *sum =
+        (hr_ring_counters *)(((uintptr_t)block + align - 1) &
+                             ~(uintptr_t)(align - 1));
     PyThreadState *saved = PyEval_SaveThread();
     hr_status status = hr_sink_totals(self->sink, sum, &rings, NULL);
     PyEval_RestoreThread(saved);

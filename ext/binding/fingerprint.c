@@ -4,7 +4,8 @@
 #include "types.h"
 
 PyObject *
-fingerprint_from_core(core_state *state, const hr_fingerprint *fingerprint)
+fingerprint_from_core(core_state *state,
+                      const hr_visitor_fingerprint *fingerprint)
 {
     PyTypeObject *type = state->fingerprint_type;
     FingerprintObject *self = (FingerprintObject *)type->tp_alloc(type, 0);
@@ -25,14 +26,14 @@ fingerprint_dealloc(PyObject *op)
 static PyObject *
 get_id(PyObject *op, void *Py_UNUSED(closure))
 {
-    hr_fingerprint *own = &((FingerprintObject *)op)->fingerprint;
+    hr_visitor_fingerprint *own = &((FingerprintObject *)op)->fingerprint;
     return PyUnicode_FromStringAndSize(own->id_text, sizeof(own->id_text));
 }
 
 static PyObject *
 get_value(PyObject *op, void *Py_UNUSED(closure))
 {
-    hr_fingerprint *own = &((FingerprintObject *)op)->fingerprint;
+    hr_visitor_fingerprint *own = &((FingerprintObject *)op)->fingerprint;
     return PyUnicode_FromStringAndSize(own->value, own->value_len);
 }
 
@@ -71,8 +72,8 @@ fingerprint_compare(PyObject *left, PyObject *right, int operation)
         Py_TYPE(left) != Py_TYPE(right)) {
         Py_RETURN_NOTIMPLEMENTED;
     }
-    hr_fingerprint *a = &((FingerprintObject *)left)->fingerprint;
-    hr_fingerprint *b = &((FingerprintObject *)right)->fingerprint;
+    hr_visitor_fingerprint *a = &((FingerprintObject *)left)->fingerprint;
+    hr_visitor_fingerprint *b = &((FingerprintObject *)right)->fingerprint;
     bool equal = memcmp(a->id, b->id, sizeof(a->id)) == 0 &&
                  a->issued_at == b->issued_at &&
                  hr_span_equal((hr_span){a->value, a->value_len},

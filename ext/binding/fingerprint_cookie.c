@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-#include "../core/clock.h"
+#include "base/clock.h"
 
 /* A str or bytes that the caller keeps alive; a str must be UTF-8. */
 static int
@@ -72,11 +72,12 @@ parse_keys(PyObject *fast, hr_span keys[HR_FINGERPRINT_KEYS_MAX],
 
 static PyObject *
 cookie_from_settings(PyTypeObject *type,
-                     const hr_fingerprint_settings *settings)
+                     const hr_visitor_fingerprint_settings *settings)
 {
-    hr_fingerprint_cookie *cookie;
+    hr_visitor_fingerprint_cookie *cookie;
     const char *why;
-    hr_status status = hr_fingerprint_cookie_new(settings, &cookie, &why);
+    hr_status status =
+        hr_visitor_fingerprint_cookie_new(settings, &cookie, &why);
     if (status == HR_NO_MEMORY) {
         return PyErr_NoMemory();
     }
@@ -88,7 +89,7 @@ cookie_from_settings(PyTypeObject *type,
     FingerprintCookieObject *self =
         (FingerprintCookieObject *)type->tp_alloc(type, 0);
     if (self == NULL) {
-        hr_fingerprint_cookie_free(cookie);
+        hr_visitor_fingerprint_cookie_free(cookie);
         return NULL;
     }
     self->cookie = cookie;
@@ -121,7 +122,7 @@ cookie_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
                         "FingerprintCookie() needs the argument 'keys'");
         return NULL;
     }
-    hr_fingerprint_settings settings = {
+    hr_visitor_fingerprint_settings settings = {
         .name = HR_SPAN("device_fp"),
         .keys = spans,
         .max_age = max_age,
@@ -164,7 +165,8 @@ static void
 cookie_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
-    hr_fingerprint_cookie_free(((FingerprintCookieObject *)op)->cookie);
+    hr_visitor_fingerprint_cookie_free(
+        ((FingerprintCookieObject *)op)->cookie);
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -173,7 +175,7 @@ cookie_dealloc(PyObject *op)
 typedef struct header_list {
     hr_span spans[HR_COOKIE_HEADERS_MAX];
     size_t count;
-    hr_cookie_text text; /* of the first one */
+    hr_visitor_cookie_text text; /* of the first one */
 } header_list;
 
 /* Adds one header. A str is what WSGI makes of the bytes, latin-1; one that
@@ -181,7 +183,7 @@ typedef struct header_list {
 static int
 add_header(header_list *list, PyObject *header)
 {
-    hr_cookie_text text = HR_COOKIE_LATIN1;
+    hr_visitor_cookie_text text = HR_VISITOR_COOKIE_LATIN1;
     hr_span span;
     if (PyBytes_Check(header)) {
         span = (hr_span){PyBytes_AS_STRING(header),
@@ -190,7 +192,7 @@ add_header(header_list *list, PyObject *header)
         if (PyUnicode_KIND(header) != PyUnicode_1BYTE_KIND) {
             return 0;
         }
-        text = HR_COOKIE_UTF8;
+        text = HR_VISITOR_COOKIE_UTF8;
         span = (hr_span){PyUnicode_DATA(header),
                          (size_t)PyUnicode_GET_LENGTH(header)};
     } else {
@@ -232,17 +234,17 @@ cookie_read(PyObject *op, PyObject *const *args, Py_ssize_t given,
     FingerprintCookieObject *self = (FingerprintCookieObject *)op;
     PyObject *out[2] = {NULL};
     header_list headers;
-    hr_fingerprint fingerprint;
+    hr_visitor_fingerprint fingerprint;
     int64_t now;
     headers.count = 0; /* the spans stay as they are: 1.6 KiB */
-    headers.text = HR_COOKIE_UTF8;
+    headers.text = HR_VISITOR_COOKIE_UTF8;
     if (read_arguments("read", names, 2, 1, args, given, keywords, out) < 0 ||
         parse_now(out[1], &now) < 0 || add_headers(&headers, out[0]) < 0) {
         return NULL;
     }
-    if (hr_fingerprint_cookie_read_as(self->cookie, headers.spans,
-                                      headers.count, headers.text, now,
-                                      &fingerprint, NULL) != HR_OK) {
+    if (hr_visitor_fingerprint_cookie_read_as(self->cookie, headers.spans,
+                                              headers.count, headers.text, now,
+                                              &fingerprint, NULL) != HR_OK) {
         Py_RETURN_NONE;
     }
     return fingerprint_from_core(state_of(op), &fingerprint);
@@ -255,13 +257,14 @@ cookie_mint(PyObject *op, PyObject *const *args, Py_ssize_t given,
     static const char *const names[] = {"now"};
     FingerprintCookieObject *self = (FingerprintCookieObject *)op;
     PyObject *out[1] = {NULL};
-    hr_fingerprint fingerprint;
+    hr_visitor_fingerprint fingerprint;
     int64_t now;
     if (read_arguments("mint", names, 1, 0, args, given, keywords, out) < 0 ||
         parse_now(out[0], &now) < 0) {
         return NULL;
     }
-    if (hr_fingerprint_cookie_mint(self->cookie, now, &fingerprint) != HR_OK) {
+    if (hr_visitor_fingerprint_cookie_mint(self->cookie, now, &fingerprint) !=
+        HR_OK) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     return fingerprint_from_core(state_of(op), &fingerprint);
@@ -288,24 +291,25 @@ cookie_header(PyObject *op, PyObject *const *args, Py_ssize_t given,
     if (!Py_IS_TYPE(out[0], state_of(op)->fingerprint_type)) {
         return raise_wrong_type("fingerprint: a Fingerprint", out[0]);
     }
-    hr_fingerprint fingerprint = ((FingerprintObject *)out[0])->fingerprint;
+    hr_visitor_fingerprint fingerprint =
+        ((FingerprintObject *)out[0])->fingerprint;
     if (fingerprint.value_len == 0) {
         PyErr_SetString(PyExc_ValueError,
                         "fingerprint: a derived one has no cookie");
         return NULL;
     }
     /* it may come from a cookie of another name or other keys */
-    hr_fingerprint_cookie_resign(self->cookie, &fingerprint);
-    size_t length = hr_fingerprint_cookie_header(self->cookie, &fingerprint,
-                                                 secure != 0, now, header);
+    hr_visitor_fingerprint_cookie_resign(self->cookie, &fingerprint);
+    size_t length = hr_visitor_fingerprint_cookie_header(
+        self->cookie, &fingerprint, secure != 0, now, header);
     return PyUnicode_FromStringAndSize(header, (Py_ssize_t)length);
 }
 
 static PyObject *
 cookie_name(PyObject *op, void *Py_UNUSED(closure))
 {
-    hr_span name =
-        hr_fingerprint_cookie_name(((FingerprintCookieObject *)op)->cookie);
+    hr_span name = hr_visitor_fingerprint_cookie_name(
+        ((FingerprintCookieObject *)op)->cookie);
     return PyUnicode_FromStringAndSize(name.ptr, (Py_ssize_t)name.len);
 }
 

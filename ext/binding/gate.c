@@ -78,11 +78,12 @@ gate_dealloc(PyObject *op)
 /* --- enter ------------------------------------------------------------- */
 
 static void
-enter(VisitObject *visit, const hr_request *request, hr_span method,
-      hr_span path, hr_mode mode)
+enter(VisitObject *visit, const hr_gate_request *request, hr_span method,
+      hr_span path, hr_gate_mode mode)
 {
     PyThreadState *thread = NULL; /* while the GIL is let go */
-    hr_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
+    hr_token_verifier_slow_section slow = {slow_section_enter,
+                                           slow_section_leave, &thread};
     hr_gate_enter(visit->gate->gate, request, method, path, mode,
                   visit->secure, &slow, &visit->visit);
     visit_entered(visit);
@@ -90,10 +91,11 @@ enter(VisitObject *visit, const hr_request *request, hr_span method,
 
 /* `secure` as given, else what the scheme says. */
 static int
-read_secure(PyObject *given, const hr_request *request, bool *secure)
+read_secure(PyObject *given, const hr_gate_request *request, bool *secure)
 {
     if (given == NULL || given == Py_None) {
-        hr_span scheme = request->detail(request->source, HR_DETAIL_SCHEME);
+        hr_span scheme =
+            request->detail(request->source, HR_GATE_REQUEST_DETAIL_SCHEME);
         *secure = hr_span_equal_nocase(scheme, HR_SPAN("https")) ||
                   hr_span_equal_nocase(scheme, HR_SPAN("wss"));
         return 0;
@@ -167,7 +169,7 @@ gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     core_state *state = state_of(op);
     static const char *const NAMES[] = {"environ", "path", "secure", "mode"};
     PyObject *values[4] = {NULL, NULL, NULL, NULL};
-    hr_mode mode;
+    hr_gate_mode mode;
     if (read_arguments("enter", NAMES, 4, 1, args, nargs, kwnames, values) <
             0 ||
         checked_dict(values[0], "enter", "a WSGI environ") == NULL ||
@@ -179,7 +181,7 @@ gate_enter(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         return NULL;
     }
     request_source source;
-    hr_request request;
+    hr_gate_request request;
     request_from_environ(state, values[0], gate_token_header(self), &source,
                          &request);
     VisitObject *visit = visit_new(state, self, values[0]);
@@ -218,7 +220,7 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     core_state *state = state_of(op);
     static const char *const NAMES[] = {"scope", "secure", "mode", "path"};
     PyObject *values[4] = {NULL, NULL, NULL, NULL};
-    hr_mode mode;
+    hr_gate_mode mode;
     if (read_arguments("enter_scope", NAMES, 4, 1, args, nargs, kwnames,
                        values) < 0 ||
         checked_dict(values[0], "enter_scope", "an ASGI scope") == NULL ||
@@ -230,7 +232,7 @@ gate_enter_scope(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         return NULL;
     }
     request_source source;
-    hr_request request;
+    hr_gate_request request;
     request_from_scope(state, values[0], gate_token_header(self), &source,
                        &request);
     VisitObject *visit = visit_new(state, self, values[0]);
@@ -272,14 +274,14 @@ fail:
 static PyObject *
 get_mode(PyObject *op, void *Py_UNUSED(closure))
 {
-    hr_span word = hr_mode_word(((GateObject *)op)->mode);
+    hr_span word = hr_gate_mode_word(((GateObject *)op)->mode);
     return PyUnicode_FromStringAndSize(word.ptr, (Py_ssize_t)word.len);
 }
 
 static PyObject *
 get_gpc(PyObject *op, void *Py_UNUSED(closure))
 {
-    hr_span word = hr_mode_word(((GateObject *)op)->gpc);
+    hr_span word = hr_gate_mode_word(((GateObject *)op)->gpc);
     return PyUnicode_FromStringAndSize(word.ptr, (Py_ssize_t)word.len);
 }
 

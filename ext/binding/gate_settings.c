@@ -5,7 +5,8 @@
 
 #include "errors.h"
 
-#include "../core/ring_file.h"
+#include "ring/file.h"
+#include "base/folder.h"
 
 #define TOKEN_SOURCES_MAX 8
 #define USER_CLAIMS_MAX 16
@@ -54,18 +55,18 @@ fail:
 }
 
 int
-mode_from_object(PyObject *object, const char *setting, hr_mode fallback,
-                 hr_mode *mode)
+mode_from_object(PyObject *object, const char *setting, hr_gate_mode fallback,
+                 hr_gate_mode *mode)
 {
     if (object == NULL || object == Py_None) {
         *mode = fallback;
         return 0;
     }
     if (PyUnicode_Check(object)) {
-        for (int i = HR_MODE_OFF; i <= HR_MODE_COOKIE; i++) {
+        for (int i = HR_GATE_MODE_OFF; i <= HR_GATE_MODE_COOKIE; i++) {
             if (PyUnicode_CompareWithASCIIString(
-                    object, hr_mode_word((hr_mode)i).ptr) == 0) {
-                *mode = (hr_mode)i;
+                    object, hr_gate_mode_word((hr_gate_mode)i).ptr) == 0) {
+                *mode = (hr_gate_mode)i;
                 return 0;
             }
         }
@@ -98,7 +99,8 @@ static int
 read_rows(GateObject *self, PyObject *treat_as, uint8_t *rows)
 {
     for (size_t i = 0; i < HR_LABELS_MAX; i++) {
-        rows[i] = i <= HR_LABEL_TRACK ? (uint8_t)i : HR_LABEL_TRACK;
+        rows[i] =
+            i <= HR_PATH_FILTER_TRACK ? (uint8_t)i : HR_PATH_FILTER_TRACK;
     }
     if (treat_as == NULL || treat_as == Py_None) {
         return 0;
@@ -123,7 +125,7 @@ read_rows(GateObject *self, PyObject *treat_as, uint8_t *rows)
             goto fail;
         }
         int number = label_number(self, row, "treat_as");
-        if (number < 0 || number > HR_LABEL_TRACK) {
+        if (number < 0 || number > HR_PATH_FILTER_TRACK) {
             if (!PyErr_Occurred()) {
                 PyErr_Format(PyExc_ValueError,
                              "treat_as: %R is none of 'skip', 'api', 'track'",
@@ -131,7 +133,7 @@ read_rows(GateObject *self, PyObject *treat_as, uint8_t *rows)
             }
             goto fail;
         }
-        if (label <= HR_LABEL_TRACK && number != label) {
+        if (label <= HR_PATH_FILTER_TRACK && number != label) {
             PyErr_Format(PyExc_ValueError,
                          "treat_as: the built-in label %R has its own row",
                          word);
@@ -161,7 +163,7 @@ read_require_token(GateObject *self, PyObject *labels, const uint8_t *rows)
         if (label < 0) {
             return -1;
         }
-        if (rows[label] == HR_LABEL_SKIP) {
+        if (rows[label] == HR_PATH_FILTER_SKIP) {
             PyErr_Format(PyExc_ValueError,
                          "require_token: the label %R follows 'skip', where "
                          "no token is looked at",
@@ -181,7 +183,7 @@ read_require_token(GateObject *self, PyObject *labels, const uint8_t *rows)
 /* "bearer", "cookie:<name>", or "scheme:<name>": Authorization with exactly
  * that scheme, as a framework may have it. */
 static int
-read_source(PyObject *word, hr_token_source *source)
+read_source(PyObject *word, hr_gate_token_source *source)
 {
     Py_ssize_t size;
     const char *bytes = PyUnicode_AsUTF8AndSize(word, &size);
@@ -192,18 +194,18 @@ read_source(PyObject *word, hr_token_source *source)
     static const hr_span COOKIE = {"cookie:", 7};
     static const hr_span SCHEME = {"scheme:", 7};
     if (hr_span_equal(text, HR_SPAN("bearer"))) {
-        *source = (hr_token_source){false, HR_SPAN("Bearer"), false};
+        *source = (hr_gate_token_source){false, HR_SPAN("Bearer"), false};
         return 0;
     }
     if (hr_span_starts_with(text, SCHEME) && text.len > SCHEME.len) {
-        *source =
-            (hr_token_source){false, hr_span_from(text, SCHEME.len), true};
+        *source = (hr_gate_token_source){false, hr_span_from(text, SCHEME.len),
+                                         true};
         return 0;
     }
     if (hr_span_starts_with(text, COOKIE) && text.len > COOKIE.len &&
         text.len - COOKIE.len <= HR_COOKIE_NAME_MAX) {
         *source =
-            (hr_token_source){true, hr_span_from(text, COOKIE.len), true};
+            (hr_gate_token_source){true, hr_span_from(text, COOKIE.len), true};
         return 0;
     }
     PyErr_Format(PyExc_ValueError,
@@ -217,7 +219,7 @@ read_event_fields(GateObject *self, PyObject *names, uint32_t *bits)
 {
     static const char *const WORDS[] = {
 #define X(name, word) word,
-        HR_EXTRA_FIELDS(X)
+        HR_GATE_EVENT_EXTRAS(X)
 #undef X
     };
     self->event_fields = names != NULL
@@ -230,11 +232,11 @@ read_event_fields(GateObject *self, PyObject *names, uint32_t *bits)
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->event_fields); i++) {
         PyObject *name = PyTuple_GET_ITEM(self->event_fields, i);
         int at = 0;
-        while (at < HR_EXTRA_COUNT &&
+        while (at < HR_GATE_EVENT_EXTRA_COUNT &&
                PyUnicode_CompareWithASCIIString(name, WORDS[at]) != 0) {
             at++;
         }
-        if (at == HR_EXTRA_COUNT) {
+        if (at == HR_GATE_EVENT_EXTRA_COUNT) {
             PyErr_Format(PyExc_ValueError,
                          "event_fields: %R is none of scheme, host, referrer, "
                          "user_agent, language, ip_prefix, ip, query, "
@@ -276,7 +278,7 @@ label_words(core_state *state, PyObject *paths)
 }
 
 static int
-read_sources(GateObject *self, PyObject *names, hr_token_source *sources)
+read_sources(GateObject *self, PyObject *names, hr_gate_token_source *sources)
 {
     self->token_from = names != NULL ? words_from_object(names, "token_from")
                                      : Py_BuildValue("(s)", "bearer");
@@ -394,13 +396,13 @@ read_user_claims(GateObject *self, PyObject *names, hr_span *claims)
 
 /* The salts of derived ids lie beside the rings. */
 static bool
-name_salt_folder(const hr_sink *sink, char folder[HR_RING_PATH_MAX])
+name_salt_folder(const hr_sink *sink, char folder[HR_FOLDER_PATH_MAX])
 {
     const char *ring_dir = sink != NULL ? hr_sink_ring_dir(sink) : NULL;
     if (ring_dir != NULL && *ring_dir == '\0') {
         ring_dir = NULL; /* this sink has no file */
     }
-    return hr_ring_file_name_folder(ring_dir, folder);
+    return hr_folder_name(ring_dir, folder);
 }
 
 int
@@ -434,7 +436,7 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
             &trusted_proxies, &token_header, &metrics)) {
         return -1;
     }
-    hr_token_source sources[TOKEN_SOURCES_MAX];
+    hr_gate_token_source sources[TOKEN_SOURCES_MAX];
     hr_span claims[USER_CLAIMS_MAX];
     uint8_t rows[HR_LABELS_MAX];
     hr_gate_settings settings = {0};
@@ -458,8 +460,10 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
         read_token_header(self, token_header) < 0 ||
         read_user_claims(self, user_claims, claims) < 0 ||
         read_event_fields(self, event_fields, &settings.extra_fields) < 0 ||
-        mode_from_object(mode, "mode", HR_MODE_COOKIE, &settings.mode) < 0 ||
-        mode_from_object(gpc, "gpc", HR_MODE_DERIVED, &settings.gpc) < 0) {
+        mode_from_object(mode, "mode", HR_GATE_MODE_COOKIE, &settings.mode) <
+            0 ||
+        mode_from_object(gpc, "gpc", HR_GATE_MODE_DERIVED, &settings.gpc) <
+            0) {
         return -1;
     }
     if (self->verifier != Py_None) {
@@ -475,7 +479,7 @@ gate_configure(GateObject *self, core_state *state, PyObject *args,
     if (self->sink != Py_None) {
         settings.sink = ((EventSinkObject *)self->sink)->sink;
     }
-    char folder[HR_RING_PATH_MAX];
+    char folder[HR_FOLDER_PATH_MAX];
     if (settings.cookie != NULL && name_salt_folder(settings.sink, folder)) {
         settings.salt_folder = folder;
     }

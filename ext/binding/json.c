@@ -31,7 +31,7 @@ make_string(hr_span text, unsigned flags)
     if (plain == NULL) {
         return PyErr_NoMemory();
     }
-    size_t len = hr_json_unescape(text, plain);
+    size_t len = hr_json_text_unescape(text, plain);
     PyObject *string = PyUnicode_DecodeUTF8(plain, (Py_ssize_t)len, NULL);
     PyMem_Free(plain);
     return string;
@@ -53,8 +53,8 @@ make_number(hr_span text, hr_json_kind kind)
 {
     if (kind == HR_JSON_INTEGER && text.len <= DIGITS_SMALL) {
         bool negative = text.ptr[0] == '-';
-        long long value = (long long)hr_json_digits(text.ptr + negative,
-                                                    text.len - negative);
+        long long value = (long long)hr_json_hash_digits(text.ptr + negative,
+                                                         text.len - negative);
         return PyLong_FromLongLong(negative ? -value : value);
     }
     char small[NUMBER_ON_STACK];
@@ -137,8 +137,8 @@ static inline bool
 is_text(PyObject *string, hr_span text)
 {
     return (size_t)PyUnicode_GET_LENGTH(string) == text.len &&
-           hr_json_same_bytes((const char *)PyUnicode_1BYTE_DATA(string),
-                              text.ptr, text.len);
+           hr_json_hash_same_bytes((const char *)PyUnicode_1BYTE_DATA(string),
+                                   text.ptr, text.len);
 }
 
 PyObject *
@@ -211,7 +211,7 @@ hash_names(const hr_json_member *members, size_t count)
     for (size_t i = 0; i < count; i++) {
         hash = (hash << 7 | hash >> 57) ^ members[i].hash;
     }
-    return hr_json_mix(hash, 0);
+    return hr_json_hash_mix(hash, 0);
 }
 
 static bool

@@ -6,7 +6,7 @@
 
 #include "state.h"
 
-#include "../core/json.h"
+#include "base/json.h"
 
 /* A dict of the `count` members of an object that hr_json_index() accepted.
  * New reference. */

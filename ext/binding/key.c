@@ -5,12 +5,12 @@
 #include "errors.h"
 
 static PyObject *
-key_from_core_steal(core_state *state, hr_key *key)
+key_from_core_steal(core_state *state, hr_token_keyring_key *key)
 {
     PyTypeObject *type = state->key_type;
     KeyObject *self = (KeyObject *)type->tp_alloc(type, 0);
     if (self == NULL) {
-        hr_key_release(key);
+        hr_token_keyring_key_release(key);
         return NULL;
     }
     self->key = key;
@@ -21,7 +21,7 @@ static void
 key_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
-    hr_key_release(((KeyObject *)op)->key);
+    hr_token_keyring_key_release(((KeyObject *)op)->key);
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -56,14 +56,16 @@ read_text(core_state *state, PyObject *object, const char *what, hr_span *text)
 }
 
 static int
-read_algorithm(core_state *state, PyObject *name, hr_algorithm *algorithm)
+read_algorithm(core_state *state, PyObject *name,
+               hr_token_jws_algorithm *algorithm)
 {
     Py_ssize_t size;
     const char *text = PyUnicode_AsUTF8AndSize(name, &size);
     if (text == NULL) {
         return -1;
     }
-    if (hr_algorithm_find((hr_span){text, (size_t)size}, algorithm) != HR_OK) {
+    if (hr_token_jws_algorithm_find((hr_span){text, (size_t)size},
+                                    algorithm) != HR_OK) {
         raise_key_error(state, HR_KEY_ALGORITHM, "algorithm");
         return -1;
     }
@@ -72,7 +74,7 @@ read_algorithm(core_state *state, PyObject *name, hr_algorithm *algorithm)
 
 typedef struct key_arguments {
     hr_span data;
-    hr_algorithm algorithm;
+    hr_token_jws_algorithm algorithm;
     hr_span key_id;
 } key_arguments;
 
@@ -109,7 +111,8 @@ read_arguments_of(core_state *state, PyObject *args, PyObject *kwargs,
 }
 
 static PyObject *
-key_result(core_state *state, hr_status status, hr_key *key, const char *what)
+key_result(core_state *state, hr_status status, hr_token_keyring_key *key,
+           const char *what)
 {
     return status == HR_OK ? key_from_core_steal(state, key)
                            : raise_key_error(state, status, what);
@@ -120,12 +123,12 @@ key_secret(PyObject *type, PyObject *args, PyObject *kwargs)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
     key_arguments read;
-    hr_key *key = NULL;
+    hr_token_keyring_key *key = NULL;
     if (read_arguments_of(state, args, kwargs, "O|$UO:secret", &read) < 0) {
         return NULL;
     }
-    hr_status status = hr_key_from_secret(read.data, read.algorithm,
-                                          read.key_id, false, &key);
+    hr_status status = hr_token_keyring_key_from_secret(
+        read.data, read.algorithm, read.key_id, false, &key);
     return key_result(state, status, key, "secret");
 }
 
@@ -135,13 +138,13 @@ key_short_secret(PyObject *type, PyObject *args, PyObject *kwargs)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
     key_arguments read;
-    hr_key *key = NULL;
+    hr_token_keyring_key *key = NULL;
     if (read_arguments_of(state, args, kwargs, "O|$UO:_short_secret", &read) <
         0) {
         return NULL;
     }
-    hr_status status =
-        hr_key_from_secret(read.data, read.algorithm, read.key_id, true, &key);
+    hr_status status = hr_token_keyring_key_from_secret(
+        read.data, read.algorithm, read.key_id, true, &key);
     return key_result(state, status, key, "secret");
 }
 
@@ -150,12 +153,12 @@ key_pem(PyObject *type, PyObject *args, PyObject *kwargs)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
     key_arguments read;
-    hr_key *key = NULL;
+    hr_token_keyring_key *key = NULL;
     if (read_arguments_of(state, args, kwargs, "O|$UO:pem", &read) < 0) {
         return NULL;
     }
-    hr_status status =
-        hr_key_from_pem(read.data, read.algorithm, read.key_id, &key);
+    hr_status status = hr_token_keyring_pem_read(read.data, read.algorithm,
+                                                 read.key_id, &key);
     return key_result(state, status, key, "pem");
 }
 
@@ -191,7 +194,8 @@ document_text(PyObject *document)
 static int
 read_document(core_state *state, PyObject *args, PyObject *kwargs,
               const char *format, PyObject **text, hr_span *span,
-              hr_algorithm *algorithm, const hr_algorithm **fallback)
+              hr_token_jws_algorithm *algorithm,
+              const hr_token_jws_algorithm **fallback)
 {
     static char *names[] = {"document", "algorithm", NULL};
     PyObject *document, *name = Py_None;
@@ -229,15 +233,16 @@ key_jwk(PyObject *type, PyObject *args, PyObject *kwargs)
     core_state *state = state_of_type((PyTypeObject *)type);
     PyObject *text;
     hr_span document;
-    hr_algorithm algorithm;
-    const hr_algorithm *fallback;
-    hr_key *key = NULL;
+    hr_token_jws_algorithm algorithm;
+    const hr_token_jws_algorithm *fallback;
+    hr_token_keyring_key *key = NULL;
     bool skip;
     if (read_document(state, args, kwargs, "O|$O:jwk", &text, &document,
                       &algorithm, &fallback) < 0) {
         return NULL;
     }
-    hr_status status = hr_key_from_jwk(document, fallback, &key, &skip);
+    hr_status status =
+        hr_token_keyring_jwk_read(document, fallback, &key, &skip);
     Py_DECREF(text);
     return key_result(state, status, key, "JWK");
 }
@@ -266,7 +271,7 @@ log_skipped(size_t skipped)
 }
 
 static PyObject *
-keys_to_list(core_state *state, hr_key **keys, size_t count)
+keys_to_list(core_state *state, hr_token_keyring_key **keys, size_t count)
 {
     PyObject *list = PyList_New((Py_ssize_t)count);
     for (size_t i = 0; i < count; i++) {
@@ -274,7 +279,7 @@ keys_to_list(core_state *state, hr_key **keys, size_t count)
             list != NULL ? key_from_core_steal(state, keys[i]) : NULL;
         if (key == NULL) {
             if (list == NULL) {
-                hr_key_release(keys[i]);
+                hr_token_keyring_key_release(keys[i]);
             }
             Py_CLEAR(list);
             continue;
@@ -290,16 +295,16 @@ key_jwks(PyObject *type, PyObject *args, PyObject *kwargs)
     core_state *state = state_of_type((PyTypeObject *)type);
     PyObject *text;
     hr_span document;
-    hr_algorithm algorithm;
-    const hr_algorithm *fallback;
-    hr_key *keys[HR_KEYS_MAX];
+    hr_token_jws_algorithm algorithm;
+    const hr_token_jws_algorithm *fallback;
+    hr_token_keyring_key *keys[HR_KEYS_MAX];
     size_t count, skipped, at;
     if (read_document(state, args, kwargs, "O|$O:jwks", &text, &document,
                       &algorithm, &fallback) < 0) {
         return NULL;
     }
-    hr_status status =
-        hr_keys_from_jwks(document, fallback, keys, &count, &skipped, &at);
+    hr_status status = hr_token_keyring_jwk_read_set(document, fallback, keys,
+                                                     &count, &skipped, &at);
     Py_DECREF(text);
     if (status != HR_OK) {
         char what[64];
@@ -316,14 +321,15 @@ key_jwks(PyObject *type, PyObject *args, PyObject *kwargs)
 static PyObject *
 key_algorithm(PyObject *op, void *Py_UNUSED(closure))
 {
-    hr_span name = hr_algorithm_name(((KeyObject *)op)->key->algorithm);
+    hr_span name =
+        hr_token_jws_algorithm_name(((KeyObject *)op)->key->algorithm);
     return PyUnicode_FromStringAndSize(name.ptr, (Py_ssize_t)name.len);
 }
 
 static PyObject *
 key_key_id(PyObject *op, void *Py_UNUSED(closure))
 {
-    const hr_key *key = ((KeyObject *)op)->key;
+    const hr_token_keyring_key *key = ((KeyObject *)op)->key;
     if (!key->has_key_id) {
         Py_RETURN_NONE;
     }
@@ -340,7 +346,8 @@ key_repr(PyObject *op)
     }
     PyObject *repr = PyUnicode_FromFormat(
         "<Key: %s, key_id %R>",
-        hr_algorithm_name(((KeyObject *)op)->key->algorithm).ptr, key_id);
+        hr_token_jws_algorithm_name(((KeyObject *)op)->key->algorithm).ptr,
+        key_id);
     Py_DECREF(key_id);
     return repr;
 }

@@ -5,7 +5,7 @@
 
 /* The rules while they are taken over. The spans point into `bytes`. */
 typedef struct rule_list {
-    hr_path_rule *rules; /* PyMem */
+    hr_path_filter_rule *rules; /* PyMem */
     size_t count;
     size_t room;
     PyObject *texts;  /* list of str: the rules, for error texts */
@@ -58,7 +58,7 @@ add_rule(rule_list *list, PyObject *label, hr_span label_span, PyObject *rule)
     }
     if (list->count == list->room) {
         size_t room = list->room == 0 ? 16 : list->room * 2;
-        hr_path_rule *rules =
+        hr_path_filter_rule *rules =
             PyMem_Realloc(list->rules, room * sizeof(*rules));
         if (rules == NULL) {
             PyErr_NoMemory();
@@ -67,7 +67,7 @@ add_rule(rule_list *list, PyObject *label, hr_span label_span, PyObject *rule)
         list->rules = rules;
         list->room = room;
     }
-    hr_path_rule *slot = &list->rules[list->count];
+    hr_path_filter_rule *slot = &list->rules[list->count];
     slot->label = label_span;
     if (encode(list, rule, &slot->text) < 0 ||
         PyList_Append(list->texts, rule) < 0 ||
@@ -142,7 +142,7 @@ add_mapping(rule_list *list, PyObject *mapping)
 /* Why the filter was refused, in words that name the rules. */
 static PyObject *
 raise_path_error(const rule_list *list, hr_status status,
-                 const hr_path_error *error, PyObject *fallback)
+                 const hr_path_filter_error *error, PyObject *fallback)
 {
     const char *why = error->why != NULL ? error->why : hr_status_text(status);
     PyObject *text = NULL;
@@ -202,7 +202,7 @@ path_filter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     PyObject *fallback = NULL;
     PathFilterObject *self = NULL;
     hr_path_filter *filter = NULL;
-    hr_path_error error = {0};
+    hr_path_filter_error error = {0};
     hr_span fallback_span = HR_SPAN("track");
     rule_list list;
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|U:PathFilter", names,

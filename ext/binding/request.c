@@ -67,50 +67,51 @@ request_source_fini(request_source *source)
 /* --- WSGI -------------------------------------------------------------- */
 
 static PyObject *
-environ_name(const request_source *source, hr_header which)
+environ_name(const request_source *source, hr_gate_request_header_id which)
 {
     core_state *state = source->state;
     switch (which) {
-    case HR_HEADER_AUTHORIZATION:
+    case HR_GATE_REQUEST_HEADER_AUTHORIZATION:
         return source->token_key;
-    case HR_HEADER_USER_AGENT:
+    case HR_GATE_REQUEST_HEADER_USER_AGENT:
         return state->name_HTTP_USER_AGENT;
-    case HR_HEADER_ACCEPT:
+    case HR_GATE_REQUEST_HEADER_ACCEPT:
         return state->name_HTTP_ACCEPT;
-    case HR_HEADER_ACCEPT_LANGUAGE:
+    case HR_GATE_REQUEST_HEADER_ACCEPT_LANGUAGE:
         return state->name_HTTP_ACCEPT_LANGUAGE;
-    case HR_HEADER_ACCEPT_ENCODING:
+    case HR_GATE_REQUEST_HEADER_ACCEPT_ENCODING:
         return state->name_HTTP_ACCEPT_ENCODING;
-    case HR_HEADER_SEC_FETCH_MODE:
+    case HR_GATE_REQUEST_HEADER_SEC_FETCH_MODE:
         return state->name_HTTP_SEC_FETCH_MODE;
-    case HR_HEADER_SEC_PURPOSE:
+    case HR_GATE_REQUEST_HEADER_SEC_PURPOSE:
         return state->name_HTTP_SEC_PURPOSE;
-    case HR_HEADER_PURPOSE:
+    case HR_GATE_REQUEST_HEADER_PURPOSE:
         return state->name_HTTP_PURPOSE;
-    case HR_HEADER_X_MOZ:
+    case HR_GATE_REQUEST_HEADER_X_MOZ:
         return state->name_HTTP_X_MOZ;
-    case HR_HEADER_SEC_GPC:
+    case HR_GATE_REQUEST_HEADER_SEC_GPC:
         return state->name_HTTP_SEC_GPC;
-    case HR_HEADER_HOST:
+    case HR_GATE_REQUEST_HEADER_HOST:
         return state->name_HTTP_HOST;
-    case HR_HEADER_REFERER:
+    case HR_GATE_REQUEST_HEADER_REFERER:
         return state->name_HTTP_REFERER;
-    case HR_HEADER_TRACEPARENT:
+    case HR_GATE_REQUEST_HEADER_TRACEPARENT:
         return state->name_HTTP_TRACEPARENT;
-    case HR_HEADER_COUNT:
+    case HR_GATE_REQUEST_HEADER_COUNT:
         break;
     }
     Py_UNREACHABLE();
 }
 
 static hr_span
-environ_header(void *opaque, hr_header which, size_t *count)
+environ_header(void *opaque, hr_gate_request_header_id which, size_t *count)
 {
     request_source *source = opaque;
     PyObject *value =
         request_lookup(source->environ, environ_name(source, which));
     if (value == NULL || /* most of those that are asked for */
-        (which == HR_HEADER_AUTHORIZATION && !hold(source, value))) {
+        (which == HR_GATE_REQUEST_HEADER_AUTHORIZATION &&
+         !hold(source, value))) {
         *count = 0;
         return HR_NO_SPAN;
     }
@@ -142,11 +143,12 @@ environ_forwarded(void *opaque, const hr_span **headers)
 }
 
 static hr_span
-environ_detail(void *opaque, hr_detail which)
+environ_detail(void *opaque, hr_gate_request_detail which)
 {
     request_source *source = opaque;
-    PyObject *name = which == HR_DETAIL_PEER ? source->state->name_REMOTE_ADDR
-                     : which == HR_DETAIL_QUERY
+    PyObject *name = which == HR_GATE_REQUEST_DETAIL_PEER
+                         ? source->state->name_REMOTE_ADDR
+                     : which == HR_GATE_REQUEST_DETAIL_QUERY
                          ? source->state->name_QUERY_STRING
                          : source->state->name_wsgi_url_scheme;
     return text_bytes(request_lookup(source->environ, name));
@@ -154,7 +156,7 @@ environ_detail(void *opaque, hr_detail which)
 
 void
 request_from_environ(core_state *state, PyObject *environ, header_name token,
-                     request_source *source, hr_request *request)
+                     request_source *source, hr_gate_request *request)
 {
     source->state = state;
     source->token_key =
@@ -162,12 +164,12 @@ request_from_environ(core_state *state, PyObject *environ, header_name token,
     source->environ = environ;
     source->held_count = 0;
     source->forwarded_count = 0;
-    *request = (hr_request){
+    *request = (hr_gate_request){
         .source = source,
         .header = environ_header,
         .cookies = environ_cookies,
         .forwarded = environ_forwarded,
-        .cookie_text = HR_COOKIE_UTF8,
+        .cookie_text = HR_VISITOR_COOKIE_UTF8,
         .detail = environ_detail,
         .request_id = HR_NO_SPAN,
     };
@@ -177,26 +179,26 @@ request_from_environ(core_state *state, PyObject *environ, header_name token,
 
 static const struct {
     hr_span name;
-    hr_header which;
+    hr_gate_request_header_id which;
 } SCOPE_NAMES[] = {
-    {{"authorization", 13}, HR_HEADER_AUTHORIZATION},
-    {{"user-agent", 10}, HR_HEADER_USER_AGENT},
-    {{"accept", 6}, HR_HEADER_ACCEPT},
-    {{"accept-language", 15}, HR_HEADER_ACCEPT_LANGUAGE},
-    {{"accept-encoding", 15}, HR_HEADER_ACCEPT_ENCODING},
-    {{"sec-fetch-mode", 14}, HR_HEADER_SEC_FETCH_MODE},
-    {{"sec-purpose", 11}, HR_HEADER_SEC_PURPOSE},
-    {{"purpose", 7}, HR_HEADER_PURPOSE},
-    {{"x-moz", 5}, HR_HEADER_X_MOZ},
-    {{"sec-gpc", 7}, HR_HEADER_SEC_GPC},
-    {{"host", 4}, HR_HEADER_HOST},
-    {{"referer", 7}, HR_HEADER_REFERER},
-    {{"traceparent", 11}, HR_HEADER_TRACEPARENT},
+    {{"authorization", 13}, HR_GATE_REQUEST_HEADER_AUTHORIZATION},
+    {{"user-agent", 10}, HR_GATE_REQUEST_HEADER_USER_AGENT},
+    {{"accept", 6}, HR_GATE_REQUEST_HEADER_ACCEPT},
+    {{"accept-language", 15}, HR_GATE_REQUEST_HEADER_ACCEPT_LANGUAGE},
+    {{"accept-encoding", 15}, HR_GATE_REQUEST_HEADER_ACCEPT_ENCODING},
+    {{"sec-fetch-mode", 14}, HR_GATE_REQUEST_HEADER_SEC_FETCH_MODE},
+    {{"sec-purpose", 11}, HR_GATE_REQUEST_HEADER_SEC_PURPOSE},
+    {{"purpose", 7}, HR_GATE_REQUEST_HEADER_PURPOSE},
+    {{"x-moz", 5}, HR_GATE_REQUEST_HEADER_X_MOZ},
+    {{"sec-gpc", 7}, HR_GATE_REQUEST_HEADER_SEC_GPC},
+    {{"host", 4}, HR_GATE_REQUEST_HEADER_HOST},
+    {{"referer", 7}, HR_GATE_REQUEST_HEADER_REFERER},
+    {{"traceparent", 11}, HR_GATE_REQUEST_HEADER_TRACEPARENT},
 };
 
 static void
-see_first(request_source *source, hr_header which, hr_span value,
-          PyObject *object)
+see_first(request_source *source, hr_gate_request_header_id which,
+          hr_span value, PyObject *object)
 {
     if (source->counts[which]++ == 0 && hold(source, object)) {
         source->first[which] = value;
@@ -236,7 +238,7 @@ see_scope_header(request_source *source, hr_span name, PyObject *object)
     hr_span value = text_bytes(object);
     if (source->token_name.ptr != NULL &&
         hr_span_equal_nocase(name, source->token_name)) {
-        see_first(source, HR_HEADER_AUTHORIZATION, value, object);
+        see_first(source, HR_GATE_REQUEST_HEADER_AUTHORIZATION, value, object);
         return;
     }
     if (hr_span_equal_nocase(name, HR_SPAN("cookie"))) {
@@ -252,8 +254,8 @@ see_scope_header(request_source *source, hr_span name, PyObject *object)
     }
     for (size_t i = 0; i < Py_ARRAY_LENGTH(SCOPE_NAMES); i++) {
         if (hr_span_equal_nocase(name, SCOPE_NAMES[i].name)) {
-            hr_header which = SCOPE_NAMES[i].which;
-            if (which != HR_HEADER_AUTHORIZATION ||
+            hr_gate_request_header_id which = SCOPE_NAMES[i].which;
+            if (which != HR_GATE_REQUEST_HEADER_AUTHORIZATION ||
                 source->token_name.ptr == NULL) {
                 see_first(source, which, value, object);
             }
@@ -263,7 +265,7 @@ see_scope_header(request_source *source, hr_span name, PyObject *object)
 }
 
 static hr_span
-scope_header(void *opaque, hr_header which, size_t *count)
+scope_header(void *opaque, hr_gate_request_header_id which, size_t *count)
 {
     request_source *source = opaque;
     *count = source->counts[which];
@@ -309,16 +311,16 @@ scope_peer(core_state *state, PyObject *scope)
 }
 
 static hr_span
-scope_detail(void *opaque, hr_detail which)
+scope_detail(void *opaque, hr_gate_request_detail which)
 {
     request_source *source = opaque;
     switch (which) {
-    case HR_DETAIL_PEER:
+    case HR_GATE_REQUEST_DETAIL_PEER:
         return scope_peer(source->state, source->scope);
-    case HR_DETAIL_QUERY:
+    case HR_GATE_REQUEST_DETAIL_QUERY:
         return text_bytes(
             request_lookup(source->scope, source->state->name_query_string));
-    case HR_DETAIL_SCHEME:
+    case HR_GATE_REQUEST_DETAIL_SCHEME:
         break;
     }
     return text_bytes(
@@ -327,7 +329,7 @@ scope_detail(void *opaque, hr_detail which)
 
 void
 request_from_scope(core_state *state, PyObject *scope, header_name token,
-                   request_source *source, hr_request *request)
+                   request_source *source, hr_gate_request *request)
 {
     source->state = state;
     source->token_name = token.name;
@@ -354,12 +356,12 @@ request_from_scope(core_state *state, PyObject *scope, header_name token,
             see_scope_header(source, text_bytes(name), value);
         }
     }
-    *request = (hr_request){
+    *request = (hr_gate_request){
         .source = source,
         .header = scope_header,
         .cookies = scope_cookies,
         .forwarded = all_forwarded,
-        .cookie_text = HR_COOKIE_LATIN1,
+        .cookie_text = HR_VISITOR_COOKIE_LATIN1,
         .detail = scope_detail,
         .request_id = HR_NO_SPAN,
     };

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* A WSGI environ, or an ASGI scope, seen as the gate's hr_request. Only
+/* A WSGI environ, or an ASGI scope, seen as the gate's hr_gate_request. Only
  * look-ups and conversions of text: what the headers mean is the core's. */
 #ifndef HR_BINDING_REQUEST_H
 #define HR_BINDING_REQUEST_H
 
 #include "state.h"
 
-#include "../core/gate.h"
+#include "gate/gate.h"
 
-#define HR_SOURCE_HELD_MAX (HR_COOKIE_HEADERS_MAX + HR_HEADER_COUNT)
+#define HR_SOURCE_HELD_MAX \
+    (HR_COOKIE_HEADERS_MAX + HR_GATE_REQUEST_HEADER_COUNT)
 
 /* Where the headers of one request are. Lives on the stack of `enter` and
  * `finish`. What a span was taken from is held where the span is used later:
@@ -20,8 +21,10 @@ typedef struct request_source {
     PyObject *token_key; /* borrowed: the token's header in an environ */
     hr_span token_name;  /* and in a scope; absent: Authorization */
     PyObject *scope;     /* borrowed: for ASGI */
-    hr_span first[HR_HEADER_COUNT]; /* ASGI: first header of the name */
-    size_t counts[HR_HEADER_COUNT]; /* ASGI: how many of that name */
+    hr_span first[HR_GATE_REQUEST_HEADER_COUNT]; /* ASGI: first header of the
+                                                    name */
+    size_t
+        counts[HR_GATE_REQUEST_HEADER_COUNT]; /* ASGI: how many of that name */
     size_t cookie_count;
     hr_span cookies[HR_COOKIE_HEADERS_MAX];
     size_t forwarded_count;
@@ -34,7 +37,7 @@ typedef struct request_source {
 /* Gives back what is held; once a source, after its last use. */
 void request_source_fini(request_source *source);
 
-/* Which header stands for HR_HEADER_AUTHORIZATION. */
+/* Which header stands for HR_GATE_REQUEST_HEADER_AUTHORIZATION. */
 typedef struct header_name {
     PyObject *key; /* borrowed: its key in an environ ("HTTP_X_TOKEN") */
     hr_span name;  /* its name in a scope; absent: "authorization" */
@@ -44,11 +47,11 @@ typedef struct header_name {
  * META). Never fails: what is not there or not text is absent. */
 void request_from_environ(core_state *state, PyObject *environ,
                           header_name token, request_source *source,
-                          hr_request *request);
+                          hr_gate_request *request);
 
 /* The same from an ASGI scope (a dict). */
 void request_from_scope(core_state *state, PyObject *scope, header_name token,
-                        request_source *source, hr_request *request);
+                        request_source *source, hr_gate_request *request);
 
 /* The value of an interned `name`, borrowed; NULL without an exception when it
  * is not there. */

@@ -25,8 +25,8 @@ slow_section_alone(void)
 #endif
 }
 
-/* `enter` and `leave` of a hr_slow_section whose context is the address of a
- * PyThreadState pointer. */
+/* `enter` and `leave` of a hr_token_verifier_slow_section whose context is the
+ * address of a PyThreadState pointer. */
 static inline void
 slow_section_enter(void *context)
 {

@@ -9,7 +9,7 @@
 
 #include <assert.h>
 
-#include "../core/status.h"
+#include "base/status.h"
 
 /* Keys of an environ and of a scope, looked up by identity. */
 #define HR_REQUEST_NAMES(X) \

@@ -6,7 +6,7 @@
 
 #include "json.h"
 
-#include "../core/base64url.h"
+#include "base/base64url.h"
 
 static hr_token *
 token_of(PyObject *op)
@@ -126,14 +126,14 @@ token_key_id(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 token_algorithm(PyObject *op, void *Py_UNUSED(closure))
 {
-    hr_span name = hr_algorithm_name(token_of(op)->algorithm);
+    hr_span name = hr_token_jws_algorithm_name(token_of(op)->algorithm);
     return PyUnicode_FromStringAndSize(name.ptr, (Py_ssize_t)name.len);
 }
 
 static PyObject *
 token_expires_at(PyObject *op, void *Py_UNUSED(closure))
 {
-    const hr_times *times = &token_of(op)->times;
+    const hr_token_claims_times *times = &token_of(op)->times;
     if (!times->has_expires) {
         Py_RETURN_NONE;
     }
@@ -164,7 +164,8 @@ token_repr(PyObject *op)
     if (key_id != NULL && expires != NULL) {
         repr = PyUnicode_FromFormat(
             "<Token: %s, key_id %R, expires_at %R>",
-            hr_algorithm_name(token_of(op)->algorithm).ptr, key_id, expires);
+            hr_token_jws_algorithm_name(token_of(op)->algorithm).ptr, key_id,
+            expires);
     }
     Py_XDECREF(key_id);
     Py_XDECREF(expires);

@@ -159,9 +159,9 @@ read_number(PyObject *alive, PyObject *number, hr_span *text)
 
 static int
 read_expected_value(PyObject *alive, PyObject *object,
-                    hr_expected_value *value)
+                    hr_token_claims_value *value)
 {
-    *value = (hr_expected_value){.kind = HR_JSON_NULL, .text = HR_NO_SPAN};
+    *value = (hr_token_claims_value){.kind = HR_JSON_NULL, .text = HR_NO_SPAN};
     if (object == Py_None) {
         return 0;
     }
@@ -192,7 +192,7 @@ read_expected_value(PyObject *alive, PyObject *object,
 /* One claim: a value, or a tuple of values. */
 static int
 read_expected(PyObject *alive, PyObject *name, PyObject *wanted,
-              hr_expected *expected)
+              hr_token_claims_expected *expected)
 {
     bool several = PyTuple_Check(wanted);
     Py_ssize_t count = several ? PyTuple_GET_SIZE(wanted) : 1;
@@ -203,7 +203,8 @@ read_expected(PyObject *alive, PyObject *name, PyObject *wanted,
         PyErr_SetString(PyExc_ValueError, "expect: nothing to accept");
         return -1;
     }
-    hr_expected_value *values = PyMem_Calloc((size_t)count, sizeof(*values));
+    hr_token_claims_value *values =
+        PyMem_Calloc((size_t)count, sizeof(*values));
     if (values == NULL) {
         PyErr_NoMemory();
         return -1;
@@ -288,7 +289,7 @@ read_optional_str(PyObject *alive, PyObject *object, const char *setting,
 
 int
 keys_from_object(core_state *state, PyObject *object, PyObject *alive,
-                 hr_key ***keys, size_t *count)
+                 hr_token_keyring_key ***keys, size_t *count)
 {
     PyObject *list = as_list(object, "keys", "an iterable of Key");
     if (list == NULL) {
@@ -315,12 +316,12 @@ keys_from_object(core_state *state, PyObject *object, PyObject *alive,
 }
 
 static int
-read_engine(const char *name, const hr_engine **engine)
+read_engine(const char *name, const hr_token_signature_engine **engine)
 {
     if (strcmp(name, "openssl") == 0) {
-        *engine = hr_engine_openssl();
+        *engine = hr_token_signature_openssl();
     } else if (strcmp(name, "libjwt") == 0) {
-        *engine = hr_engine_libjwt();
+        *engine = hr_token_signature_libjwt();
     } else {
         PyErr_Format(PyExc_ValueError,
                      "engine: 'openssl' or 'libjwt', not '%.100s'", name);
@@ -345,7 +346,7 @@ int
 token_settings_read(core_state *state, const token_arguments *arguments,
                     token_settings *s)
 {
-    hr_claim_rules *claims = &s->settings.claims;
+    hr_token_claims_rules *claims = &s->settings.claims;
     static const hr_span EXP[] = {{"exp", 3}};
     s->alive = PyList_New(0);
     if (s->alive == NULL ||

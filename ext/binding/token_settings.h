@@ -5,17 +5,17 @@
 
 #include "state.h"
 
-#include "../core/verifier.h"
+#include "token/verifier.h"
 
 /* Settings and what their spans point into. */
 typedef struct token_settings {
-    hr_verifier_settings settings;
-    PyObject *alive; /* list: the objects that spans point into */
-    hr_key **keys;   /* PyMem, borrowed keys */
+    hr_token_verifier_settings settings;
+    PyObject *alive;             /* list: the objects that spans point into */
+    hr_token_keyring_key **keys; /* PyMem, borrowed keys */
     hr_span *audience;
     hr_span *issuer;
     hr_span *require;
-    hr_expected *expect; /* PyMem, with the values of each */
+    hr_token_claims_expected *expect; /* PyMem, with the values of each */
 } token_settings;
 
 /* The objects as given; NULL where not. */
@@ -43,6 +43,6 @@ void token_settings_fini(token_settings *settings);
 /* The core keys of an iterable of Key; `*keys` is PyMem. The objects go into
  * the list `alive`. -1 with an exception set. */
 int keys_from_object(core_state *state, PyObject *object, PyObject *alive,
-                     hr_key ***keys, size_t *count);
+                     hr_token_keyring_key ***keys, size_t *count);
 
 #endif

@@ -12,10 +12,10 @@
 #include "slow_section.h"
 #include "token_settings.h"
 
-#include "../core/alloc.h"
-#include "../core/base64url.h"
+#include "base/alloc.h"
+#include "base/base64url.h"
 
-static hr_verifier *
+static hr_token_verifier *
 verifier_of(PyObject *op)
 {
     return ((TokenVerifierObject *)op)->verifier;
@@ -24,7 +24,7 @@ verifier_of(PyObject *op)
 /* Sets the exception for a refused verifier or key ring. */
 static void
 raise_verifier_error(core_state *state, hr_status status,
-                     const hr_verifier_error *error)
+                     const hr_token_verifier_error *error)
 {
     if (error->setting == NULL || strcmp(error->setting, "keys") != 0) {
         raise_setting_error(state, status, error->setting, error->why);
@@ -61,18 +61,18 @@ token_verifier_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         return NULL;
     }
     token_settings settings = {0};
-    hr_verifier *verifier;
-    hr_verifier_error error;
+    hr_token_verifier *verifier;
+    hr_token_verifier_error error;
     TokenVerifierObject *self = NULL;
     if (token_settings_read(state, &a, &settings) == 0) {
         hr_status status =
-            hr_verifier_new(&settings.settings, &verifier, &error);
+            hr_token_verifier_new(&settings.settings, &verifier, &error);
         if (status != HR_OK) {
             raise_verifier_error(state, status, &error);
         } else {
             self = (TokenVerifierObject *)type->tp_alloc(type, 0);
             if (self == NULL) {
-                hr_verifier_release(verifier);
+                hr_token_verifier_release(verifier);
             } else {
                 self->verifier = verifier;
             }
@@ -86,7 +86,7 @@ static void
 token_verifier_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
-    hr_verifier_release(verifier_of(op));
+    hr_token_verifier_release(verifier_of(op));
     type->tp_free(op);
     Py_DECREF(type);
 }
@@ -127,7 +127,7 @@ read_token(PyObject *object, hr_span *text)
 static int
 read_now(PyObject *object, double *now)
 {
-    *now = HR_NOW_BY_CLOCK;
+    *now = HR_TOKEN_VERIFIER_BY_CLOCK;
     if (object == NULL || object == Py_None) {
         return 0;
     }
@@ -155,7 +155,7 @@ token_verifier_verify(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     static const char *const names[] = {"text", "now"};
     PyObject *values[2] = {NULL, NULL};
     hr_span text, claim = HR_NO_SPAN;
-    double now = HR_NOW_BY_CLOCK;
+    double now = HR_TOKEN_VERIFIER_BY_CLOCK;
     hr_token *token;
     if (nargs == 1 && kwnames == NULL) {
         values[0] = args[0]; /* as nearly always */
@@ -168,9 +168,10 @@ token_verifier_verify(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         return NULL;
     }
     PyThreadState *thread = NULL;
-    hr_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
-    hr_status status =
-        hr_verifier_explain(verifier_of(op), text, now, &slow, &token, &claim);
+    hr_token_verifier_slow_section slow = {slow_section_enter,
+                                           slow_section_leave, &thread};
+    hr_status status = hr_token_verifier_explain(verifier_of(op), text, now,
+                                                 &slow, &token, &claim);
     core_state *state = state_of(op);
     return status == HR_OK ? token_from_core_steal(state, token)
                            : raise_claim_error(state, status, claim);
@@ -186,14 +187,15 @@ token_verifier_verify_jws(PyObject *op, PyObject *object)
         return NULL;
     }
     PyThreadState *thread = NULL;
-    hr_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
-    hr_status status =
-        hr_verifier_verify_jws(verifier_of(op), text, &slow, &payload, &size);
+    hr_token_verifier_slow_section slow = {slow_section_enter,
+                                           slow_section_leave, &thread};
+    hr_status status = hr_token_verifier_verify_jws(verifier_of(op), text,
+                                                    &slow, &payload, &size);
     if (status != HR_OK) {
         return raise_token_error(state_of(op), status, NULL);
     }
     PyObject *bytes = PyBytes_FromStringAndSize(payload, (Py_ssize_t)size);
-    hr_free(payload);
+    hr_alloc_free(payload);
     return bytes;
 }
 
@@ -207,9 +209,10 @@ token_verifier_decode(PyObject *op, PyObject *object)
         return NULL;
     }
     PyThreadState *thread = NULL;
-    hr_slow_section slow = {slow_section_enter, slow_section_leave, &thread};
+    hr_token_verifier_slow_section slow = {slow_section_enter,
+                                           slow_section_leave, &thread};
     hr_status status =
-        hr_verifier_decode(verifier_of(op), text, &slow, &token);
+        hr_token_verifier_decode(verifier_of(op), text, &slow, &token);
     core_state *state = state_of(op);
     return status == HR_OK ? token_from_core_steal(state, token)
                            : raise_token_error(state, status, NULL);
@@ -224,7 +227,8 @@ segment_bytes(core_state *state, hr_span segment, hr_span text)
     if (bytes != NULL &&
         hr_base64url_decode(segment, PyBytes_AS_STRING(bytes)) != HR_OK) {
         Py_DECREF(bytes);
-        return raise_token_error(state, hr_jws_why_not_base64(text), NULL);
+        return raise_token_error(state, hr_token_jws_why_not_base64(text),
+                                 NULL);
     }
     return bytes;
 }
@@ -265,14 +269,14 @@ token_verifier_read_unverified(PyObject *type, PyObject *object)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
     hr_span text;
-    hr_jws jws;
+    hr_token_jws jws;
     if (read_token(object, &text) < 0) {
         return NULL;
     }
     if (text.len > HR_TOKEN_MAX_BYTES_TOP) {
         return raise_token_error(state, HR_TOO_LONG, NULL);
     }
-    if (hr_jws_split(text, &jws) != HR_OK) {
+    if (hr_token_jws_split(text, &jws) != HR_OK) {
         return raise_token_error(state, HR_MALFORMED, NULL);
     }
     PyObject *header = segment_bytes(state, jws.header, text);
@@ -309,7 +313,8 @@ token_verifier_read_object(PyObject *type, PyObject *object)
 static PyObject *
 token_verifier_engines(PyObject *Py_UNUSED(type), PyObject *Py_UNUSED(args))
 {
-    const hr_engine *engines[] = {hr_engine_openssl(), hr_engine_libjwt()};
+    const hr_token_signature_engine *engines[] = {hr_token_signature_openssl(),
+                                                  hr_token_signature_libjwt()};
     PyObject *dict = PyDict_New();
     for (size_t i = 0; dict != NULL && i < 2; i++) {
         if (engines[i] == NULL) {
@@ -330,14 +335,14 @@ token_verifier_replace_keys(PyObject *op, PyObject *object)
 {
     core_state *state = state_of(op);
     PyObject *alive = PyList_New(0);
-    hr_key **keys = NULL;
+    hr_token_keyring_key **keys = NULL;
     size_t count;
     PyObject *result = NULL;
     if (alive != NULL &&
         keys_from_object(state, object, alive, &keys, &count) == 0) {
-        hr_verifier_error error;
-        hr_status status =
-            hr_verifier_replace_keys(verifier_of(op), keys, count, &error);
+        hr_token_verifier_error error;
+        hr_status status = hr_token_verifier_replace_keys(verifier_of(op),
+                                                          keys, count, &error);
         if (status == HR_OK) {
             result = Py_NewRef(Py_None);
         } else {
@@ -352,7 +357,7 @@ token_verifier_replace_keys(PyObject *op, PyObject *object)
 static PyObject *
 token_verifier_cache_info(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    hr_token_cache_info info = hr_verifier_cache_info(verifier_of(op));
+    hr_token_cache_info info = hr_token_verifier_cache_info(verifier_of(op));
     return PyObject_CallFunction(
         (PyObject *)state_of(op)->cache_info_type, "KKnnn",
         (unsigned long long)info.hits, (unsigned long long)info.misses,
@@ -363,7 +368,7 @@ token_verifier_cache_info(PyObject *op, PyObject *Py_UNUSED(ignored))
 static PyObject *
 token_verifier_cache_clear(PyObject *op, PyObject *Py_UNUSED(ignored))
 {
-    hr_verifier_cache_clear(verifier_of(op));
+    hr_token_verifier_cache_clear(verifier_of(op));
     Py_RETURN_NONE;
 }
 

@@ -6,20 +6,20 @@
 
 #include "state.h"
 
-#include "../core/fingerprint.h"
-#include "../core/keyring.h"
-#include "../core/path_filter.h"
-#include "../core/sink.h"
-#include "../core/verifier.h"
+#include "visitor/fingerprint.h"
+#include "token/keyring.h"
+#include "path/filter.h"
+#include "sink/sink.h"
+#include "token/verifier.h"
 
 typedef struct KeyObject {
     PyObject_HEAD
-    hr_key *key; /* one reference */
+    hr_token_keyring_key *key; /* one reference */
 } KeyObject;
 
 typedef struct TokenVerifierObject {
     PyObject_HEAD
-    hr_verifier *verifier; /* owned */
+    hr_token_verifier *verifier; /* owned */
 } TokenVerifierObject;
 
 typedef struct TokenObject {
@@ -35,12 +35,12 @@ typedef struct PathFilterObject {
 
 typedef struct FingerprintObject {
     PyObject_HEAD
-    hr_fingerprint fingerprint;
+    hr_visitor_fingerprint fingerprint;
 } FingerprintObject;
 
 typedef struct FingerprintCookieObject {
     PyObject_HEAD
-    hr_fingerprint_cookie *cookie; /* owned */
+    hr_visitor_fingerprint_cookie *cookie; /* owned */
 } FingerprintCookieObject;
 
 typedef struct EventSinkObject {
@@ -60,6 +60,6 @@ PyObject *token_from_core_steal(core_state *state, hr_token *token);
 
 /* New Fingerprint, a copy. */
 PyObject *fingerprint_from_core(core_state *state,
-                                const hr_fingerprint *fingerprint);
+                                const hr_visitor_fingerprint *fingerprint);
 
 #endif

@@ -7,9 +7,9 @@
 
 #include <structmember.h>
 
-#include "event_fields.h"
+#include "arguments.h"
 
-#include "../core/clock.h"
+#include "base/clock.h"
 
 /* Memory of a visit that was freed, as a new object; NULL when there is none.
  * A request makes one visit and frees it: for that the allocator and what the
@@ -125,7 +125,7 @@ visit_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     PyObject_GC_UnTrack(op);
     (void)visit_clear(op);
-    hr_visit_fini(&self->visit);
+    hr_gate_visit_fini(&self->visit);
     Py_CLEAR(self->method);
     Py_CLEAR(self->path);
     Py_CLEAR(self->route);
@@ -143,7 +143,7 @@ visit_dealloc(PyObject *op)
 void
 visit_entered(VisitObject *self)
 {
-    const hr_visit *visit = &self->visit;
+    const hr_gate_visit *visit = &self->visit;
     bool refused = self->gate->required[visit->label] &&
                    visit->token == NULL &&
                    !hr_span_equal(visit->method, HR_SPAN("OPTIONS"));
@@ -151,60 +151,6 @@ visit_entered(VisitObject *self)
                      (visit->is_new || visit->fingerprint.reissue);
     self->is_refused = Py_NewRef(refused ? Py_True : Py_False);
     self->has_candidate = Py_NewRef(candidate ? Py_True : Py_False);
-}
-
-/* --- fields ------------------------------------------------------------ */
-
-bool
-visit_field_is_reserved(hr_span name)
-{
-    static const hr_span NAMES[] = {
-        {"label", 5},      {"method", 6},       {"path", 4},
-        {"route", 5},      {"status", 6},       {"duration_us", 11},
-        {"user", 4},       {"fingerprint", 11}, {"new", 3},
-        {"reason", 6},     {"agent", 5},
-#define X(name, word) {word, sizeof(word) - 1},
-        HR_EXTRA_FIELDS(X)
-#undef X
-    };
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(NAMES); i++) {
-        if (hr_span_equal(name, NAMES[i])) {
-            return true;
-        }
-    }
-    return event_field_is_reserved(name);
-}
-
-PyDoc_STRVAR(visit_add_doc,
-             "add($self, fields, /)\n--\n\n"
-             "Add fields to this request's event: a dict of str to str,\n"
-             "bytes, int, float, bool or None. A later value of a name wins.\n"
-             "Raises TypeError and ValueError as EventSink.emit does.");
-
-static PyObject *
-visit_add(PyObject *op, PyObject *dict)
-{
-    VisitObject *self = (VisitObject *)op;
-    event_fields fields;
-    if (event_fields_read(&fields, dict, visit_field_is_reserved) < 0) {
-        return NULL;
-    }
-    event_fields_clear(&fields);
-    PyObject *merged =
-        self->fields != NULL ? PyDict_Copy(self->fields) : PyDict_New();
-    if (merged == NULL || PyDict_Update(merged, dict) < 0) {
-        Py_XDECREF(merged);
-        return NULL;
-    }
-    if (PyDict_GET_SIZE(merged) > HR_VISIT_FIELDS_MAX) {
-        Py_DECREF(merged);
-        PyErr_Format(PyExc_ValueError,
-                     "a request's event takes at most %d added fields",
-                     HR_VISIT_FIELDS_MAX);
-        return NULL;
-    }
-    Py_XSETREF(self->fields, merged);
-    Py_RETURN_NONE;
 }
 
 PyDoc_STRVAR(visit_discard_doc, "discard($self, /)\n--\n\n"
@@ -218,22 +164,6 @@ visit_discard(PyObject *op, PyObject *Py_UNUSED(ignored))
 }
 
 /* --- attributes -------------------------------------------------------- */
-
-int
-visit_set_text(PyObject **slot, PyObject *value, const char *name)
-{
-    if (value == NULL || value == Py_None) {
-        Py_CLEAR(*slot);
-        return 0;
-    }
-    if (!PyUnicode_Check(value)) {
-        PyErr_Format(PyExc_TypeError, "%s is a str or None, not %.100s", name,
-                     Py_TYPE(value)->tp_name);
-        return -1;
-    }
-    Py_XSETREF(*slot, Py_NewRef(value));
-    return 0;
-}
 
 static PyObject *
 get_label(PyObject *op, void *Py_UNUSED(closure))
@@ -317,7 +247,7 @@ get_is_new(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 get_agent(PyObject *op, void *Py_UNUSED(closure))
 {
-    hr_span word = hr_agent_word(((VisitObject *)op)->visit.agent);
+    hr_span word = hr_visitor_agent_word(((VisitObject *)op)->visit.agent);
     if (word.ptr == NULL) {
         Py_RETURN_NONE;
     }
@@ -328,7 +258,7 @@ static PyObject *
 get_elapsed(PyObject *op, void *Py_UNUSED(closure))
 {
     return PyFloat_FromDouble(
-        (double)hr_visit_elapsed_ns(&((VisitObject *)op)->visit) * 1e-9);
+        (double)hr_gate_visit_elapsed_ns(&((VisitObject *)op)->visit) * 1e-9);
 }
 
 static PyObject *
@@ -355,7 +285,7 @@ set_path(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
     VisitObject *self = (VisitObject *)op;
     self->path_is_altered = false;
-    return visit_set_text(&self->event_path, value, "path");
+    return set_optional_text(&self->event_path, value, "path");
 }
 
 static PyObject *
@@ -368,7 +298,7 @@ get_route(PyObject *op, void *Py_UNUSED(closure))
 static int
 set_route(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    return visit_set_text(&((VisitObject *)op)->route, value, "route");
+    return set_optional_text(&((VisitObject *)op)->route, value, "route");
 }
 
 static PyObject *
@@ -381,8 +311,8 @@ get_request_id(PyObject *op, void *Py_UNUSED(closure))
 static int
 set_request_id(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 {
-    return visit_set_text(&((VisitObject *)op)->request_id, value,
-                          "request_id");
+    return set_optional_text(&((VisitObject *)op)->request_id, value,
+                             "request_id");
 }
 
 static PyObject *
@@ -424,7 +354,7 @@ visit_repr(PyObject *op)
 static PyMethodDef visit_methods[] = {
     {"finish", (PyCFunction)(void (*)(void))visit_finish,
      METH_FASTCALL | METH_KEYWORDS, visit_finish_doc},
-    {"add", visit_add, METH_O, visit_add_doc},
+    {"add", visit_fields_add, METH_O, visit_fields_add_doc},
     {"discard", visit_discard, METH_NOARGS, visit_discard_doc},
     {NULL, NULL, 0, NULL},
 };

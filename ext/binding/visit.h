@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The struct behind Gate and Visit, shared by gate.c, visit.c and
- * visit_finish.c only. */
+ * the parts of these two only. */
 #ifndef HR_BINDING_VISIT_H
 #define HR_BINDING_VISIT_H
 
 #include "request.h"
 #include "types.h"
 
-#include "../core/gate.h"
+#include "gate/gate.h"
 
 /* Fields that Visit.add takes: with those of the request they stay below
  * HR_EVENT_FIELDS_MAX. */
@@ -29,14 +29,14 @@ typedef struct GateObject {
     PyObject *event_fields;  /* tuple of str */
     bool required[HR_LABELS_MAX]; /* by label: 401 without a token */
     bool hash_ids;
-    hr_mode mode;
-    hr_mode gpc;
+    hr_gate_mode mode;
+    hr_gate_mode gpc;
     unsigned trusted_proxies;
 } GateObject;
 
 typedef struct VisitObject {
     PyObject_HEAD
-    hr_visit visit;
+    hr_gate_visit visit;
     GateObject *gate;      /* strong */
     PyObject *source;      /* environ or scope; NULL once finished */
     PyObject *method;      /* owners of visit.method and visit.path, */
@@ -68,15 +68,16 @@ header_name gate_token_header(const GateObject *self);
 
 /* Names that Visit.add refuses: those of every event and of `request` events.
  */
-bool visit_field_is_reserved(hr_span name);
+bool visit_fields_is_reserved(hr_span name);
+
+/* Visit.add: METH_O. */
+PyObject *visit_fields_add(PyObject *op, PyObject *dict);
+extern const char visit_fields_add_doc[];
 
 /* Visit.finish: METH_FASTCALL | METH_KEYWORDS. */
 PyObject *visit_finish(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                        PyObject *kwnames);
 extern const char visit_finish_doc[];
-
-/* A str into `*slot`, or nothing for None (and del). -1 with TypeError. */
-int visit_set_text(PyObject **slot, PyObject *value, const char *name);
 
 /* Fills in a zeroed gate from the arguments of Gate(). -1 with TypeError or
  * ValueError that names the setting. */
@@ -84,7 +85,7 @@ int gate_configure(GateObject *self, core_state *state, PyObject *args,
                    PyObject *kwargs);
 
 /* "cookie", "derived", "off" or None (`fallback`). -1 with ValueError. */
-int mode_from_object(PyObject *object, const char *setting, hr_mode fallback,
-                     hr_mode *mode);
+int mode_from_object(PyObject *object, const char *setting,
+                     hr_gate_mode fallback, hr_gate_mode *mode);
 
 #endif

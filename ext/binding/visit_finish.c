@@ -7,8 +7,8 @@
 #include "event_fields.h"
 #include "request.h"
 
-#include "../core/clock.h"
-#include "../core/shared_cache.h"
+#include "base/clock.h"
+#include "visitor/cacheability.h"
 
 static bool
 is_text(PyObject *object)
@@ -19,7 +19,7 @@ is_text(PyObject *object)
 /* Takes one response header into account; false when it is no pair of str or
  * bytes. */
 static bool
-see_pair(PyObject *pair, hr_shared_cache *seen, int64_t now)
+see_pair(PyObject *pair, hr_visitor_cacheability *seen, int64_t now)
 {
     PyObject *fast = PySequence_Fast(pair, "a header is a pair");
     if (fast == NULL || PySequence_Fast_GET_SIZE(fast) != 2) {
@@ -30,7 +30,8 @@ see_pair(PyObject *pair, hr_shared_cache *seen, int64_t now)
     PyObject *value = PySequence_Fast_GET_ITEM(fast, 1);
     bool readable = is_text(name) && is_text(value);
     if (readable) {
-        hr_shared_cache_see(seen, text_bytes(name), text_bytes(value), now);
+        hr_visitor_cacheability_see(seen, text_bytes(name), text_bytes(value),
+                                    now);
     }
     Py_DECREF(fast);
     return readable;
@@ -41,7 +42,7 @@ see_pair(PyObject *pair, hr_shared_cache *seen, int64_t now)
 static bool
 shared_cache_may_keep(PyObject *headers)
 {
-    hr_shared_cache seen = {0};
+    hr_visitor_cacheability seen = {0};
     int64_t now = hr_clock_wall_ms() / 1000;
     PyObject *pairs = NULL;
     bool readable = true;
@@ -68,7 +69,8 @@ shared_cache_may_keep(PyObject *headers)
         PyErr_Clear();
         readable = false;
     }
-    return !readable || iterator == NULL || hr_shared_cache_may_keep(&seen);
+    return !readable || iterator == NULL ||
+           hr_visitor_cacheability_may_keep(&seen);
 }
 
 /* [("Set-Cookie", value)], or [(b"set-cookie", value)] for ASGI. */
@@ -164,7 +166,7 @@ drop_visit(held_visit *held)
 
 /* Runs no Python code. */
 static size_t
-record(VisitObject *self, const held_visit *held, hr_outcome *outcome,
+record(VisitObject *self, const held_visit *held, hr_gate_outcome *outcome,
        char set_cookie[HR_SET_COOKIE_MAX])
 {
     core_state *state = state_of((PyObject *)self);
@@ -172,7 +174,7 @@ record(VisitObject *self, const held_visit *held, hr_outcome *outcome,
     fields.count = 0;
     fields.owned_count = 0;
     if (held->fields != NULL &&
-        event_fields_read(&fields, held->fields, visit_field_is_reserved) <
+        event_fields_read(&fields, held->fields, visit_fields_is_reserved) <
             0) {
         PyErr_Clear(); /* checked when added; only memory can be short */
         fields.count = 0;
@@ -184,7 +186,7 @@ record(VisitObject *self, const held_visit *held, hr_outcome *outcome,
     outcome->fields = fields.fields;
     outcome->field_count = fields.count;
     request_source source;
-    hr_request request;
+    hr_gate_request request;
     if (self->is_scope) {
         request_from_scope(state, held->source, gate_token_header(self->gate),
                            &source, &request);
@@ -207,7 +209,7 @@ static PyObject *
 finish(VisitObject *self, int status, PyObject *headers, PyObject *user)
 {
     PyObject *user_str = user_text(user);
-    hr_outcome outcome = {.status = status, .user = utf8_of(user_str)};
+    hr_gate_outcome outcome = {.status = status, .user = utf8_of(user_str)};
     outcome.hand_out =
         headers != NULL && headers != Py_None &&
         hr_gate_may_set_cookie(self->gate->gate, &self->visit, status,
@@ -249,7 +251,7 @@ visit_finish(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     if (read_arguments("finish", NAMES, 4, 1, args, nargs, kwnames, values) <
             0 ||
         (values[3] != NULL && values[3] != Py_None &&
-         visit_set_text(&self->route, values[3], "route") < 0)) {
+         set_optional_text(&self->route, values[3], "route") < 0)) {
         return NULL;
     }
     long status = PyLong_AsLong(values[0]);

@@ -4,20 +4,20 @@
  * must fail that one, and the sanitizers report the store through NULL. */
 #include <stdio.h>
 
-#include "../../ext/core/alloc.h"
+#include "base/alloc.h"
 
 /* 0 without memory, as far as it looks. */
 static int
 planted_bug(void)
 {
-    char *first = hr_malloc(8);
+    char *first = hr_alloc(8);
     if (first == NULL) {
         return 0;
     }
-    volatile int *second = hr_calloc(1, sizeof(*second));
+    volatile int *second = hr_alloc_zeroed(1, sizeof(*second));
     *second = 1; /* the bug */
-    hr_free((void *)second);
-    hr_free(first);
+    hr_alloc_free((void *)second);
+    hr_alloc_free(first);
     return 1;
 }
 

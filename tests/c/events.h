@@ -5,8 +5,8 @@
 
 #include "tap.h"
 
-#include "../../ext/core/batch.h"
-#include "../../ext/core/ring_file.h"
+#include "ring/batch.h"
+#include "ring/file.h"
 
 #define TEST_TARGET "0123456789abcdef"
 
@@ -19,26 +19,28 @@ make_ring(hr_ring *ring)
         exit(2);
     }
     /* What a test expects byte by byte must not depend on chance. */
-    memcpy(ring->header->label.producer, "00000000000000aa", HR_PRODUCER_SIZE);
+    memcpy(ring->header->label.producer, "00000000000000aa",
+           HR_RING_PRODUCER_SIZE);
 }
 
 /* Puts an event into the ring; answers its sequence, 0 when there was no
  * room. */
 __attribute__((unused)) static uint64_t
-put_event(hr_ring *ring, int64_t time_ms, const hr_field *fields, size_t count,
-          uint32_t flags)
+put_event(hr_ring *ring, int64_t time_ms, const hr_ring_event_field *fields,
+          size_t count, uint32_t flags)
 {
-    hr_event_plan plan;
+    hr_ring_event_plan plan;
     uint64_t position;
     char *record;
-    if (hr_event_measure(HR_SPAN("visit"), fields, count, &plan) != HR_OK ||
+    if (hr_ring_event_measure(HR_SPAN("visit"), fields, count, &plan) !=
+            HR_OK ||
         hr_ring_reserve(ring, plan.size, ring->units, &position, &record) !=
             HR_OK) {
         return 0;
     }
-    hr_event_write(record, &plan, HR_SPAN("visit"), fields, count, time_ms,
-                   flags);
-    hr_count(&ring->header->stats.accepted, 1);
+    hr_ring_event_write(record, &plan, HR_SPAN("visit"), fields, count,
+                        time_ms, flags);
+    hr_ring_counters_raise(&ring->header->stats.accepted, 1);
     hr_ring_commit(ring, position, record, plan.size);
     return position;
 }
@@ -47,7 +49,8 @@ put_event(hr_ring *ring, int64_t time_ms, const hr_field *fields, size_t count,
 __attribute__((unused)) static uint64_t
 put_number(hr_ring *ring, int64_t time_ms, const char *n)
 {
-    hr_field field = {.name = HR_SPAN("n"), .value = {n, strlen(n)}};
+    hr_ring_event_field field = {.name = HR_SPAN("n"),
+                                 .value = {n, strlen(n)}};
     return put_event(ring, time_ms, &field, 1, 0);
 }
 
@@ -56,13 +59,13 @@ __attribute__((unused)) static uint64_t
 put_touch(hr_ring *ring, int64_t time_ms, const char *fingerprint,
           const char *path, const char *user)
 {
-    hr_field fields[] = {
+    hr_ring_event_field fields[] = {
         {.name = HR_SPAN("fingerprint"),
          .value = {fingerprint, strlen(fingerprint)}},
         {.name = HR_SPAN("path"), .value = {path, path ? strlen(path) : 0}},
         {.name = HR_SPAN("user"), .value = {user, user ? strlen(user) : 0}},
     };
-    return put_event(ring, time_ms, fields, 3, HR_EVENT_SESSION);
+    return put_event(ring, time_ms, fields, 3, HR_RING_EVENT_SESSION);
 }
 
 #endif

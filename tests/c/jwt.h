@@ -7,8 +7,8 @@
 
 #include "tap.h"
 
-#include "../../ext/core/base64url.h"
-#include "../../ext/core/signature.h"
+#include "base/base64url.h"
+#include "base/secret.h"
 
 #define SECRET HR_SPAN("a secret of thirty-two bytes....")
 #define HS256 HR_SPAN("{\"alg\":\"HS256\",\"typ\":\"JWT\"}")
@@ -20,9 +20,9 @@ make_token(hr_span header, hr_span payload, hr_span secret)
     size_t head = hr_base64url_encoded_size(header.len);
     size_t body = hr_base64url_encoded_size(payload.len);
     char *text = malloc(head + body + 64);
-    hr_hmac key;
-    uint8_t mac[HR_SHA256_SIZE];
-    if (text == NULL || hr_hmac_init(&key, secret) != HR_OK) {
+    hr_secret_hmac key;
+    uint8_t mac[HR_SECRET_SHA256_SIZE];
+    if (text == NULL || hr_secret_hmac_init(&key, secret) != HR_OK) {
         printf("Bail out! no memory\n");
         exit(2);
     }
@@ -30,7 +30,7 @@ make_token(hr_span header, hr_span payload, hr_span secret)
     text[head] = '.';
     hr_base64url_encode(payload.ptr, payload.len, text + head + 1);
     hr_span input = {text, head + 1 + body};
-    hr_hmac_sign(&key, &input, 1, mac);
+    hr_secret_hmac_sign(&key, &input, 1, mac);
     text[input.len] = '.';
     hr_base64url_encode(mac, sizeof(mac), text + input.len + 1);
     hr_span token = guarded((hr_span){text, input.len + 1 + 43});

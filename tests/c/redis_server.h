@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "../../ext/core/redis_link.h"
+#include "redis/link.h"
 
 /* One answer. A connection's last one has `hang_up` set. */
 typedef struct step {

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "../../ext/core/span.h"
+#include "base/span.h"
 
 static int tap_count;
 static int tap_failed;

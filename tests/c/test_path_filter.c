@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "tap.h"
 
-#include "../../ext/core/alloc.h"
-#include "../../ext/core/config.h"
-#include "../../ext/core/path_filter.h"
+#include "base/alloc.h"
+#include "base/config.h"
+#include "path/filter.h"
 
 #define RULES_TOP 16
 
 /* "label:rule label:rule": the rules of one case, separated by one space. */
 static size_t
-split_rules(hr_span spec, hr_path_rule rules[RULES_TOP])
+split_rules(hr_span spec, hr_path_filter_rule rules[RULES_TOP])
 {
     size_t count = 0;
     while (spec.len != 0) {
@@ -149,9 +149,9 @@ static const struct {
 };
 
 static hr_status
-build(hr_span spec, hr_path_filter **filter, hr_path_error *error)
+build(hr_span spec, hr_path_filter **filter, hr_path_filter_error *error)
 {
-    hr_path_rule rules[RULES_TOP];
+    hr_path_filter_rule rules[RULES_TOP];
     size_t count = split_rules(spec, rules);
     return hr_path_filter_new(rules, count, HR_SPAN("track"), filter, error);
 }
@@ -160,7 +160,7 @@ static void
 test_tables(void)
 {
     hr_path_filter *filter = NULL;
-    hr_path_error error;
+    hr_path_filter_error error;
     for (size_t i = 0; i < sizeof(LABELS) / sizeof(LABELS[0]); i++) {
         if (!ok(build(LABELS[i].rules, &filter, &error) == HR_OK, "builds: %s",
                 LABELS[i].why)) {
@@ -192,15 +192,15 @@ test_caps(void)
 {
     static char text[HR_PATH_RULE_MAX + 1];
     hr_path_filter *filter = NULL;
-    hr_path_error error;
+    hr_path_filter_error error;
     memset(text, 'a', sizeof(text));
     text[0] = '/';
-    hr_path_rule rule = {.text = {text, sizeof(text) - 1},
-                         .label = HR_SPAN("skip")};
+    hr_path_filter_rule rule = {.text = {text, sizeof(text) - 1},
+                                .label = HR_SPAN("skip")};
     ok(hr_path_filter_new(&rule, 1, HR_SPAN("track"), &filter, &error) ==
            HR_OK,
        "a rule of 4,096 bytes");
-    ok(hr_path_filter_label(filter, guarded(rule.text)) == HR_LABEL_SKIP,
+    ok(hr_path_filter_label(filter, guarded(rule.text)) == HR_PATH_FILTER_SKIP,
        "... matches");
     hr_path_filter_free(filter);
     rule.text.len++;
@@ -215,7 +215,7 @@ test_caps(void)
     ok(hr_path_filter_new(&rule, 1, HR_SPAN("track"), &filter, &error) ==
            HR_OK,
        "64 segments");
-    ok(hr_path_filter_label(filter, guarded(rule.text)) == HR_LABEL_SKIP,
+    ok(hr_path_filter_label(filter, guarded(rule.text)) == HR_PATH_FILTER_SKIP,
        "... match");
     hr_path_filter_free(filter);
     text[128] = '/';
@@ -224,7 +224,7 @@ test_caps(void)
            HR_RULE,
        "65 segments are refused");
     char words[HR_LABELS_MAX][4];
-    hr_path_rule many[HR_LABELS_MAX];
+    hr_path_filter_rule many[HR_LABELS_MAX];
     for (int i = 0; i < HR_LABELS_MAX; i++) {
         int len = snprintf(words[i], sizeof(words[i]), "l%d", i);
         many[i].label = (hr_span){words[i], (size_t)len};
@@ -239,7 +239,7 @@ test_caps(void)
 static void
 test_branches(void)
 {
-    hr_path_rule rules[64];
+    hr_path_filter_rule rules[64];
     static char texts[64][16];
     for (size_t i = 0; i < 64; i++) {
         size_t at = 0;
@@ -247,18 +247,18 @@ test_branches(void)
             texts[i][at++] = '/';
             texts[i][at++] = (i >> bit & 1) != 0 ? '*' : 'a';
         }
-        rules[i] = (hr_path_rule){{texts[i], at}, HR_SPAN("skip")};
+        rules[i] = (hr_path_filter_rule){{texts[i], at}, HR_SPAN("skip")};
     }
     hr_path_filter *filter = NULL;
-    hr_path_error error;
+    hr_path_filter_error error;
     ok(hr_path_filter_new(rules, 64, HR_SPAN("track"), &filter, &error) ==
            HR_OK,
        "all branches: builds");
     ok(hr_path_filter_label(filter, guarded(HR_SPAN("/a/b/a/b/a/b"))) ==
-           HR_LABEL_SKIP,
+           HR_PATH_FILTER_SKIP,
        "all branches: matches");
     ok(hr_path_filter_label(filter, guarded(HR_SPAN("/a/b/a/b/a/b/"))) ==
-           HR_LABEL_TRACK,
+           HR_PATH_FILTER_TRACK,
        "all branches: no match");
     hr_path_filter_free(filter);
 }
@@ -269,7 +269,7 @@ test_out_of_memory(void)
     hr_span spec = HR_SPAN("skip:/static/ skip:=/f own:*.map api:*.js "
                            "x:/a/*/b y:/a/*/c/** skip:/docs/** z:/stand");
     hr_path_filter *filter = NULL;
-    hr_path_error error;
+    hr_path_filter_error error;
     (void)hr_alloc_fail_at(0, 0);
     if (build(spec, &filter, &error) != HR_OK) {
         ok(0, "torture: the rules build");

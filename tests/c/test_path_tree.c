@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include "../../ext/core/path_rule.h"
-#include "../../ext/core/path_tree.h"
+#include "path/rule.h"
+#include "path/tree.h"
 
 #define KEYS_TOP 300
 #define KEY_MAX 40
@@ -21,13 +21,13 @@ next(uint32_t below)
 }
 
 static char texts[KEYS_TOP][KEY_MAX];
-static hr_path_key keys[KEYS_TOP];
+static hr_path_tree_key keys[KEYS_TOP];
 
 static int
 compare(const void *a, const void *b)
 {
-    return hr_path_compare(((const hr_path_key *)a)->text,
-                           ((const hr_path_key *)b)->text);
+    return hr_path_rule_compare(((const hr_path_tree_key *)a)->text,
+                                ((const hr_path_tree_key *)b)->text);
 }
 
 /* Sorted keys without doubles, of letters from an alphabet that large. */
@@ -39,7 +39,7 @@ make_keys(size_t wanted, uint32_t letters, uint32_t longest)
         for (uint32_t k = 0; k < len; k++) {
             texts[i][k] = (char)(0x80 + next(letters));
         }
-        keys[i] = (hr_path_key){
+        keys[i] = (hr_path_tree_key){
             .text = {texts[i], len},
             .exact = next(2) == 0 ? 0 : 1 + next(1000),
             .beginning = next(2) == 0 ? 0 : 1 + next(1000),
@@ -97,7 +97,7 @@ find_exact_slowly(size_t count, hr_span text)
 }
 
 static int
-check_text(const hr_path_trees *trees, uint32_t root, size_t count,
+check_text(const hr_path_tree *trees, uint32_t root, size_t count,
            hr_span text)
 {
     char turned[KEY_MAX + 4];
@@ -126,10 +126,10 @@ check_text(const hr_path_trees *trees, uint32_t root, size_t count,
 static int
 check_tree(size_t wanted, uint32_t letters, uint32_t longest)
 {
-    hr_path_trees trees = {.nodes = NULL};
+    hr_path_tree trees = {.nodes = NULL};
     uint32_t root = 0;
     size_t count = make_keys(wanted, letters, longest);
-    if (hr_path_trees_add(&trees, keys, count, &root) != HR_OK) {
+    if (hr_path_tree_add(&trees, keys, count, &root) != HR_OK) {
         return 1;
     }
     int wrong = 0;
@@ -146,7 +146,7 @@ check_tree(size_t wanted, uint32_t letters, uint32_t longest)
         }
         wrong += check_text(&trees, root, count, (hr_span){text, len});
     }
-    hr_path_trees_fini(&trees);
+    hr_path_tree_fini(&trees);
     return wrong;
 }
 

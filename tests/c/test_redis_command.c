@@ -2,8 +2,8 @@
 /* Commands byte by byte: every argument has its length before it. */
 #include "tap.h"
 
-#include "../../ext/core/alloc.h"
-#include "../../ext/core/redis_command.h"
+#include "base/alloc.h"
+#include "redis/command.h"
 
 static const struct {
     const char *why;

@@ -2,7 +2,7 @@
 /* The first words with servers that allow all, little, or nothing. */
 #include "redis_server.h"
 
-#include "../../ext/core/redis_hello.h"
+#include "redis/hello.h"
 
 static hr_wake wake;
 
@@ -206,7 +206,7 @@ main(void)
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         redis_server server;
         hr_redis_link *link = NULL;
-        hr_redis_peer peer;
+        hr_redis_hello_peer peer;
         hr_span error = HR_NO_SPAN;
         char password[16];
         start_server(&server, CASES[i].steps);

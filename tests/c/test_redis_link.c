@@ -3,8 +3,8 @@
  * taken, any surprise closes the connection. */
 #include "redis_server.h"
 
-#include "../../ext/core/alloc.h"
-#include "../../ext/core/clock.h"
+#include "base/alloc.h"
+#include "base/clock.h"
 
 static hr_wake wake;
 
@@ -63,7 +63,7 @@ test_answers(void)
                               {-1, "", 0}};
         redis_server server;
         hr_redis_url url;
-        hr_redis_times times;
+        hr_redis_link_times times;
         start_server(&server, steps);
         hr_redis_link *link = make_link(&url, server.path, 5000);
         hr_status status = hr_redis_link_open(link, &wake);
@@ -101,11 +101,12 @@ test_nodes(void)
            hr_redis_link_exchange(link, &wake, HR_SPAN(PING PING PING), 3,
                                   NULL) == HR_OK,
        "nodes: three answers");
-    const hr_reply *reply = hr_redis_link_replies(link, &nodes);
-    ok(nodes == 5 && reply[0].type == HR_REPLY_STATUS &&
-           reply[1].type == HR_REPLY_ARRAY && reply[1].elements == 2 &&
-           reply[2].type == HR_REPLY_INTEGER && reply[2].integer == 7 &&
-           reply[3].type == HR_REPLY_STRING && reply[4].type == HR_REPLY_ERROR,
+    const hr_redis_link_reply *reply = hr_redis_link_replies(link, &nodes);
+    ok(nodes == 5 && reply[0].type == HR_REDIS_LINK_STATUS &&
+           reply[1].type == HR_REDIS_LINK_ARRAY && reply[1].elements == 2 &&
+           reply[2].type == HR_REDIS_LINK_INTEGER && reply[2].integer == 7 &&
+           reply[3].type == HR_REDIS_LINK_STRING &&
+           reply[4].type == HR_REDIS_LINK_ERROR,
        "nodes: each with its type, in order");
     ok(hr_span_equal(hr_redis_link_text(link, &reply[3]), HR_SPAN("ab")) &&
            hr_span_equal(hr_redis_link_text(link, &reply[4]),

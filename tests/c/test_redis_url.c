@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tap.h"
 
-#include "../../ext/core/redis_url.h"
+#include "redis/url.h"
 
 static const struct {
     const char *why;

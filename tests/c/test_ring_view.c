@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Rings as a stranger reads them; broken ones are in the fuzzer of ring_file
- * and in tests/unit/test_metrics.py. */
+ * and in tests/unit/test_ring_metrics.py. */
 #include "events.h"
 
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../ext/core/alloc.h"
-#include "../../ext/core/ring_view.h"
+#include "base/alloc.h"
+#include "ring/view.h"
+#include "base/folder.h"
 
 static char folder[] = "/tmp/ps-view-XXXXXX";
 
@@ -26,7 +27,7 @@ look(const hr_ring_view *view, const char *name, void *context)
     seen *all = context;
     (void)name;
     all->rings++;
-    all->accepted += hr_counted(&view->header.stats.accepted);
+    all->accepted += hr_ring_counters_read(&view->header.stats.accepted);
     all->used = view->used_bytes;
     all->oldest_ms = view->oldest_ms;
     all->inode = view->inode;
@@ -104,8 +105,8 @@ main(void)
     hr_ring_file_abandon(&two, true);
     hr_ring_file_unmap(&one);
     hr_ring_file_unmap(&two);
-    char inside[HR_RING_PATH_MAX];
-    if (hr_ring_file_name_folder(folder, inside)) {
+    char inside[HR_FOLDER_PATH_MAX];
+    if (hr_folder_name(folder, inside)) {
         rmdir(inside);
         FILE *file = fopen(inside, "w");
         if (file != NULL) {

@@ -5,8 +5,8 @@
 
 #include "jwt.h"
 
-#include "../../ext/core/alloc.h"
-#include "../../ext/core/token_cache.h"
+#include "base/alloc.h"
+#include "token/cache.h"
 
 #define S HR_SPAN
 #define TOKENS 200

@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "../../ext/core/path_filter.h"
-#include "../../ext/core/path_rule.h"
+#include "path/filter.h"
+#include "path/rule.h"
 
 #define RULES_TOP 32
 
@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* "/a/<star>/b" against a path, segment by segment, both without the first
  * slash. */
 static bool
-matches_segments(const hr_path_pattern *pattern, hr_span path)
+matches_segments(const hr_path_rule *pattern, hr_span path)
 {
     hr_span wanted = pattern->text;
     hr_span rest = path;
@@ -25,29 +25,29 @@ matches_segments(const hr_path_pattern *pattern, hr_span path)
         if (rest.ptr == NULL) {
             return false;
         }
-        hr_span want = hr_path_segment(&wanted);
-        hr_span got = hr_path_segment(&rest);
+        hr_span want = hr_path_rule_segment(&wanted);
+        hr_span got = hr_path_rule_segment(&rest);
         if (hr_span_equal(want, HR_SPAN("*")) ? got.len == 0
                                               : !hr_span_equal(want, got)) {
             return false;
         }
     }
-    return pattern->shape == HR_PATH_REST ? rest.ptr != NULL
-                                          : rest.ptr == NULL;
+    return pattern->shape == HR_PATH_RULE_REST ? rest.ptr != NULL
+                                               : rest.ptr == NULL;
 }
 
 static bool
-matches(const hr_path_pattern *pattern, hr_span path)
+matches(const hr_path_rule *pattern, hr_span path)
 {
     switch (pattern->shape) {
-    case HR_PATH_SUFFIX:
+    case HR_PATH_RULE_SUFFIX:
         return hr_span_ends_with(path, pattern->text);
-    case HR_PATH_PREFIX:
+    case HR_PATH_RULE_PREFIX:
         return hr_span_starts_with(path, pattern->text);
-    case HR_PATH_EXACT:
+    case HR_PATH_RULE_EXACT:
         return hr_span_equal(path, pattern->text);
-    case HR_PATH_REST:
-    case HR_PATH_FIXED:
+    case HR_PATH_RULE_REST:
+    case HR_PATH_RULE_FIXED:
         return path.len != 0 && path.ptr[0] == '/' &&
                matches_segments(pattern, hr_span_from(path, 1));
     }
@@ -55,8 +55,8 @@ matches(const hr_path_pattern *pattern, hr_span path)
 }
 
 static void
-check(const hr_path_rule *rules, size_t count, const hr_path_filter *filter,
-      hr_span path)
+check(const hr_path_filter_rule *rules, size_t count,
+      const hr_path_filter *filter, hr_span path)
 {
     unsigned number = hr_path_filter_label(filter, path);
     assert(number < hr_path_filter_labels(filter));
@@ -64,15 +64,15 @@ check(const hr_path_rule *rules, size_t count, const hr_path_filter *filter,
     uint32_t best = 0;
     uint32_t given = 0;
     for (size_t i = 0; i < count; i++) {
-        hr_path_pattern pattern;
+        hr_path_rule pattern;
         const char *why;
-        if (hr_path_pattern_parse(rules[i].text, &pattern, &why) != HR_OK) {
+        if (hr_path_rule_parse(rules[i].text, &pattern, &why) != HR_OK) {
             abort(); /* the filter took it */
         }
         if (!matches(&pattern, path)) {
             continue;
         }
-        uint32_t rank = hr_path_pattern_rank(&pattern);
+        uint32_t rank = hr_path_rule_rank(&pattern);
         best = rank > best ? rank : best;
         if (hr_span_equal(rules[i].label, label)) {
             given = rank > given ? rank : given;
@@ -86,7 +86,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const hr_span labels[] = {{"skip", 4}, {"api", 3}, {"own", 3}};
-    hr_path_rule rules[RULES_TOP];
+    hr_path_filter_rule rules[RULES_TOP];
     size_t count = 0;
     hr_span rest = {(const char *)data, size};
     const char *line;
@@ -99,7 +99,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         count++;
     }
     hr_path_filter *filter = NULL;
-    hr_path_error error;
+    hr_path_filter_error error;
     hr_status status =
         hr_path_filter_new(rules, count, HR_SPAN("track"), &filter, &error);
     if (status == HR_OK) {

@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 /* The socket is put in place of a connection. */
-#include "../../ext/core/redis_link.c"
+#include "redis/link.c"
 
-#include "../../ext/core/redis_hello.h"
+#include "redis/hello.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,7 +23,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int ends[2];
     hr_redis_url url = {.path = (char[]){"/x"}};
     hr_redis_link *link;
-    hr_redis_peer peer;
+    hr_redis_hello_peer peer;
     hr_span error = HR_NO_SPAN;
     hr_wake wake;
     if ((data[0] & 1) != 0) {
@@ -57,8 +57,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 error.ptr + error.len <= link->text.ptr + link->text.len));
     }
     /* The text itself, whatever it is. */
-    hr_span value = hr_redis_info_field((hr_span){(const char *)data, size},
-                                        HR_SPAN("run_id"));
+    hr_span value = hr_redis_hello_info_field(
+        (hr_span){(const char *)data, size}, HR_SPAN("run_id"));
     assert(value.ptr == NULL ||
            (value.ptr >= (const char *)data &&
             value.ptr + value.len <= (const char *)data + size));

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../ext/core/ring_view.h"
+#include "ring/view.h"
 #include "../c/events.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -55,7 +55,8 @@ give_checksums(hr_ring *ring, const uint64_t *positions, size_t count)
         char *record = ring->data + positions[i] % ring->units * 8;
         uint32_t length;
         memcpy(&length, record + 8, 4);
-        if (length >= HR_RECORD_HEADER && length <= HR_RECORD_MAX) {
+        if (length >= HR_RING_EVENT_HEADER &&
+            length <= HR_RING_EVENT_RECORD_MAX) {
             hr_ring_commit(ring, positions[i], record, length);
         }
     }
@@ -65,14 +66,14 @@ give_checksums(hr_ring *ring, const uint64_t *positions, size_t count)
 static bool
 look_at(const hr_ring_view *view, const char *name, void *context)
 {
-    static hr_metrics sum;
+    static hr_ring_metrics sum;
     const hr_ring_beacon *beacon = &view->header.beacon;
     assert(strlen(name) != 0);
     assert(view->used_bytes <= view->header.label.data_bytes);
     assert(memchr(beacon->identity, 0, sizeof(beacon->identity)) != NULL &&
            memchr(beacon->delivery, 0, sizeof(beacon->delivery)) != NULL &&
            memchr(beacon->server, 0, sizeof(beacon->server)) != NULL);
-    hr_metrics_add(&sum, &view->header.metrics);
+    hr_ring_metrics_add(&sum, &view->header.metrics);
     ++*(size_t *)context;
     return true;
 }
@@ -90,12 +91,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         atexit(clean_up);
     }
     hr_ring ring;
-    hr_ring_scan scan;
-    hr_batch batch;
+    hr_ring_file_scan scan;
+    hr_ring_batch batch;
     uint64_t positions[8];
     if (hr_ring_file_create(&ring, folder, TEST_TARGET, HR_RING_BYTES_MIN) !=
             HR_OK ||
-        ring.path[0] == '\0' || hr_batch_init(&batch, 64) != HR_OK) {
+        ring.path[0] == '\0' || hr_ring_batch_init(&batch, 64) != HR_OK) {
         abort();
     }
     char path[HR_RING_PATH_MAX];
@@ -117,24 +118,24 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         uint64_t head = hr_ring_head(&ring);
         assert(head - ring.taken <= ring.units);
         do {
-            hr_batch_take(&batch, &ring, 64, true);
+            hr_ring_batch_take(&batch, &ring, 64, true);
             for (size_t i = 0; i < batch.count; i++) {
-                if (batch.events[i].state != HR_EVENT_WAITING) {
+                if (batch.events[i].state != HR_RING_BATCH_WAITING) {
                     continue;
                 }
                 hr_span rest = batch.events[i].event.body;
-                hr_field field;
+                hr_ring_event_field field;
                 size_t fields = 0;
-                while (hr_event_next_field(&rest, &field)) {
+                while (hr_ring_event_next_field(&rest, &field)) {
                     assert(field.name.ptr >= ring.data);
                     assert(field.value.ptr + field.value.len <=
                            ring.data + ring.units * 8 + HR_RING_MIRROR);
                     fields++;
                 }
                 assert(fields == batch.events[i].event.field_count);
-                hr_batch_settle(&batch, i, HR_EVENT_DELIVERED);
+                hr_ring_batch_settle(&batch, i, HR_RING_BATCH_DELIVERED);
             }
-            hr_batch_finish(&batch);
+            hr_ring_batch_finish(&batch);
         } while (ring.taken < head);
         assert(hr_ring_tail(&ring) == head);
         hr_ring_file_abandon(&ring, true);
@@ -143,6 +144,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(scan.left_alone == 1);
     }
     unlink(path);
-    hr_batch_fini(&batch);
+    hr_ring_batch_fini(&batch);
     return 0;
 }

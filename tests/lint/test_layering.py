@@ -1,114 +1,248 @@
 # SPDX-License-Identifier: MIT
-"""A core file includes only files above it in this list; libraries have one door each."""
+"""The rooms of ext/: which folder may include which, what a file may export, who calls whom."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-CORE = ROOT / "ext" / "core"
-BINDING = ROOT / "ext" / "binding"
+EXT = ROOT / "ext"
+CORE = EXT / "core"
+BINDING = EXT / "binding"
 
-# From the bottom up. A header that is a contract alone stands at the place of its module;
-# config.h is only numbers, and under all of them.
-ORDER = """
-config status
-span alloc clock buf crc32c base64url json fork_guard wake
-jws
-signature keyring signature_openssl signature_libjwt random
-claims
-token token_cache
-verifier
-cookie request fingerprint agent client_address derived shared_cache
-path_rule path_tree path_filter
-event stats metrics ring ring_file ring_view totals batch
-redis_error redis_url redis_tls resolve redis_link redis_command redis_hello
-session_touch redis_batch
-target delivery
-target_file target_memory
-sink
-request_event
-gate
-""".split()
+# A folder includes itself and the folders above it.
+FOLDERS = "base path token visitor ring sink redis gate".split()
 
-# Which modules may include which library, by the start of the header's path.
+# Which files may include which library, by the start of the header's path.
 DOORS = {
-    "openssl/": {"signature_openssl", "signature_libjwt", "keyring", "redis_tls"},
-    "jwt.h": {"signature_libjwt"},
-    "hiredis": {"redis_link", "redis_command"},
-    "Python.h": set(),
+    "openssl/": r"base/secret|token/signature_\w+|token/keyring(_\w+)?|redis/tls",
+    "jwt.h": r"token/signature_libjwt",
+    "hiredis": r"redis/\w+",
+    "Python.h": r"$never",
+}
+
+# Two files that call each other.
+CIRCLES = {
+    ("redis/delivery", "redis/delivery_replies"),
+    ("sink/sink", "sink/thread"),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"(?P<own>[^"]+)"|<(?P<system>[^>]+)>)', re.M)
+NO_CODE = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.S)
+WORD = re.compile(r"\b[A-Za-z_]\w*")
 
 
-def module_of(path: Path) -> str:
-    """`keyring` for keyring.c, keyring.h and its parts keyring_pem.c, keyring_jwk.c.
-
-    A part is a file of a module in the list, with a suffix of its own; it has its module's
-    place and doors.
-    """
-    if path.stem in ORDER:
-        return path.stem
-    owners = [name for name in ORDER if path.stem.startswith(f"{name}_")]
-    return max(owners, key=len, default=path.stem)
+def code_of(text: str) -> str:
+    """The text with comments and strings blanked, its lines kept."""
+    return NO_CODE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
 
 
-def core_files() -> list[Path]:
-    return sorted([*CORE.glob("*.c"), *CORE.glob("*.h")])
+def name_of(path: Path) -> str:
+    """`ring/event` for ext/core/ring/event.c and its header, `binding/visit` for the binding's."""
+    inside = path.relative_to(CORE if path.is_relative_to(CORE) else EXT)
+    return str(inside.with_suffix(""))
 
 
-def wrong_includes(path: Path, text: str) -> list[str]:
+def prefix_of(name: str) -> str:
+    """What the symbols of a core file begin with."""
+    folder, _, file = name.partition("/")
+    if folder == "base":
+        return f"hr_{file}"
+    return f"hr_{folder}" if file == folder else f"hr_{folder}_{file}"
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted([*folder.rglob("*.c"), *folder.rglob("*.h")])
+
+
+def ids(path: Path) -> str:
+    return str(path.relative_to(EXT))
+
+
+core_files = pytest.mark.parametrize("path", sources(CORE), ids=ids)
+
+
+# --- who includes whom ------------------------------------------------------------------------
+
+
+def wrong_includes(name: str, text: str) -> list[str]:
     """What is wrong with the includes of a core file, one line each."""
-    module = module_of(path)
-    if module not in ORDER:
-        return [f"{path.name} is not in the list"]
+    folder = name.partition("/")[0]
+    if folder not in FOLDERS:
+        return [f"{name}: no folder of the core"]
+    allowed = FOLDERS[: FOLDERS.index(folder) + 1]
     wrong = []
     for include in INCLUDE.finditer(text):
         own, system = include["own"], include["system"]
         if own is not None:
-            other = module_of(Path(own))
-            if "/" in own:
-                wrong.append(f"{path.name} includes {own}, outside of the core")
-            elif other not in ORDER or ORDER.index(other) > ORDER.index(module):
-                wrong.append(f"{path.name} includes {own}, which is not above it")
+            if own.partition("/")[0] not in allowed or not (CORE / own).exists():
+                wrong.append(f"{name} includes {own}")
         else:
             wrong += [
-                f"{path.name} includes <{system}>"
-                for start, allowed in DOORS.items()
-                if system.startswith(start) and module not in allowed
+                f"{name} includes <{system}>"
+                for start, door in DOORS.items()
+                if system.startswith(start) and not re.fullmatch(door, name)
             ]
     return wrong
 
 
-@pytest.mark.parametrize("path", core_files(), ids=lambda path: path.name)
-def test_core_file_includes_only_what_is_above_it(path: Path) -> None:
-    assert wrong_includes(path, path.read_text()) == []
+@core_files
+def test_a_core_file_includes_only_folders_above_it(path: Path) -> None:
+    assert wrong_includes(name_of(path), path.read_text()) == []
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("span.h", '#include "verifier.h"'),
-        ("span.c", "#include <Python.h>"),
-        ("claims.c", "#include <openssl/evp.h>"),
-        ("sink.c", "#include <hiredis/hiredis.h>"),
-        ("verifier.c", "#include <jwt.h>"),
-        ("gate.c", '#include "../binding/state.h"'),
-        ("unheard_of.c", ""),
+        ("base/span", '#include "token/verifier.h"'),
+        ("redis/link", '#include "gate/gate.h"'),
+        ("visitor/derived", '#include "ring/file.h"'),
+        ("ring/file", '#include "ring/nothing_here.h"'),
+        ("ring/file", '#include "event.h"'),
+        ("base/span", "#include <Python.h>"),
+        ("token/claims", "#include <openssl/evp.h>"),
+        ("base/secret_extra", "#include <openssl/sha.h>"),
+        ("sink/sink", "#include <hiredis/hiredis.h>"),
+        ("token/verifier", "#include <jwt.h>"),
+        ("gate/gate", '#include "../binding/state.h"'),
+        ("attic/gate", ""),
     ],
 )
-def test_a_wrong_include_is_found(name: str, text: str) -> None:
-    assert wrong_includes(CORE / name, text) != []
+def test_a_planted_include_is_found(name: str, text: str) -> None:
+    assert wrong_includes(name, text) != []
 
 
-@pytest.mark.parametrize(
-    "path", sorted([*BINDING.glob("*.c"), *BINDING.glob("*.h")]), ids=lambda path: path.name
-)
-def test_binding_includes_no_library(path: Path) -> None:
+@pytest.mark.parametrize("path", sources(BINDING), ids=ids)
+def test_the_binding_includes_no_library(path: Path) -> None:
     for include in INCLUDE.finditer(path.read_text()):
         for start in ("openssl/", "jwt.h", "hiredis", "sys/socket.h", "netdb.h"):
             assert not (include["system"] or "").startswith(start)
+
+
+# --- what a file exports ----------------------------------------------------------------------
+
+# A function's name stands in the first column, after a line with its type (.clang-format).
+FUNCTION = re.compile(r"^(?P<type>\w[^\n;{}()]*)\n(?P<name>\w+)\(", re.M)
+DATA = re.compile(
+    r"^(?!static|extern|typedef|struct|enum|return|case)[A-Za-z_][\w ]*[ *]+(?P<name>\w+)"
+    r"(?:\[[^\]\n]*\])? =",
+    re.M,
+)
+TYPE = re.compile(
+    r"^typedef (?:[^;{}]*?|[^;{]*\{.*?^\}) ?\*?(?P<name>\w+);"
+    r"|^(?:struct|enum|union) (?P<tag>\w+) \{",
+    re.M | re.S,
+)
+
+
+def functions(text: str) -> Iterator[str]:
+    """The functions that a file defines and does not keep to itself."""
+    for found in FUNCTION.finditer(code_of(text)):
+        if "static" not in found["type"].split():
+            yield found["name"]
+
+
+def exports(path_suffix: str, text: str) -> set[str]:
+    """Functions, data and, of a header, types."""
+    names = set(functions(text)) | {found["name"] for found in DATA.finditer(code_of(text))}
+    if path_suffix == ".h":
+        names = {found["name"] or found["tag"] for found in TYPE.finditer(code_of(text))}
+        names |= {
+            found["name"]
+            for found in FUNCTION.finditer(code_of(text))
+            if "inline" in found["type"].split()
+        }
+    return names
+
+
+def belongs(symbol: str, prefix: str) -> bool:
+    return symbol == prefix or symbol.startswith(f"{prefix}_")
+
+
+def strangers(name: str, suffix: str, text: str) -> list[str]:
+    """What a core file exports under the name of another one.
+
+    A part (`keyring_pem` of `keyring`) has its prototypes and types in the header of the whole.
+    """
+    return sorted(
+        symbol for symbol in exports(suffix, text) if not belongs(symbol, prefix_of(name))
+    )
+
+
+# Headers of two files each, which belong to one of these two.
+SHARED = {"redis/delivery_private", "sink/private"}
+
+
+@core_files
+def test_a_path_is_the_prefix_of_what_the_file_exports(path: Path) -> None:
+    name = name_of(path)
+    if name not in SHARED:
+        assert strangers(name, path.suffix, path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "text"),
+    [
+        ("ring/event", ".c", "void\nhr_event_read(void)\n{\n}\n"),
+        ("ring/event", ".c", "hr_status\nread_event(int a)\n{\n}\n"),
+        ("ring/event", ".c", "const char hr_ring_names[] = {1};\n"),
+        ("base/span", ".c", "bool\nhr_spanner(void)\n{\n}\n"),
+        ("ring/event", ".h", "typedef struct hr_event {\n    int a;\n} hr_event;\n"),
+        ("ring/event", ".h", "typedef struct hr_event hr_event;\n"),
+        ("ring/event", ".h", "static inline int\nhr_event_size(void)\n{\n}\n"),
+    ],
+)
+def test_a_planted_name_is_found(name: str, suffix: str, text: str) -> None:
+    assert len(strangers(name, suffix, text)) == 1
+
+
+def test_what_is_static_belongs_to_the_file() -> None:
+    assert strangers("ring/event", ".c", "static void\nread(void)\n{\n}\n") == []
+    assert strangers("ring/ring", ".c", "void\nhr_ring_seal(int a)\n{\n}\n") == []
+    assert strangers("base/span", ".c", "void\nhr_span_trim(int a)\n{\n}\n") == []
+
+
+# --- who calls whom ---------------------------------------------------------------------------
+
+
+def circles(texts: dict[str, str]) -> set[tuple[str, str]]:
+    """Pairs of files, each of which names a function that the other one defines."""
+    defined = {name: set(functions(text)) for name, text in texts.items()}
+    named = {name: set(WORD.findall(code_of(text))) for name, text in texts.items()}
+    return {
+        (one, other)
+        for one, other in combinations(sorted(texts), 2)
+        if named[one] & defined[other] and named[other] & defined[one]
+    }
+
+
+def test_no_two_files_call_each_other() -> None:
+    texts = {name_of(path): path.read_text() for path in sources(EXT) if path.suffix == ".c"}
+    assert len(texts) > 80
+    assert circles(texts) == CIRCLES
+
+
+def test_a_planted_circle_is_found() -> None:
+    one = "void\nhr_a(void)\n{\n    hr_b();\n}\n"
+    other = "void\nhr_b(void)\n{\n    hr_a();\n}\n"
+    assert circles({"a": one, "b": other}) == {("a", "b")}
+    assert circles({"a": one, "b": "void\nhr_b(void)\n{\n    /* hr_a() */\n}\n"}) == set()
+
+
+def test_headers_include_each_other_in_no_circle() -> None:
+    above = {
+        str(path.relative_to(CORE)): {
+            include["own"] for include in INCLUDE.finditer(path.read_text()) if include["own"]
+        }
+        for path in sources(CORE)
+        if path.suffix == ".h"
+    }
+    while above:
+        ground = {header for header, needs in above.items() if not needs & above.keys()}
+        assert ground, sorted(above)
+        above = {header: needs for header, needs in above.items() if header not in ground}

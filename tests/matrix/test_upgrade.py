@@ -66,7 +66,7 @@ def versions(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         shutil.copy(root / name, tree)
     for name in ("ext", "pysrc"):
         shutil.copytree(root / name, tree / name, ignore=shutil.ignore_patterns("*.egg-info"))
-    header = tree / "ext/core/ring.h"
+    header = tree / "ext/core/ring/ring.h"
     number = re.compile(r"(#define HR_RING_FORMAT )(\d+)U")
     text, found = number.subn(lambda m: f"{m[1]}{int(m[2]) + 1}U", header.read_text())
     assert found == 1

@@ -41,7 +41,7 @@ def _hmac(key: bytes, *parts: bytes) -> bytes:
 
 
 def sign(name: str, key: bytes, content: Content) -> str:
-    """The cookie's value; the layout is that of fingerprint.h."""
+    """The cookie's value; the layout is that of visitor/fingerprint.h."""
     signed = (
         b"\x01"
         + _hmac(key, b"headrace key id")[:1]

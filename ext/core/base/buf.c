@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Growth is by doubling, so appending n bytes costs O(n) in all. No sum of
+ * sizes is formed before it is known not to wrap. */
+#include "base/buf.h"
+
+#include "base/alloc.h"
+
+void
+hr_buf_init(hr_buf *buf, size_t max)
+{
+    *buf = (hr_buf){NULL, 0, 0, max};
+}
+
+void
+hr_buf_fini(hr_buf *buf)
+{
+    hr_alloc_free(buf->ptr);
+    *buf = (hr_buf){NULL, 0, 0, buf->max};
+}
+
+hr_status
+hr_buf_reserve(hr_buf *buf, size_t more)
+{
+    if (more <= buf->cap - buf->len) {
+        return HR_OK;
+    }
+    if (more > buf->max - buf->len) {
+        return HR_TOO_BIG;
+    }
+    size_t need = buf->len + more;
+    size_t cap = buf->cap < 256 ? 256 : buf->cap;
+    while (cap < need) {
+        cap = cap > buf->max / 2 ? buf->max : cap * 2;
+    }
+    if (cap > buf->max) {
+        cap = buf->max;
+    }
+    char *grown = hr_alloc_resize(buf->ptr, cap);
+    if (grown == NULL) {
+        return HR_NO_MEMORY;
+    }
+    buf->ptr = grown;
+    buf->cap = cap;
+    return HR_OK;
+}
+
+hr_status
+hr_buf_add(hr_buf *buf, hr_span bytes)
+{
+    hr_status status = hr_buf_reserve(buf, bytes.len);
+    if (status == HR_OK && bytes.len != 0) {
+        hr_buf_put(buf, bytes.ptr, bytes.len);
+    }
+    return status;
+}
+
+/* 00 to 99: two digits for each division. */
+static const char PAIRS[] =
+    "000102030405060708091011121314151617181920212223242526272829"
+    "303132333435363738394041424344454647484950515253545556575859"
+    "606162636465666768697071727374757677787980818283848586878889"
+    "90919293949596979899";
+
+size_t
+hr_buf_format_number(char out[20], uint64_t number)
+{
+    char text[20];
+    size_t at = sizeof(text);
+    while (number >= 100) {
+        at -= 2;
+        memcpy(text + at, PAIRS + 2 * (number % 100), 2);
+        number /= 100;
+    }
+    if (number >= 10) {
+        at -= 2;
+        memcpy(text + at, PAIRS + 2 * number, 2);
+    } else {
+        text[--at] = (char)('0' + number);
+    }
+    memcpy(out, text + at, sizeof(text) - at);
+    return sizeof(text) - at;
+}
+
+void
+hr_buf_put_number(hr_buf *buf, uint64_t number)
+{
+    buf->len += hr_buf_format_number(buf->ptr + buf->len, number);
+}

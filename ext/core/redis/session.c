@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* Combining is a hash table with open addressing over the batch: at least
+ * twice as many slots as events, so that a probe is short. The hash is no
+ * defence: fingerprints are random numbers that we made and signed. */
+#include "redis/session.h"
+
+#include "base/alloc.h"
+#include "base/config.h"
+#include "redis/command.h"
+
+const char hr_redis_session_lua[] =
+    "local function touch(keys,from,argv,at)"
+    " local ttl,bad=argv[at-1],0"
+    " for i=from,#keys do"
+    " local key=keys[i]"
+    " local seen=redis.pcall('HMGET',key,'first_seen','last_seen')"
+    " if seen.err then bad=bad+1 else"
+    " local first,last=tonumber(seen[1] or ''),tonumber(seen[2] or '')"
+    " if not first or tonumber(argv[at])<first then"
+    " redis.call('HSET',key,'first_seen',argv[at]) end"
+    " if not last or tonumber(argv[at+1])>=last then"
+    " redis.call('HSET',key,'last_seen',argv[at+1],'path',argv[at+3])"
+    " if argv[at+4]~='' then redis.call('HSET',key,'user',argv[at+4]) end end"
+    " if type(redis.pcall('HINCRBY',key,'views',argv[at+2]))=='table' then"
+    " bad=bad+1 end"
+    " redis.call('EXPIRE',key,ttl)"
+    " end"
+    " at=at+5 end"
+    " return bad end ";
+
+hr_status
+hr_redis_session_init(hr_redis_session_touches *touches, size_t room)
+{
+    size_t slots = 16;
+    while (slots < room * 2) {
+        slots *= 2;
+    }
+    *touches =
+        (hr_redis_session_touches){.room = room, .slot_mask = slots - 1};
+    touches->touches = hr_alloc_zeroed(room, sizeof(*touches->touches));
+    touches->slots = hr_alloc_zeroed(slots, sizeof(*touches->slots));
+    if (touches->touches == NULL || touches->slots == NULL) {
+        hr_redis_session_fini(touches);
+        return HR_NO_MEMORY;
+    }
+    return HR_OK;
+}
+
+void
+hr_redis_session_fini(hr_redis_session_touches *touches)
+{
+    hr_alloc_free(touches->touches);
+    hr_alloc_free(touches->slots);
+    *touches = (hr_redis_session_touches){0};
+}
+
+/* The touch of `fingerprint`, new or known. */
+static hr_redis_session_touch *
+find(hr_redis_session_touches *touches, hr_span fingerprint)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < fingerprint.len; i++) {
+        hash = (hash ^ (unsigned char)fingerprint.ptr[i]) *
+               UINT64_C(0x100000001b3);
+    }
+    for (size_t at = hash & touches->slot_mask;;
+         at = (at + 1) & touches->slot_mask) {
+        uint32_t index = touches->slots[at];
+        if (index == 0) {
+            hr_redis_session_touch *made = &touches->touches[touches->count++];
+            *made = (hr_redis_session_touch){.fingerprint = fingerprint,
+                                             .first_ms = INT64_MAX};
+            touches->slots[at] = (uint32_t)touches->count;
+            return made;
+        }
+        if (hr_span_equal(touches->touches[index - 1].fingerprint,
+                          fingerprint)) {
+            return &touches->touches[index - 1];
+        }
+    }
+}
+
+static void
+add(hr_redis_session_touches *touches, const hr_ring_event *event)
+{
+    hr_span fingerprint = hr_ring_event_find(event, HR_SPAN("fingerprint"));
+    if (fingerprint.len == 0) {
+        return;
+    }
+    hr_redis_session_touch *touch = find(touches, fingerprint);
+    hr_span path = hr_ring_event_find(event, HR_SPAN("path"));
+    hr_span user = hr_ring_event_find(event, HR_SPAN("user"));
+    touch->views++;
+    if (event->time_ms < touch->first_ms) {
+        touch->first_ms = event->time_ms;
+    }
+    if (event->time_ms >= touch->last_ms) {
+        touch->last_ms = event->time_ms;
+        touch->path = path.ptr != NULL ? path : touch->path;
+        touch->user = user.ptr != NULL ? user : touch->user;
+    }
+}
+
+void
+hr_redis_session_collect(hr_redis_session_touches *touches,
+                         const hr_ring_batch *batch, int64_t oldest_ms)
+{
+    if (touches->count != 0) {
+        memset(touches->slots, 0,
+               (touches->slot_mask + 1) * sizeof(*touches->slots));
+    }
+    touches->count = 0;
+    for (size_t i = 0; i < batch->count && i < touches->room; i++) {
+        const hr_ring_batch_event *taken = &batch->events[i];
+        if (taken->state == HR_RING_BATCH_WAITING &&
+            (taken->event.flags & HR_RING_EVENT_SESSION) != 0 &&
+            taken->event.time_ms >= oldest_ms) {
+            add(touches, &taken->event);
+        }
+    }
+}
+
+hr_status
+hr_redis_session_write_key(const hr_redis_session_touch *touch, hr_span prefix,
+                           hr_buf *out)
+{
+    return hr_redis_command_key(out, prefix, HR_SPAN("session:"),
+                                touch->fingerprint);
+}
+
+hr_status
+hr_redis_session_write_arguments(const hr_redis_session_touch *touch,
+                                 hr_buf *out)
+{
+    hr_status status = hr_redis_command_number(out, (uint64_t)touch->first_ms);
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, (uint64_t)touch->last_ms);
+    }
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, touch->views);
+    }
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, touch->path);
+    }
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, touch->user);
+    }
+    return status;
+}
+
+hr_status
+hr_redis_session_write_script(const hr_redis_session_touches *touches,
+                              hr_span prefix, hr_buf *out)
+{
+    static const char CALL[] = "return touch(KEYS,1,ARGV,2)";
+    char script[1536];
+    size_t len = strlen(hr_redis_session_lua);
+    memcpy(script, hr_redis_session_lua, len);
+    memcpy(script + len, CALL, sizeof(CALL) - 1);
+    len += sizeof(CALL) - 1;
+    hr_status status = hr_redis_command_begin(
+        out, 4 + (1 + HR_REDIS_SESSION_ARGUMENTS) * touches->count);
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, HR_SPAN("EVAL"));
+    }
+    if (status == HR_OK) {
+        status = hr_redis_command_text(out, (hr_span){script, len});
+    }
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, touches->count);
+    }
+    for (size_t i = 0; i < touches->count && status == HR_OK; i++) {
+        status = hr_redis_session_write_key(&touches->touches[i], prefix, out);
+    }
+    if (status == HR_OK) {
+        status = hr_redis_command_number(out, HR_SESSION_TTL_S);
+    }
+    for (size_t i = 0; i < touches->count && status == HR_OK; i++) {
+        status = hr_redis_session_write_arguments(&touches->touches[i], out);
+    }
+    return status;
+}
+
+/* `arguments` words, then the key between the first and the others. */
+static hr_status
+write_words(const hr_redis_session_touch *touch, hr_span prefix, hr_buf *out,
+            const hr_span *words, size_t count)
+{
+    hr_status status = hr_redis_command_begin(out, count + 1);
+    for (size_t i = 0; i < count && status == HR_OK; i++) {
+        status = hr_redis_command_text(out, words[i]);
+        if (i == 0 && status == HR_OK) {
+            status = hr_redis_session_write_key(touch, prefix, out);
+        }
+    }
+    return status;
+}
+
+static hr_status
+write_plain(const hr_redis_session_touch *touch, hr_span prefix, hr_buf *out)
+{
+    char first[20];
+    char last[20];
+    char views[20];
+    char ttl[20];
+    const hr_span first_text = {
+        first, hr_buf_format_number(first, (uint64_t)touch->first_ms)};
+    const hr_span last_text = {
+        last, hr_buf_format_number(last, (uint64_t)touch->last_ms)};
+    const hr_span views_text = {views,
+                                hr_buf_format_number(views, touch->views)};
+    const hr_span ttl_text = {ttl,
+                              hr_buf_format_number(ttl, HR_SESSION_TTL_S)};
+    const hr_span hsetnx[] = {HR_SPAN("HSETNX"), HR_SPAN("first_seen"),
+                              first_text};
+    const hr_span hincrby[] = {HR_SPAN("HINCRBY"), HR_SPAN("views"),
+                               views_text};
+    const hr_span hset[] = {
+        HR_SPAN("HSET"), HR_SPAN("last_seen"), last_text,  HR_SPAN("path"),
+        touch->path,     HR_SPAN("user"),      touch->user};
+    const hr_span expire[] = {HR_SPAN("EXPIRE"), ttl_text};
+    hr_status status = write_words(touch, prefix, out, hsetnx, 3);
+    if (status == HR_OK) {
+        status = write_words(touch, prefix, out, hincrby, 3);
+    }
+    if (status == HR_OK) {
+        status = write_words(touch, prefix, out, hset,
+                             touch->user.len != 0 ? 7 : 5);
+    }
+    if (status == HR_OK) {
+        status = write_words(touch, prefix, out, expire, 2);
+    }
+    return status;
+}
+
+hr_status
+hr_redis_session_write_plain(const hr_redis_session_touches *touches,
+                             hr_span prefix, hr_buf *out)
+{
+    hr_status status = HR_OK;
+    for (size_t i = 0; i < touches->count && status == HR_OK; i++) {
+        status = write_plain(&touches->touches[i], prefix, out);
+    }
+    return status;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* A batch as commands. What the replies to them mean is redis/delivery.c's. */
+#ifndef HR_REDIS_TRANSACTION_H
+#define HR_REDIS_TRANSACTION_H
+
+#include <stdint.h>
+
+#include "ring/batch.h"
+#include "base/buf.h"
+#include "redis/session.h"
+#include "base/span.h"
+#include "base/status.h"
+
+typedef struct hr_redis_transaction_form {
+    hr_span prefix;      /* of every other key; up to HR_PREFIX_MAX bytes */
+    hr_span stream;      /* the whole key */
+    uint64_t max_length; /* 0: not trimmed */
+    hr_redis_session_mode sessions;
+} hr_redis_transaction_form;
+
+/* What was written: the order of the replies. */
+typedef struct hr_redis_transaction_written {
+    size_t events;   /* an XADD for each waiting event, in order */
+    size_t sessions; /* commands for the sessions, behind them */
+} hr_redis_transaction_written;
+
+/* What is told of a marker that is no bare number. */
+#define HR_REDIS_TRANSACTION_MARKER_UNKNOWN \
+    "MARKER of another format than 1: the version that wrote it must deliver"
+
+/* The key of a ring's marker as one argument. */
+HR_CHECKED hr_status hr_redis_transaction_marker(hr_span prefix,
+                                                 const hr_ring *ring,
+                                                 hr_buf *out);
+
+/* The waiting events and the sessions as plain commands. TOO_BIG, NO_MEMORY;
+ * so do the others. */
+HR_CHECKED hr_status hr_redis_transaction_plain(
+    const hr_redis_transaction_form *form, const hr_ring_batch *batch,
+    const hr_redis_session_touches *touches, hr_buf *out,
+    hr_redis_transaction_written *written);
+
+/* The same between MULTI and EXEC, with the marker as the last command. */
+HR_CHECKED hr_status hr_redis_transaction_multi(
+    const hr_redis_transaction_form *form, const hr_ring_batch *batch,
+    const hr_redis_session_touches *touches, hr_buf *out,
+    hr_redis_transaction_written *written);
+
+/* One EVAL that skips what the marker says is there. Its answer is an array
+ * with an element for each waiting event: the id, "dup", or an error; and the
+ * number of sessions that failed as the last one. */
+HR_CHECKED hr_status hr_redis_transaction_script(
+    const hr_redis_transaction_form *form, const hr_ring_batch *batch,
+    const hr_redis_session_touches *touches, hr_buf *out,
+    hr_redis_transaction_written *written);
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+/* A ring file is made under a temporary name, locked, filled in and only then
+ * renamed, so that whoever finds it by name finds it locked or ownerless,
+ * never half made. An adopter, once it holds the lock, checks that the name
+ * still leads to the locked inode: the owner may have removed the file in
+ * between.
+ *
+ * Files are hostile input: made with O_EXCL and O_NOFOLLOW, taken only when
+ * they are regular files of this user with mode 0600 and one link, of exactly
+ * the size that a sealed label states. */
+#include "ring/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/crc32c.h"
+#include "base/folder.h"
+#include "base/fork_guard.h"
+
+#define NAME_SIZE (2 * HR_RING_PRODUCER_SIZE + sizeof("-.ring"))
+#define TEMPORARY_AGE_S 60
+
+static const char MAGIC[8] = {'h', 'e', 'a', 'd', 'r', 'a', 'c', 'e'};
+
+static void
+to_hex(uint64_t number, char out[HR_RING_PRODUCER_SIZE])
+{
+    for (int i = 0; i < HR_RING_PRODUCER_SIZE; i++) {
+        out[i] = "0123456789abcdef"[number >> (60 - 4 * i) & 15];
+    }
+}
+
+void
+hr_ring_file_target(hr_span identity, char target[HR_RING_PRODUCER_SIZE])
+{
+    /* FNV-1a: a name, not a proof. */
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < identity.len; i++) {
+        hash ^= (unsigned char)identity.ptr[i];
+        hash *= UINT64_C(0x100000001b3);
+    }
+    to_hex(hash, target);
+}
+
+static uint32_t
+label_checksum(const hr_ring_label *label)
+{
+    return hr_crc32c(0, label, offsetof(hr_ring_label, checksum));
+}
+
+/* An open descriptor of the folder, or -1. */
+static int
+open_folder(const char *ring_dir, char folder[HR_FOLDER_PATH_MAX])
+{
+    return hr_folder_name(ring_dir, folder) ? hr_folder_open(folder) : -1;
+}
+
+/* Maps header, data and the mirror of the data's first pages. */
+static hr_status
+map(hr_ring *ring, int fd, size_t data_bytes)
+{
+    size_t body = HR_RING_HEADER_BYTES + data_bytes;
+    char *start = mmap(NULL, body + HR_RING_MIRROR, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (start == MAP_FAILED) {
+        return HR_NO_MEMORY;
+    }
+    int how = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
+    if (mmap(start, body, PROT_READ | PROT_WRITE, how, fd, 0) == MAP_FAILED ||
+        mmap(start + body, HR_RING_MIRROR, PROT_READ | PROT_WRITE, how, fd,
+             HR_RING_HEADER_BYTES) == MAP_FAILED ||
+        madvise(start, body + HR_RING_MIRROR, MADV_DONTFORK) != 0) {
+        munmap(start, body + HR_RING_MIRROR);
+        return HR_NO_MEMORY;
+    }
+    ring->header = (hr_ring_header *)(void *)start;
+    ring->data = start + HR_RING_HEADER_BYTES;
+    ring->units = data_bytes / 8;
+    return HR_OK;
+}
+
+static hr_status
+write_label(hr_ring *ring, const char target[HR_RING_PRODUCER_SIZE],
+            const uint64_t random[3], size_t data_bytes)
+{
+    hr_ring_header *header = ring->header;
+    hr_ring_label *label = &header->label;
+    memcpy(label->magic, MAGIC, sizeof(MAGIC));
+    label->format = HR_RING_FORMAT;
+    label->header_bytes = HR_RING_HEADER_BYTES;
+    label->data_bytes = data_bytes;
+    /* Above 0, so that a marker of 0 is below every sequence. */
+    label->first = 1;
+    label->seal = random[1];
+    label->secret = random[2];
+    label->created_ms = hr_clock_wall_ms();
+    to_hex(random[0], label->producer);
+    memcpy(label->target, target, HR_RING_PRODUCER_SIZE);
+    label->pid = (uint32_t)getpid();
+    label->checksum = label_checksum(label);
+    atomic_store(&header->head, label->first);
+    atomic_store(&header->tail, label->first);
+    atomic_store(&header->touched_ms, label->created_ms);
+    ring->taken = label->first;
+    return HR_OK;
+}
+
+static void
+set_fd(hr_ring *ring, int fd)
+{
+    if (ring->fd >= 0) {
+        close(ring->fd);
+    }
+    ring->fd = fd;
+}
+
+/* HR_FOLDER_PATH_MAX leaves room for the name. */
+static void
+set_path(hr_ring *ring, const char *folder, const char *name)
+{
+    size_t len = strlen(folder);
+    memcpy(ring->path, folder, len);
+    ring->path[len] = '/';
+    memcpy(ring->path + len + 1, name, strlen(name) + 1);
+}
+
+static void
+drop_fd(hr_ring *ring)
+{
+    hr_fork_guard_hold();
+    set_fd(ring, -1);
+    hr_fork_guard_let_go();
+}
+
+static hr_status
+create_anonymous(hr_ring *ring, size_t data_bytes)
+{
+    hr_fork_guard_hold();
+    set_fd(ring, memfd_create("headrace-ring", MFD_CLOEXEC));
+    hr_fork_guard_let_go();
+    if (ring->fd < 0) {
+        return HR_SYSTEM;
+    }
+    hr_status status = HR_NO_MEMORY;
+    if (posix_fallocate(ring->fd, 0,
+                        (off_t)(HR_RING_HEADER_BYTES + data_bytes)) == 0) {
+        status = map(ring, ring->fd, data_bytes);
+    }
+    drop_fd(ring);
+    return status;
+}
+
+/* In the file `name` of the folder; the caller removes it on failure. */
+static hr_status
+create_file(hr_ring *ring, int folder, const char *name, size_t data_bytes)
+{
+    hr_fork_guard_hold();
+    set_fd(ring,
+           openat(folder, name,
+                  O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    hr_fork_guard_let_go();
+    if (ring->fd < 0 || fchmod(ring->fd, 0600) != 0 ||
+        flock(ring->fd, LOCK_EX | LOCK_NB) != 0) {
+        return HR_SYSTEM;
+    }
+    /* Takes the pages now: a full /dev/shm is an error here, not a SIGBUS
+     * in the middle of a request. */
+    if (posix_fallocate(ring->fd, 0,
+                        (off_t)(HR_RING_HEADER_BYTES + data_bytes)) != 0) {
+        return HR_NO_MEMORY;
+    }
+    return map(ring, ring->fd, data_bytes);
+}
+
+hr_status
+hr_ring_file_create(hr_ring *ring, const char *ring_dir,
+                    const char target[HR_RING_PRODUCER_SIZE],
+                    size_t data_bytes)
+{
+    *ring = (hr_ring){.fd = -1};
+    uint64_t random[3];
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        return HR_SYSTEM;
+    }
+    char folder_path[HR_FOLDER_PATH_MAX];
+    int folder = -1;
+    if (ring_dir == NULL || ring_dir[0] != '\0') {
+        folder = open_folder(ring_dir, folder_path);
+    }
+    if (folder >= 0) {
+        char producer[HR_RING_PRODUCER_SIZE];
+        char temporary[NAME_SIZE];
+        char name[NAME_SIZE];
+        to_hex(random[0], producer);
+        snprintf(temporary, sizeof(temporary), ".%.16s.tmp", producer);
+        snprintf(name, sizeof(name), "%.16s-%.16s.ring", target, producer);
+        hr_status status = create_file(ring, folder, temporary, data_bytes);
+        if (status == HR_OK) {
+            status = write_label(ring, target, random, data_bytes);
+        }
+        if (status == HR_OK &&
+            renameat(folder, temporary, folder, name) == 0) {
+            set_path(ring, folder_path, name);
+            hr_fork_guard_close(folder);
+            return HR_OK;
+        }
+        unlinkat(folder, temporary, 0);
+        hr_fork_guard_close(folder);
+        drop_fd(ring);
+        hr_ring_file_unmap(ring);
+    }
+    hr_status status = create_anonymous(ring, data_bytes);
+    if (status == HR_OK) {
+        status = write_label(ring, target, random, data_bytes);
+    }
+    return status;
+}
+
+bool
+hr_ring_file_is_trusted(int fd, const char target[HR_RING_PRODUCER_SIZE],
+                        hr_ring_label *label)
+{
+    struct stat found;
+    return fstat(fd, &found) == 0 &&
+           hr_folder_is_private(&found, S_IFREG, 0600) &&
+           found.st_nlink == 1 &&
+           pread(fd, label, sizeof(*label), 0) == (ssize_t)sizeof(*label) &&
+           memcmp(label->magic, MAGIC, sizeof(MAGIC)) == 0 &&
+           label->format == HR_RING_FORMAT &&
+           label->checksum == label_checksum(label) &&
+           label->header_bytes == HR_RING_HEADER_BYTES &&
+           label->data_bytes >= HR_RING_BYTES_MIN &&
+           label->data_bytes <= HR_RING_BYTES_TOP &&
+           (label->data_bytes & (label->data_bytes - 1)) == 0 &&
+           (target == NULL ||
+            memcmp(label->target, target, HR_RING_PRODUCER_SIZE) == 0) &&
+           (uint64_t)found.st_size == HR_RING_HEADER_BYTES + label->data_bytes;
+}
+
+/* Positions that a crash can have left; applies the journal. */
+static bool
+is_sound(hr_ring *ring)
+{
+    hr_ring_header *header = ring->header;
+    uint64_t head = hr_ring_head(ring);
+    uint64_t tail = hr_ring_tail(ring);
+    if (tail < header->label.first || tail > head ||
+        head - tail > ring->units) {
+        return false;
+    }
+    uint64_t end = atomic_load(&header->journal.end);
+    if (end > tail) {
+        if (end > head) {
+            return false;
+        }
+        atomic_store(&header->stats.delivered, header->journal.delivered);
+        atomic_store(&header->stats.dropped[HR_EXPIRED],
+                     header->journal.expired);
+        atomic_store(&header->stats.dropped[HR_REJECTED],
+                     header->journal.rejected);
+        hr_ring_release(ring, end);
+    }
+    ring->taken = hr_ring_tail(ring);
+    return true;
+}
+
+/* Is `name` a ring of the target? */
+static bool
+is_named(const char *name, const char target[HR_RING_PRODUCER_SIZE])
+{
+    return strlen(name) == NAME_SIZE - 1 &&
+           memcmp(name, target, HR_RING_PRODUCER_SIZE) == 0 &&
+           name[HR_RING_PRODUCER_SIZE] == '-' &&
+           strcmp(name + 2 * HR_RING_PRODUCER_SIZE + 1, ".ring") == 0;
+}
+
+/* A file that was being made when its maker died. */
+static void
+sweep_temporary(int folder, const char *name)
+{
+    struct stat found;
+    size_t len = strlen(name);
+    if (name[0] == '.' && len == HR_RING_PRODUCER_SIZE + 5 &&
+        strcmp(name + len - 4, ".tmp") == 0 &&
+        fstatat(folder, name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+        hr_folder_is_private(&found, S_IFREG, 0600) &&
+        found.st_mtime < hr_clock_wall_ms() / 1000 - TEMPORARY_AGE_S) {
+        unlinkat(folder, name, 0);
+    }
+}
+
+/* Opens and locks `name` as `ring->fd`. OK: it has no owner. TIMEOUT: it has
+ * one, or is gone. MALFORMED: not to be trusted. */
+static hr_status
+lock_ownerless(hr_ring *ring, int folder, const char *name,
+               const char target[HR_RING_PRODUCER_SIZE], hr_ring_label *label)
+{
+    hr_fork_guard_hold();
+    set_fd(ring,
+           openat(folder, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    hr_fork_guard_let_go();
+    if (ring->fd < 0) {
+        return errno == ENOENT ? HR_TIMEOUT : HR_MALFORMED;
+    }
+    struct stat locked;
+    struct stat named;
+    if (flock(ring->fd, LOCK_EX | LOCK_NB) != 0) {
+        return HR_TIMEOUT;
+    }
+    if (fstat(ring->fd, &locked) != 0 ||
+        fstatat(folder, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+        locked.st_ino != named.st_ino || locked.st_dev != named.st_dev) {
+        return HR_TIMEOUT;
+    }
+    return hr_ring_file_is_trusted(ring->fd, target, label) ? HR_OK
+                                                            : HR_MALFORMED;
+}
+
+/* The name of the oldest ownerless ring; false when there is none. */
+static bool
+find_oldest(hr_ring *ring, int folder,
+            const char target[HR_RING_PRODUCER_SIZE], char oldest[NAME_SIZE],
+            hr_ring_file_scan *scan)
+{
+    int copy = hr_fork_guard_openat(folder, ".", O_RDONLY | O_DIRECTORY, 0);
+    DIR *listing = copy >= 0 ? fdopendir(copy) : NULL;
+    if (listing == NULL) {
+        if (copy >= 0) {
+            hr_fork_guard_close(copy);
+        }
+        return false;
+    }
+    int64_t best = INT64_MAX;
+    struct dirent *entry;
+    while ((entry = readdir(listing)) != NULL) {
+        hr_ring_label label;
+        if (!is_named(entry->d_name, target)) {
+            sweep_temporary(folder, entry->d_name);
+            continue;
+        }
+        hr_status status =
+            lock_ownerless(ring, folder, entry->d_name, target, &label);
+        drop_fd(ring);
+        if (status == HR_MALFORMED) {
+            scan->left_alone++;
+        } else if (status == HR_OK) {
+            scan->dead++;
+            if (label.created_ms < best) {
+                best = label.created_ms;
+                memcpy(oldest, entry->d_name, NAME_SIZE);
+            }
+        }
+    }
+    hr_fork_guard_untrack(copy);
+    closedir(listing);
+    return scan->dead != 0;
+}
+
+hr_status
+hr_ring_file_adopt(hr_ring *ring, const char *ring_dir,
+                   const char target[HR_RING_PRODUCER_SIZE],
+                   hr_ring_file_scan *scan)
+{
+    *ring = (hr_ring){.fd = -1};
+    *scan = (hr_ring_file_scan){0, 0};
+    char folder_path[HR_FOLDER_PATH_MAX];
+    char name[NAME_SIZE];
+    int folder = open_folder(ring_dir, folder_path);
+    if (folder < 0) {
+        return HR_ABSENT;
+    }
+    hr_ring_label label;
+    hr_status status = HR_ABSENT;
+    if (find_oldest(ring, folder, target, name, scan) &&
+        lock_ownerless(ring, folder, name, target, &label) == HR_OK &&
+        map(ring, ring->fd, label.data_bytes) == HR_OK) {
+        status = HR_OK;
+        ring->in_doubt = true;
+        set_path(ring, folder_path, name);
+        if (!is_sound(ring)) {
+            status = HR_ABSENT;
+            scan->left_alone++;
+        }
+    }
+    hr_fork_guard_close(folder);
+    if (status != HR_OK) {
+        hr_ring_file_abandon(ring, false);
+        hr_ring_file_unmap(ring);
+    }
+    return status;
+}
+
+void
+hr_ring_file_abandon(hr_ring *ring, bool remove)
+{
+    if (remove && ring->fd >= 0 && ring->path[0] != '\0') {
+        unlink(ring->path);
+    }
+    drop_fd(ring);
+}
+
+void
+hr_ring_file_unmap(hr_ring *ring)
+{
+    if (ring->header != NULL) {
+        munmap(ring->header,
+               HR_RING_HEADER_BYTES + ring->units * 8 + HR_RING_MIRROR);
+    }
+    *ring = (hr_ring){.fd = ring->fd};
+}
+
+void
+hr_ring_file_forget(hr_ring *ring)
+{
+    set_fd(ring, -1);
+    ring->header = NULL;
+    ring->data = NULL;
+    ring->path[0] = '\0';
+}

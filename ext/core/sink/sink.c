@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: MIT */
+/* The side of the sink that other threads call. emit takes no lock: it looks
+ * at one word of a page that fork wipes, reserves, copies, commits. All that
+ * is slow (making the ring, starting the thread) happens once per process, on
+ * the first event.
+ *
+ * The ring's memory stays mapped until the last reference is gone: a thread
+ * that is in the middle of emit while another one closes the sink finds the
+ * ring sealed, not gone. */
+#include "sink/private.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "ring/file.h"
+#include "ring/totals.h"
+
+#define NS_PER_MS 1000000
+
+/* ---- starting ---------------------------------------------------------- */
+
+/* Under `lock`. The thread takes no signal: they are Python's. */
+static hr_status
+start_thread(hr_sink *sink)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all;
+    sigset_t before;
+    if (sink->wake.fd < 0 && hr_wake_init(&sink->wake) != HR_OK) {
+        return HR_SYSTEM;
+    }
+    if (pthread_attr_init(&attributes) != 0) {
+        return HR_NO_MEMORY;
+    }
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, HR_SINK_STACK_BYTES);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    hr_sink_life_retain(sink);
+    sink->running = true;
+    int error = pthread_create(&thread, &attributes, hr_sink_thread, sink);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (error != 0) {
+        sink->running = false;
+        atomic_fetch_sub(&sink->references, 1);
+        errno = error;
+        return HR_SYSTEM;
+    }
+    return HR_OK;
+}
+
+static void
+move_stats(hr_ring_counters *into, hr_ring_counters *from)
+{
+    _Atomic uint64_t *to = (_Atomic uint64_t *)(void *)into;
+    _Atomic uint64_t *old = (_Atomic uint64_t *)(void *)from;
+    for (size_t i = 0; i < sizeof(hr_ring_counters) / sizeof(uint64_t); i++) {
+        hr_ring_counters_raise(&to[i], atomic_exchange(&old[i], 0));
+    }
+}
+
+/* Under `lock`. Makes sure of the thread, at most one try a second. */
+static void
+ensure_thread(hr_sink *sink)
+{
+    int64_t now = hr_clock_steady_ns();
+    if (sink->running || !sink->settings.threaded || now < sink->retry_at_ns) {
+        return;
+    }
+    atomic_store(&sink->wake.stop, false);
+    if (start_thread(sink) == HR_OK) {
+        atomic_store(&sink->thread_state, HR_SINK_THREAD_AWAKE);
+        return;
+    }
+    atomic_store(&sink->thread_state, HR_SINK_THREAD_MISSING);
+    sink->retry_at_ns = now + (int64_t)HR_SINK_RETRY_MS * NS_PER_MS;
+    snprintf(sink->report.detail, sizeof(sink->report.detail),
+             "the sink thread cannot be started: %s", strerror(errno));
+}
+
+static const char EXPOSED[] =
+    "the ring is anonymous memory, so a kill loses the events in it: ring_dir "
+    "(by default /dev/shm) cannot be written, or the headrace folder in it "
+    "is not this user's own with mode 0700";
+
+/* Under `lock`. Is there no ring file although one was asked for? */
+static bool
+is_exposed(const hr_sink *sink)
+{
+    return sink->ring.path[0] == '\0' &&
+           (sink->ring_dir == NULL || sink->ring_dir[0] != '\0');
+}
+
+/* The first event of this process. */
+static hr_status
+start(hr_sink *sink)
+{
+    hr_status status = HR_OK;
+    pthread_mutex_lock(&sink->lock);
+    if (sink->closed) {
+        status = HR_CLOSED;
+    } else if (atomic_load(&sink->page->up) == 0) {
+        int64_t now = hr_clock_steady_ns();
+        status = HR_NO_MEMORY;
+        if (now >= sink->retry_at_ns) {
+            status = hr_ring_file_create(&sink->ring, sink->ring_dir,
+                                         sink->target_name, sink->ring_bytes);
+        }
+        if (status == HR_OK) {
+            move_stats(&sink->ring.header->stats, sink->own_stats);
+            snprintf(sink->ring.header->beacon.identity,
+                     sizeof(sink->ring.header->beacon.identity), "%s",
+                     sink->identity);
+            atomic_store(&sink->state, HR_SINK_CONNECTING);
+            atomic_store(&sink->ring.header->beacon.state, HR_SINK_CONNECTING);
+            atomic_store(&sink->page->mapped, 1);
+            atomic_store_explicit(&sink->page->up, 1, memory_order_release);
+            sink->retry_at_ns = 0;
+            ensure_thread(sink);
+        } else if (now >= sink->retry_at_ns) {
+            sink->retry_at_ns = now + (int64_t)HR_SINK_RETRY_MS * NS_PER_MS;
+        }
+    }
+    const char *greeting = NULL;
+    if (status == HR_OK && !sink->greeted) {
+        sink->greeted = true;
+        greeting = sink->greeting != NULL ? sink->greeting
+                   : is_exposed(sink)     ? EXPOSED
+                                          : NULL;
+    }
+    pthread_mutex_unlock(&sink->lock);
+    if (greeting != NULL) {
+        hr_sink_notify(sink, greeting, true);
+    }
+    return status;
+}
+
+/* ---- emit -------------------------------------------------------------- */
+
+static inline bool
+is_up(const hr_sink *sink)
+{
+    return atomic_load_explicit(&sink->page->up, memory_order_acquire) != 0;
+}
+
+hr_ring_counters *
+hr_sink_stats(hr_sink *sink)
+{
+    return atomic_load_explicit(&sink->page->mapped, memory_order_acquire) != 0
+               ? &sink->ring.header->stats
+               : sink->own_stats;
+}
+
+hr_ring_metrics *
+hr_sink_metrics(hr_sink *sink)
+{
+    if (__builtin_expect(!is_up(sink), 0) && start(sink) != HR_OK) {
+        return NULL;
+    }
+    return &sink->ring.header->metrics;
+}
+
+void
+hr_sink_refuse(hr_sink *sink, hr_status reason)
+{
+    hr_ring_counters_refused(hr_sink_stats(sink), reason);
+}
+
+static uint64_t
+limit_of(const hr_sink *sink, hr_span kind)
+{
+    for (size_t i = 0; i < sink->limit_count; i++) {
+        if (hr_span_equal(sink->limits[i].kind, kind)) {
+            return sink->limits[i].units;
+        }
+    }
+    return sink->units;
+}
+
+/* Kept? By splitmix64 of a counter: even, and no state but the counter. */
+static bool
+is_sampled(hr_sink *sink)
+{
+    uint64_t z =
+        atomic_fetch_add_explicit(&sink->sampled, 1, memory_order_relaxed) *
+            UINT64_C(0x9E3779B97F4A7C15) +
+        sink->ring.header->label.secret;
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return (z ^ z >> 31) < sink->sample_below;
+}
+
+/* The thread sleeps, or is missing. */
+static void
+rouse(hr_sink *sink, int state)
+{
+    if (state == HR_SINK_THREAD_MISSING) {
+        pthread_mutex_lock(&sink->lock);
+        ensure_thread(sink);
+        pthread_mutex_unlock(&sink->lock);
+    } else if (atomic_compare_exchange_strong(&sink->thread_state, &state,
+                                              HR_SINK_THREAD_AWAKE)) {
+        hr_wake_call(&sink->wake);
+    }
+}
+
+/* Takes turns with other threads that deliver in the thread's place. */
+static void
+begin_turn(hr_sink *sink)
+{
+    pthread_mutex_lock(&sink->lock);
+    while (sink->delivering) {
+        sink->waiters++;
+        pthread_cond_wait(&sink->changed, &sink->lock);
+        sink->waiters--;
+    }
+    sink->delivering = true;
+    pthread_mutex_unlock(&sink->lock);
+}
+
+static void
+end_turn(hr_sink *sink)
+{
+    pthread_mutex_lock(&sink->lock);
+    sink->delivering = false;
+    pthread_cond_broadcast(&sink->changed);
+    pthread_mutex_unlock(&sink->lock);
+}
+
+/* Delivers on this thread; for sinks without one of their own. */
+static void
+drain(hr_sink *sink)
+{
+    begin_turn(sink);
+    hr_sink_thread_drain(sink);
+    end_turn(sink);
+}
+
+void
+hr_sink_inspect(hr_sink *sink,
+                void (*look)(const hr_sink_target *target, void *context),
+                void *context)
+{
+    begin_turn(sink);
+    look(sink->target, context);
+    end_turn(sink);
+}
+
+static hr_status
+reserve(hr_sink *sink, hr_span kind, size_t size, uint64_t *position,
+        char **record)
+{
+    uint64_t limit =
+        sink->limit_count != 0 ? limit_of(sink, kind) : sink->units;
+    hr_status status =
+        hr_ring_reserve(&sink->ring, size, limit, position, record);
+    if (status == HR_FULL && !sink->settings.threaded) {
+        drain(sink);
+        status = hr_ring_reserve(&sink->ring, size, limit, position, record);
+    }
+    return status;
+}
+
+/* The written record becomes an event. */
+static inline void
+settle(hr_sink *sink, uint64_t position, char *record, size_t size)
+{
+    /* Counted before it can be seen: nobody reads more settled events than
+     * accepted ones. */
+    hr_ring_counters_raise(&sink->ring.header->stats.accepted, 1);
+    hr_ring_commit(&sink->ring, position, record, size);
+    /* Either the thread saw our reservation before it slept, or we see that
+     * it sleeps: see sleep_deeply. */
+    int state =
+        atomic_load_explicit(&sink->thread_state, memory_order_seq_cst);
+    if (__builtin_expect(state >= HR_SINK_THREAD_DEEP_IDLE, 0)) {
+        rouse(sink, state);
+    }
+}
+
+static hr_status
+put(hr_sink *sink, hr_span kind, const hr_ring_event_field *fields,
+    size_t count, uint32_t flags)
+{
+    hr_ring_event_plan plan;
+    uint64_t position;
+    char *record;
+    hr_status status = hr_ring_event_measure(kind, fields, count, &plan);
+    if (status == HR_OK) {
+        status = reserve(sink, kind, plan.size, &position, &record);
+    }
+    if (status != HR_OK) {
+        return status;
+    }
+    hr_ring_event_write(record, &plan, kind, fields, count, hr_clock_wall_ms(),
+                        flags);
+    settle(sink, position, record, plan.size);
+    return HR_OK;
+}
+
+/* The same for fields that are written already. */
+static hr_status
+put_written(hr_sink *sink, hr_span kind, hr_span body, unsigned field_count,
+            uint32_t flags)
+{
+    size_t size = hr_ring_event_size(kind, body.len);
+    uint64_t position;
+    char *record;
+    hr_status status = reserve(sink, kind, size, &position, &record);
+    if (status != HR_OK) {
+        return status;
+    }
+    hr_ring_event_write_body(record, kind, body, field_count,
+                             hr_clock_wall_ms(), flags);
+    settle(sink, position, record, size);
+    return HR_OK;
+}
+
+/* With the sample rate as one more field. */
+static hr_status
+put_sampled(hr_sink *sink, hr_span kind, const hr_ring_event_field *fields,
+            size_t count, uint32_t flags)
+{
+    hr_ring_event_field more[HR_EVENT_FIELDS_MAX + 1];
+    if (!is_sampled(sink)) {
+        return HR_SAMPLED;
+    }
+    if (count > HR_EVENT_FIELDS_MAX) {
+        return HR_TOO_BIG;
+    }
+    if (count != 0) {
+        memcpy(more, fields, count * sizeof(*fields));
+    }
+    more[count] = (hr_ring_event_field){
+        .name = HR_SPAN("sample"),
+        .value = {sink->sample_text, strlen(sink->sample_text)},
+    };
+    return put(sink, kind, more, count + 1, flags);
+}
+
+hr_status
+hr_sink_emit(hr_sink *sink, hr_span kind, const hr_ring_event_field *fields,
+             size_t count, uint32_t flags)
+{
+    hr_status status = HR_OK;
+    if (__builtin_expect(!is_up(sink), 0)) {
+        status = start(sink);
+    }
+    if (status == HR_OK) {
+        status = !hr_sink_is_sampling(sink)
+                     ? put(sink, kind, fields, count, flags)
+                     : put_sampled(sink, kind, fields, count, flags);
+    }
+    if (__builtin_expect(status != HR_OK, 0)) {
+        hr_sink_refuse(sink, status);
+    }
+    return status;
+}
+
+bool
+hr_sink_is_sampling(const hr_sink *sink)
+{
+    return sink->sample_text[0] != '\0';
+}
+
+hr_status
+hr_sink_emit_written(hr_sink *sink, hr_span kind, hr_span body,
+                     unsigned field_count, uint32_t flags)
+{
+    hr_status status = HR_OK;
+    if (__builtin_expect(!is_up(sink), 0)) {
+        status = start(sink);
+    }
+    if (status == HR_OK) {
+        status = put_written(sink, kind, body, field_count, flags);
+    }
+    if (__builtin_expect(status != HR_OK, 0)) {
+        hr_sink_refuse(sink, status);
+    }
+    return status;
+}
+
+/* ---- flush and close --------------------------------------------------- */
+
+/* Under `lock`: until `changed`, or the deadline. */
+static bool
+wait_changed(hr_sink *sink, int64_t deadline_ns)
+{
+    struct timespec deadline = {deadline_ns / 1000000000,
+                                deadline_ns % 1000000000};
+    if (hr_clock_steady_ns() >= deadline_ns) {
+        return false;
+    }
+    sink->waiters++;
+    pthread_cond_timedwait(&sink->changed, &sink->lock, &deadline);
+    sink->waiters--;
+    return true;
+}
+
+/* Waits until the tail has reached `position`. */
+static uint64_t
+flush_to(hr_sink *sink, uint64_t position, int64_t deadline_ns)
+{
+    if (!sink->settings.threaded) {
+        drain(sink);
+    } else {
+        uint64_t before = atomic_load(&sink->flush_to);
+        while (before < position && !atomic_compare_exchange_weak(
+                                        &sink->flush_to, &before, position)) {
+        }
+        pthread_mutex_lock(&sink->lock);
+        ensure_thread(sink);
+        if (sink->running) {
+            hr_wake_call(&sink->wake);
+        }
+        while (hr_ring_tail(&sink->ring) < position && sink->running &&
+               wait_changed(sink, deadline_ns)) {
+        }
+        pthread_mutex_unlock(&sink->lock);
+    }
+    return hr_ring_tail(&sink->ring) >= position
+               ? 0
+               : hr_ring_counters_pending(&sink->ring.header->stats);
+}
+
+uint64_t
+hr_sink_flush(hr_sink *sink, int64_t deadline_ns)
+{
+    if (!is_up(sink)) {
+        return 0;
+    }
+    return flush_to(sink, hr_ring_head(&sink->ring), deadline_ns);
+}
+
+/* The thread leaves within HR_SINK_PARK_MS, or is left behind. */
+static bool
+park(hr_sink *sink)
+{
+    int64_t deadline =
+        hr_clock_steady_ns() + (int64_t)HR_SINK_PARK_MS * NS_PER_MS;
+    pthread_mutex_lock(&sink->lock);
+    atomic_store(&sink->wake.stop, true);
+    if (sink->running) {
+        hr_wake_call(&sink->wake);
+    }
+    while (sink->running && wait_changed(sink, deadline)) {
+    }
+    bool parked = !sink->running;
+    pthread_mutex_unlock(&sink->lock);
+    return parked;
+}
+
+uint64_t
+hr_sink_close(hr_sink *sink, int64_t deadline_ns)
+{
+    uint64_t pending = 0;
+    pthread_mutex_lock(&sink->lock);
+    bool first = !sink->closed;
+    sink->closed = true;
+    pthread_mutex_unlock(&sink->lock);
+    if (first && is_up(sink)) {
+        uint64_t end = hr_ring_seal(&sink->ring);
+        pending = flush_to(sink, end, deadline_ns);
+        bool parked = park(sink);
+        atomic_store(&sink->page->up, 0);
+        /* A thread that would not stop keeps its ring: the lock goes when
+         * the process does. */
+        if (parked && hr_ring_tail(&sink->ring) >= end) {
+            hr_ring_totals_retire(sink->ring_dir, &sink->ring);
+        } else if (parked) {
+            hr_ring_file_abandon(&sink->ring, false);
+        }
+    }
+    atomic_store(&sink->state, HR_SINK_CLOSED);
+    return pending;
+}
+
+bool
+hr_sink_is_closed(const hr_sink *sink)
+{
+    return atomic_load(&sink->state) == HR_SINK_CLOSED;
+}
+
+/* ---- what it tells ----------------------------------------------------- */
+
+void
+hr_sink_describe(hr_sink *sink, hr_sink_report *report)
+{
+    memset(report, 0, sizeof(*report));
+    pthread_mutex_lock(&sink->lock);
+    report->target = sink->report;
+    if (atomic_load(&sink->page->mapped) != 0) {
+        const hr_ring *ring = &sink->ring;
+        memcpy(report->producer, ring->header->label.producer,
+               HR_RING_PRODUCER_SIZE);
+        memcpy(report->ring_path, ring->path, sizeof(report->ring_path));
+        report->survives_kill = ring->path[0] != '\0';
+        report->ring_bytes = ring->units * 8;
+        uint64_t tail = hr_ring_tail(ring);
+        report->ring_used = (hr_ring_head(ring) - tail) * 8;
+    }
+    pthread_mutex_unlock(&sink->lock);
+    memcpy(report->target_name, sink->target_name, HR_RING_PRODUCER_SIZE);
+    report->state = (hr_sink_state)atomic_load(&sink->state);
+    report->error = (hr_status)atomic_load(&sink->error);
+    report->failures = atomic_load(&sink->failures);
+}
+
+const char *
+hr_sink_ring_dir(const hr_sink *sink)
+{
+    return sink->ring_dir;
+}
+
+hr_status
+hr_sink_totals(hr_sink *sink, hr_ring_counters *sum, size_t *rings,
+               hr_ring_metrics *metrics)
+{
+    return hr_ring_totals_read(sink->ring_dir, sink->target_name, sum, rings,
+                               metrics);
+}
+
+hr_sink_target *
+hr_sink_borrow_target(hr_sink *sink)
+{
+    return sink->target;
+}
+
+void
+hr_sink_announce(hr_sink *sink)
+{
+    pthread_mutex_lock(&sink->lock);
+    if (sink->waiters != 0) {
+        pthread_cond_broadcast(&sink->changed);
+    }
+    pthread_mutex_unlock(&sink->lock);
+}
+
+void
+hr_sink_notify(hr_sink *sink, const char *text, bool always)
+{
+    int64_t now = hr_clock_steady_ns();
+    pthread_mutex_lock(&sink->lock);
+    if (always || sink->noticed_ns == 0 ||
+        now - sink->noticed_ns >= (int64_t)HR_SINK_NOTICE_MS * NS_PER_MS) {
+        snprintf(sink->notice, sizeof(sink->notice), "%s", text);
+        sink->noticed_ns = always ? sink->noticed_ns : now;
+        atomic_store(&sink->notice_ready, 1);
+    }
+    pthread_mutex_unlock(&sink->lock);
+}
+
+bool
+hr_sink_take_notice(hr_sink *sink, char notice[HR_NOTICE_MAX])
+{
+    if (atomic_load_explicit(&sink->notice_ready, memory_order_relaxed) == 0) {
+        return false;
+    }
+    pthread_mutex_lock(&sink->lock);
+    bool mine = atomic_exchange(&sink->notice_ready, 0) != 0;
+    if (mine) {
+        memcpy(notice, sink->notice, HR_NOTICE_MAX);
+    }
+    pthread_mutex_unlock(&sink->lock);
+    return mine;
+}
