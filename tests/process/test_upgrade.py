@@ -60,3 +60,34 @@ def test_a_ring_of_another_format_is_left_alone(server: Server, ring_dir: str) -
     assert live.stderr.count("are left alone") == 1
     assert ring.read_bytes() == data
     assert "left" not in {event["kind"] for event in server.events()}
+
+
+def test_a_ring_of_the_name_before_the_first_release_is_left_alone(
+    server: Server, ring_dir: str
+) -> None:
+    """The project had another name then, which its folder and its rings bear."""
+    old = "pen" + "stock"
+    server.kill()
+    died = subprocess.run([sys.executable, "-c", DIE, server.url, ring_dir], check=False)
+    assert died.returncode < 0
+    [ring] = Path(ring_dir).rglob("*.ring")
+    data = ring.read_bytes().replace(b"headrace", old.encode(), 1)
+    ring.unlink()
+    folder_of_old = Path(ring_dir) / ring.parent.name.replace("headrace", old)
+    folder_of_old.mkdir(mode=0o700)
+    places = [folder_of_old / ring.name, ring]
+    for place in places:
+        place.write_bytes(data)
+        place.chmod(0o600)
+    server.start()
+    code = LIVE.replace("range(400)", "range(100)")
+    live = subprocess.run(
+        [sys.executable, "-c", code, server.url, ring_dir],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert live.returncode == 0, live.stderr
+    assert [place.read_bytes() for place in places] == [data, data]
+    assert "left" not in {event["kind"] for event in server.events("headrace:events")}
