@@ -5,7 +5,7 @@
 
 A batch is acknowledged after the handler has returned, so every event reaches it at least once;
 a handler that stores an event's id with its effect, as `headrace.django.analytics.store` does,
-has each effect exactly once. docs/consume.md is the how-to.
+has each effect exactly once. See docs/how-to/consume.md.
 
 How an entry goes: XREADGROUP gives it to one process of the group, and it stays pending until
 XACK. A batch that fails is split in halves until the entries that fail by themselves are found;

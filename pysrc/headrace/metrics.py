@@ -2,7 +2,7 @@
 """Prometheus: a collector over the counters in shared memory.
 
 One scrape of any worker shows all of them: there is no multiprocess directory, and what a worker
-has counted stays when it ends. docs/metrics.md lists every metric.
+has counted stays when it ends. docs/reference/metrics.md lists every metric.
 """
 
 from __future__ import annotations
