@@ -48,10 +48,10 @@ def wrk_version() -> str:
     return (done.stdout or done.stderr).partition("[")[0].strip()
 
 
-def pinned(extra: str) -> list[str]:
-    """Names of the packages of one extra."""
+def pinned(group: str) -> list[str]:
+    """Names of the packages of one dependency group."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "extra.py"), extra],
+        [sys.executable, str(ROOT / "tools" / "groups.py"), group],
         capture_output=True,
         text=True,
         check=True,
