@@ -10,7 +10,7 @@
 #include "../../ext/core/alloc.h"
 #include "../../ext/core/ring_view.h"
 
-static char folder[] = "/tmp/ps-view-XXXXXX";
+static char folder[] = "/tmp/hr-view-XXXXXX";
 
 typedef struct seen {
     size_t rings;

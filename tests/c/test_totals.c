@@ -9,7 +9,7 @@
 #include "../../ext/core/alloc.h"
 #include "../../ext/core/totals.h"
 
-static char folder[] = "/tmp/ps-totals-XXXXXX";
+static char folder[] = "/tmp/hr-totals-XXXXXX";
 static char path[HR_RING_PATH_MAX + 64];
 
 static uint64_t
