@@ -40,9 +40,7 @@ try:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 except ImportError as error:
-    raise ImportError(
-        'consuming events needs redis-py: pip install "headrace[consume]"'
-    ) from error
+    raise ImportError('consuming events needs redis-py: pip install "redis>=5.1"') from error
 
 from headrace.events import DEAD_FIELDS, Event, NewerFormatError, _as_dict, _read_entries
 

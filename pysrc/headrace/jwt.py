@@ -538,7 +538,8 @@ def __getattr__(name: str) -> Any:
         import jwt
     except ImportError:
         raise ImportError(
-            f"headrace.jwt.{name} is PyJWT's own, which is not installed (pip install PyJWT)"
+            f"headrace.jwt.{name} is PyJWT's own, which is not installed: "
+            'pip install "PyJWT>=2.10"'
         ) from None
     try:
         return getattr(jwt, name)

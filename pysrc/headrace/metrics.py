@@ -25,9 +25,9 @@ try:
     from prometheus_client.metrics_core import Metric
     from prometheus_client.registry import Collector as _Collector
 except ImportError as error:
-    raise ImportError('metrics need prometheus_client: pip install "headrace[prometheus]"') from (
-        error
-    )
+    raise ImportError(
+        'metrics need prometheus_client: pip install "prometheus-client>=0.20"'
+    ) from error
 
 from headrace import _rings
 
