@@ -120,7 +120,7 @@ fuzz: ## every fuzzer for FUZZ_SECONDS (60) seconds
 	$(READY_DEV) run-fuzz
 leaks: ## reference counts, blocks and bytes of every Python type
 	$(READY_DEV) run-leaks
-bench: ## every benchmark, into benchmarks/report.md, in under 10 minutes
+bench: ## every benchmark, into build/bench/report.md, in under 10 minutes
 	$(READY_BENCH) run-bench
 instructions: ## count the hot calls, into benchmarks/instructions.json
 	$(READY_DEV) run-instructions

@@ -82,7 +82,7 @@ def main() -> None:
     users = min(USERS, files - 2_000)
     if users < USERS:
         print(f"ulimit -n is {files}: only {users} users")
-    with tempfile.TemporaryDirectory(prefix="ps-users-") as name:
+    with tempfile.TemporaryDirectory(prefix="hr-users-") as name:
         folder = Path(name)
         port = demo.free_port()
         environment = {

@@ -83,7 +83,7 @@ def add_drf_views() -> None:
 @contextlib.contextmanager
 def private_redis() -> Iterator[str]:
     """The path of its Unix socket."""
-    with tempfile.TemporaryDirectory(prefix="ps-") as folder:
+    with tempfile.TemporaryDirectory(prefix="hr-") as folder:
         socket = f"{folder}/redis.sock"
         options = ["--port", "0", "--unixsocket", socket, "--dir", folder, "--save", ""]
         process = subprocess.Popen(["redis-server", *options], stdout=subprocess.DEVNULL)

@@ -77,10 +77,7 @@ def compare(question: str, ours: Timed, limit: Timed, calls: int | None = None) 
 def keep(question: str, rounds: dict[str, list[float]]) -> None:
     middle, low, high = results.ratios(rounds["the limit"], rounds["headrace"])
     a, b = (results.spread(rounds[name])[0] for name in ("the limit", "headrace"))
-    results.table(question, rounds, hidden=True)
-    LINES.append(
-        [question, f"{a:,.0f} ns", f"{b:,.0f} ns", f"{middle:.2f} × ({low:.2f} to {high:.2f})"]
-    )
+    FOUND[question] = rounds["the limit"], rounds["headrace"]
     print(
         f"  {question:<64} limit {a:9,.0f} ns  headrace {b:9,.0f} ns  "
         f"{middle:6.2f} × ({low:.2f} to {high:.2f})",
@@ -88,7 +85,7 @@ def keep(question: str, rounds: dict[str, list[float]]) -> None:
     )
 
 
-LINES: list[list[str]] = []
+FOUND: dict[str, tuple[list[float], list[float]]] = {}
 
 
 def tokens(limits: Any) -> None:
@@ -205,8 +202,7 @@ def main() -> None:
         parts(limits, folder)
         delivery(limits, folder)
         print(f"  ({time.monotonic() - start:.0f} s)")
-    columns = ["what, and its limit", "limit", "headrace", "multiple of the limit"]
-    results.grid("all of them as multiples of their limits", columns, LINES)
+    results.multiples("all of them as multiples of their limits", FOUND)
 
 
 if __name__ == "__main__":

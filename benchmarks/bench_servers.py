@@ -92,7 +92,7 @@ def main() -> None:
     for command in SERVERS.values():
         print(f"server: {' '.join(command(0)[1:])}")
     rows: list[list[str]] = []
-    with tempfile.TemporaryDirectory(prefix="ps-servers-") as name:
+    with tempfile.TemporaryDirectory(prefix="hr-servers-") as name:
         folder = Path(name)
         port = demo.free_port()
         environment = environment_of(VARIANTS["without"], folder, port)

@@ -215,7 +215,7 @@ def main() -> None:
     print(f"latency: {RATE:.0f} requests/s for {SECONDS} s, given up after {GIVE_UP:.0f} s")
     print(f"throughput: {' '.join(WRK)} -H ... URL; server: {' '.join(server_command(0)[1:])}")
     rows: list[list[str]] = []
-    with tempfile.TemporaryDirectory(prefix="ps-site-") as name:
+    with tempfile.TemporaryDirectory(prefix="hr-site-") as name:
         for condition in CONDITIONS:
             by_variant = {variant: measure(variant, condition, Path(name)) for variant in VARIANTS}
             for view in VIEWS:

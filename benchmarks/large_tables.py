@@ -91,7 +91,7 @@ def database(kind: str) -> Iterator[dict[str, Any]]:
         with cluster() as found:
             yield found
         return
-    with tempfile.TemporaryDirectory(prefix="ps-large-") as folder:
+    with tempfile.TemporaryDirectory(prefix="hr-large-") as folder:
         yield {"ENGINE": "django.db.backends.sqlite3", "NAME": f"{folder}/tables.sqlite3"}
 
 

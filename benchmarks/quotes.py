@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The table of the README, made from what the benchmarks found: no figure of it is typed.
+"""The table of the README, made from report.json: no figure of it is typed.
 
-tests/lint/test_figures.py holds the README and the docs against the committed report.
+tests/lint/test_figures.py holds the README and the docs against that file.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+
+from words import digits, figure
 
 HEAD = "| what | headrace | times its limit in C (`bench_limits`) | beside it, in the same run |"
 Record = dict[str, Any]
@@ -24,8 +26,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Quote:
-    """A line of the table: how the question of bench_limits.py begins that has its limit, where
-    ours stand, and the peers with the words before their figures.
+    """A line of the table: how the row of bench_limits.py begins that has its limit, where ours
+    stand, and the peers with the words before their figures.
     """
 
     what: str
@@ -88,7 +90,7 @@ QUOTES = (
     Quote(
         "RS256 token, not cached (`bench_limits`)",
         "RS256",
-        same("limits", "RS256", "headrace"),
+        same("limits", "", "RS256"),
         (("PyJWT", Place("jwt", "RS256,", "PyJWT")),),
     ),
     Quote(
@@ -119,48 +121,53 @@ QUOTES = (
 )
 
 
-def find(found: dict[str, list[Record]], place: Place) -> tuple[Record, Record] | None:
+def find(report: Record, place: Place) -> tuple[Record, Record] | None:
     """The table and its row at this place."""
-    for record in found.get(place.benchmark, []):
-        if record["kind"] == "table" and record["question"].startswith(place.question):
-            for row in record["rows"]:
-                if row["name"].startswith(place.row):
-                    return record, row
+    for benchmark in report["benchmarks"]:
+        if benchmark["name"] != place.benchmark:
+            continue
+        for record in benchmark["found"]:
+            if record["kind"] in ("table", "multiples") and record["question"].startswith(
+                place.question
+            ):
+                for row in record["rows"]:
+                    if row["name"].startswith(place.row):
+                        return record, row
     return None
 
 
 def ratio_of(one: Record, other: Record) -> float:
-    """The ratio that was taken round by round, where both stand in one table; else of medians."""
-    if other["ratio"] is not None and one["ratio"] is None:
-        return float(other["ratio"][0])
-    return float(other["value"][0] / one["value"][0])
+    """The ratio that was taken round by round, where `one` is what its table compares with; else
+    that of the medians.
+    """
+    if "ratio" in other and "ratio" not in one:
+        return float(other["ratio"])
+    return float(other["value"] / one["value"])
 
 
-def line(found: dict[str, list[Record]], quote: Quote) -> str | None:
-    from report import digits, figure
-
-    ours = [hit for place in quote.ours if (hit := find(found, place))]
+def line(report: Record, quote: Quote) -> str | None:
+    ours = [hit for place in quote.ours if (hit := find(report, place))]
     if len(ours) != len(quote.ours):
         return None
-    times = " / ".join(figure(row["value"][0], table["unit"]) for table, row in ours)
+    times = " / ".join(figure(row["value"], table["unit"]) for table, row in ours)
     others = []
     for words, place in quote.beside:
-        hit = find(found, place)
+        hit = find(report, place)
         if hit:
             table, row = hit
             # headrace under the same Python, where the peer ran under another one
-            near = find(found, Place(place.benchmark, table["question"], ours[0][1]["name"]))
+            near = find(report, Place(place.benchmark, table["question"], ours[0][1]["name"]))
             first = near[1] if near else ours[0][1]
             times_ours = digits(ratio_of(first, row))
-            others.append(f"{words} {figure(row['value'][0], table['unit'])}: {times_ours} ×")
-    above = find(found, Place("limits", quote.limit, "headrace")) if quote.limit else None
-    limit = f"{digits(above[1]['ratio'][0])} ×" if above else ""
+            others.append(f"{words} {figure(row['value'], table['unit'])}: {times_ours} ×")
+    above = find(report, Place("limits", "", quote.limit)) if quote.limit else None
+    limit = f"{digits(above[1]['ratio'])} ×" if above else ""
     return f"| {quote.what} | {times} | {limit} | {'; '.join(others)} |"
 
 
-def readme_table(found: dict[str, list[Record]]) -> list[str]:
+def readme_table(report: Record) -> list[str]:
     """The lines of the table; a quote whose benchmark has not run is left out."""
-    lines = [text for quote in QUOTES if (text := line(found, quote))]
+    lines = [text for quote in QUOTES if (text := line(report, quote))]
     return [HEAD, "|---|---|---|---|", *lines]
 
 

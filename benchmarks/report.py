@@ -1,29 +1,37 @@
 # SPDX-License-Identifier: MIT
-"""Makes report.md and its plots from what the benchmarks kept in build/bench/.
+"""Makes the report from what the benchmarks kept in build/bench/.
 
 python benchmarks/report.py            from the last run
-python benchmarks/report.py --readme   and puts the report's first table into README.md
+python benchmarks/report.py --readme   only the README's table, from the report that is committed
+
+Its numbers are committed, as report.json: what was measured, where and with what, three digits
+each. build/bench/ gets the report to read, with plots and with what the benchmarks printed.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-import math
+import os
 import platform
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import plots
 import quotes
+from words import digits, figure, three
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-PLOTS = HERE / "plots"
-README_MARKS = ("<!-- figures of benchmarks/report.md -->", "<!-- end of figures -->")
+KEPT = ROOT / "build" / "bench"
+NUMBERS = HERE / "report.json"
+README_MARKS = ("<!-- figures of benchmarks/report.json -->", "<!-- end of figures -->")
+WIDTH = 140  # of report.json: a row is a line
 
 Record = dict[str, Any]
 
@@ -48,10 +56,10 @@ def wrk_version() -> str:
     return (done.stdout or done.stderr).partition("[")[0].strip()
 
 
-def pinned(extra: str) -> list[str]:
-    """Names of the packages of one extra."""
+def pinned(group: str) -> list[str]:
+    """Names of the packages of one dependency group."""
     done = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "extra.py"), extra],
+        [sys.executable, str(ROOT / "tools" / "groups.py"), group],
         capture_output=True,
         text=True,
         check=True,
@@ -66,191 +74,43 @@ def version_of(package: str) -> str:
         return "not installed here"
 
 
-def machine() -> list[tuple[str, str]]:
-    from headrace import TokenVerifier
-
+def machine() -> dict[str, str]:
     cpu = Path("/proc/cpuinfo").read_text()
     model = re.search(r"^model name\s*: (.*)$", cpu, re.M)
     memory = re.search(r"^MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text(), re.M)
     release = re.search(r'^PRETTY_NAME="(.*)"', Path("/etc/os-release").read_text(), re.M)
-    packages = ", ".join(f"{name} {version_of(name)}" for name in pinned("bench"))
+    return {
+        "processor": f"{model[1] if model else platform.machine()}, {os.cpu_count()} cores",
+        "memory": f"{int(memory[1]) / 2**20:.0f} GiB" if memory else "unknown",
+        "system": f"{release[1] if release else ''}, Linux {platform.release()}",
+    }
+
+
+def versions() -> dict[str, Any]:
+    from headrace import TokenVerifier
+
     engines = TokenVerifier._engines().items()
-    return [
-        (
-            "processor",
-            f"{model[1] if model else platform.machine()}, {cpu.count('processor	:')} cores",
-        ),
-        ("memory", f"{int(memory[1]) / 2**20:.0f} GiB" if memory else "unknown"),
-        ("system", f"{release[1] if release else ''}, Linux {platform.release()}"),
-        ("Python", f"{platform.python_version()}, {platform.python_compiler()}"),
-        ("compiler", first_line(["gcc", "--version"])),
-        ("crypto", ", ".join(f"engine {name}: {version}" for name, version in engines)),
-        ("Redis", first_line(["redis-server", "--version"])),
-        ("wrk", wrk_version()),
-        ("sources", first_line(["git", "-C", str(ROOT), "describe", "--always", "--dirty"])),
-        ("packages", packages),
-    ]
+    return {
+        "Python": f"{platform.python_version()}, {platform.python_compiler()}",
+        "compiler": first_line(["gcc", "--version"]),
+        "crypto": ", ".join(f"engine {name}: {version}" for name, version in engines),
+        "Redis": first_line(["redis-server", "--version"]),
+        "wrk": wrk_version(),
+        "sources": first_line(["git", "-C", str(ROOT), "describe", "--always", "--dirty"]),
+        "packages": {name: version_of(name) for name in pinned("bench")},
+    }
 
 
-# --- figures in words -----------------------------------------------------------
-
-
-def figure(value: float, unit: str) -> str:
-    """Three digits, in a unit that suits: 0.79 µs, 126 ns, 48,200 requests/s."""
-    if math.isinf(value):
-        return "no answer"
-    if unit == "ns":
-        for limit, factor, name in ((1e3, 1, "ns"), (1e6, 1e3, "µs"), (1e9, 1e6, "ms")):
-            if abs(value) < limit:
-                return f"{digits(value / factor)} {name}"
-        return f"{digits(value / 1e9)} s"
-    return f"{digits(value)} {unit}"
-
-
-def digits(value: float) -> str:
-    """Three digits that count: 0.79, 12.3, 4,560."""
-    if value == 0:
-        return "0"
-    places = max(0, 2 - math.floor(math.log10(abs(value))))
-    rounded = round(value, 2 - math.floor(math.log10(abs(value))))
-    return f"{rounded:,.{places}f}"
-
-
-def times_of(ratio: list[float] | None) -> str:
-    if ratio is None:
-        return ""
-    middle, low, high = ratio
-    return f"{digits(middle)} × ({digits(low)} to {digits(high)})"
-
-
-# --- records --------------------------------------------------------------------
-
-
-def as_table(record: Record) -> list[str]:
-    lines = [
-        f"| | time or rate | eight rounds in ten | beside {record['base']} |",
-        "|---|---|---|---|",
-    ]
-    for row in record["rows"]:
-        middle, low, high = row["value"]
-        between = f"{figure(low, record['unit'])} to {figure(high, record['unit'])}"
-        lines.append(
-            f"| {row['name']} | {figure(middle, record['unit'])} | {between} "
-            f"| {times_of(row['ratio'])} |"
-        )
-    return lines
-
-
-def as_grid(record: Record) -> list[str]:
-    columns = record["columns"]
-    rule = "|" + "---|" * len(columns)
-    rows = [f"| {' | '.join(row)} |" for row in record["rows"]]
-    return [f"| {' | '.join(columns)} |", rule, *rows]
-
-
-def as_curve(record: Record) -> list[str]:
-    names = list(record["series"])
-    at = sorted({point[0] for points in record["series"].values() for point in points})
-    lines = [f"| {record['x']} | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
-    for x in at:
-        cells = []
-        for name in names:
-            found = [point for point in record["series"][name] if point[0] == x]
-            cells.append(figure(found[0][1], record["unit"]) if found else "")
-        lines.append(f"| {x:,.0f} | {' | '.join(cells)} |")
-    return [*lines, "", *record["words"]]
-
-
-def slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60]
-
-
-# --- plots ----------------------------------------------------------------------
-
-
-def prepared() -> Any:
-    """matplotlib, so that the same figures give the same bytes."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    mpl.rcParams.update(
-        {"svg.hashsalt": "headrace", "svg.fonttype": "none", "font.size": 9, "axes.grid": True}
-    )
-    from matplotlib import pyplot
-
-    return pyplot
-
-
-def save(figure_: Any, name: str) -> str:
-    PLOTS.mkdir(exist_ok=True)
-    path = PLOTS / f"{name}.svg"
-    figure_.savefig(path, metadata={"Date": None}, bbox_inches="tight")
-    text = "\n".join(line.rstrip() for line in path.read_text().splitlines())
-    path.write_text(text + "\n")
-    return f"plots/{path.name}"
-
-
-def plot_tables(name: str, tables: list[Record]) -> str | None:
-    """All tables of one benchmark with something to compare: bars with their spread."""
-    shown = [
-        one for one in tables if one["kind"] == "bars" or any(row["ratio"] for row in one["rows"])
-    ]
-    shown = [one for one in shown if not one.get("hidden")]
-    if not shown:
-        return None
-    pyplot = prepared()
-    heights = [len(one["rows"]) + 1.4 for one in shown]
-    whole, axes = pyplot.subplots(
-        len(shown), 1, figsize=(8, 0.3 * sum(heights)), height_ratios=heights, squeeze=False
-    )
-    for axis, one in zip(axes[:, 0], shown, strict=True):
-        rows = [row for row in one["rows"] if row["name"][0] != "("][::-1]
-        scale = 1000 if one["unit"] == "ns" else 1
-        middles = [row["value"][0] / scale for row in rows]
-        errors = [
-            [max(0, row["value"][0] - row["value"][1]) / scale for row in rows],
-            [max(0, row["value"][2] - row["value"][0]) / scale for row in rows],
-        ]
-        ours = one.get("base", "headrace")
-        colours = ["#1b6ca8" if row["name"] == ours else "#b9c4cc" for row in rows]
-        axis.barh([row["name"] for row in rows], middles, xerr=errors, color=colours)
-        axis.set_xscale("log")
-        axis.set_title(f"{one['question']} ({'µs' if scale == 1000 else one['unit']})", loc="left")
-        axis.set_axisbelow(True)
-    whole.tight_layout()
-    path = save(whole, name)
-    pyplot.close(whole)
-    return path
-
-
-def plot_curve(record: Record) -> str:
-    pyplot = prepared()
-    whole, axis = pyplot.subplots(figsize=(6, 3.2))
-    for name, points in record["series"].items():
-        at = [point[0] for point in points]
-        axis.plot(at, [point[1] for point in points], marker="o", label=name)
-        axis.fill_between(
-            at, [point[2] for point in points], [point[3] for point in points], alpha=0.2
-        )
-    axis.set_xscale("log")
-    axis.set_yscale("log")
-    axis.set_xlabel(record["x"])
-    axis.set_ylabel(record["unit"])
-    axis.set_title(record["question"], loc="left")
-    axis.legend()
-    path = save(whole, slug(record["question"]))
-    pyplot.close(whole)
-    return path
-
-
-# --- the whole ------------------------------------------------------------------
+# --- what a run has kept ---------------------------------------------------------
 
 
 def question_of(name: str) -> str:
     """What a benchmark asks: the first paragraph of its docstring."""
-    path = HERE / (f"bench_{name}.py" if name != "parts" else "test_parts.py")
-    text = ast.get_docstring(ast.parse(path.read_text())) or name
-    return " ".join(text.partition("\n\n")[0].split())
+    script = name.removesuffix("_newest")
+    path = HERE / (f"bench_{script}.py" if script != "parts" else "test_parts.py")
+    text = ast.get_docstring(ast.parse(path.read_text())) or script
+    again = " On the newest Python" if script != name else ""
+    return " ".join(text.partition("\n\n")[0].split()) + again
 
 
 def records_of(path: Path) -> list[Record]:
@@ -285,26 +145,166 @@ def parts_of(path: Path) -> list[Record]:
     return tables
 
 
-def show(records: list[Record], name: str) -> list[str]:
-    lines: list[str] = []
-    for record in records:
-        if record.get("hidden") or record["kind"] == "bars":
-            continue
-        if record["kind"] == "remark":
-            lines += ["", record["text"]]
-            continue
-        lines += ["", f"### {record['question']}", ""]
-        if record["kind"] == "table":
-            lines += as_table(record)
-        elif record["kind"] == "grid":
-            lines += as_grid(record)
-        else:
-            lines += [f"![{record['question']}]({plot_curve(record)})", "", *as_curve(record)]
-    tables = [record for record in records if record["kind"] in ("table", "bars")]
-    plot = plot_tables(name, tables)
+def found_by(kept: Path, run: Record) -> dict[str, list[Record]]:
+    """The records of each benchmark of a run."""
+    return {
+        one["name"]: parts_of(kept / "parts.json")
+        if one["name"] == "parts"
+        else records_of(kept / f"{one['name']}.jsonl")
+        for one in run["sections"]
+    }
+
+
+# --- the numbers ----------------------------------------------------------------
+
+
+def spread(values: Iterable[float]) -> list[float]:
+    return [three(value) for value in values]
+
+
+def numbers_of(record: Record) -> Record:
+    """A record with three digits a measured number, and a median apart from its spread."""
+    if record["kind"] == "table":
+        rows = [
+            {
+                "name": row["name"],
+                "value": three(row["value"][0]),
+                "spread": spread(row["value"][1:]),
+            }
+            | (
+                {"ratio": three(row["ratio"][0]), "ratio_spread": spread(row["ratio"][1:])}
+                if row["ratio"]
+                else {}
+            )
+            for row in record["rows"]
+        ]
+        return {**record, "rows": rows}
+    if record["kind"] == "multiples":
+        rows = [
+            {
+                "name": row["name"],
+                "limit": three(row["limit"]),
+                "value": three(row["value"]),
+                "ratio": three(row["ratio"][0]),
+                "ratio_spread": spread(row["ratio"][1:]),
+            }
+            for row in record["rows"]
+        ]
+        return {**record, "rows": rows}
+    if record["kind"] == "curve":
+        series = {
+            name: [[int(at), three(y)] for at, y, *_ in points]
+            for name, points in record["series"].items()
+        }
+        return {**record, "series": series}
+    return record
+
+
+def numbers(run: Record, found: dict[str, list[Record]]) -> Record:
+    """What report.json holds, but for the machine: all that is shown, and nothing only drawn."""
+    return {
+        "command": "make bench",
+        "date": run["date"],
+        "seconds": round(run["seconds"]),
+        "benchmarks": [
+            {
+                "name": one["name"],
+                "question": question_of(one["name"]),
+                "command": one["shown"],
+                "seconds": round(one["seconds"]),
+                "code": one["code"],
+                "found": [
+                    numbers_of(record) for record in found[one["name"]] if record["kind"] != "bars"
+                ],
+            }
+            for one in run["sections"]
+        ],
+    }
+
+
+def dumped(value: Any, indent: int = 0) -> str:
+    """JSON in which all that fits into a line is on one."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or indent + len(flat) <= WIDTH:
+        return flat
+    if isinstance(value, dict):
+        parts = [f"{dumped(name)}: {dumped(one, indent + 1)}" for name, one in value.items()]
+    else:
+        parts = [dumped(one, indent + 1) for one in value]
+    inner = ",\n".join(" " * (indent + 1) + part for part in parts)
+    first, last = "{}" if isinstance(value, dict) else "[]"
+    return f"{first}\n{inner}\n{' ' * indent}{last}"
+
+
+# --- the report in words --------------------------------------------------------
+
+
+def times_of(row: Record) -> str:
+    if "ratio" not in row:
+        return ""
+    low, high = row["ratio_spread"]
+    return f"{digits(row['ratio'])} × ({digits(low)} to {digits(high)})"
+
+
+def grid(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    head = list(columns)
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return [f"| {' | '.join(head)} |", "|" + "---|" * len(head), *lines]
+
+
+def as_table(record: Record) -> list[str]:
+    unit = record["unit"]
+    return grid(
+        ("", "time or rate", "eight rounds in ten", f"beside {record['base']}"),
+        (
+            (
+                row["name"],
+                figure(row["value"], unit),
+                " to ".join(figure(value, unit) for value in row["spread"]),
+                times_of(row),
+            )
+            for row in record["rows"]
+        ),
+    )
+
+
+def as_multiples(record: Record) -> list[str]:
+    unit = record["unit"]
+    return grid(
+        ("what, and its limit", "limit", "headrace", "multiple of the limit"),
+        (
+            (row["name"], figure(row["limit"], unit), figure(row["value"], unit), times_of(row))
+            for row in record["rows"]
+        ),
+    )
+
+
+def as_curve(record: Record) -> list[str]:
+    series = {name: dict(points) for name, points in record["series"].items()}
+    at = sorted({x for points in series.values() for x in points})
+    rows = [
+        (
+            f"{x:,.0f}",
+            *(figure(one[x], record["unit"]) if x in one else "" for one in series.values()),
+        )
+        for x in at
+    ]
+    return [*grid((record["x"], *series), rows), "", *record["words"]]
+
+
+def shown(record: Record, plot: str = "") -> list[str]:
+    if record["kind"] == "remark":
+        return ["", record["text"]]
+    lines = ["", f"### {record['question']}", ""]
     if plot:
-        lines += ["", f"![bars with their spread, logarithmic]({plot})"]
-    return lines
+        lines += [f"![{record['question']}]({plot})", ""]
+    if record["kind"] == "table":
+        return lines + as_table(record)
+    if record["kind"] == "multiples":
+        return lines + as_multiples(record)
+    if record["kind"] == "grid":
+        return lines + grid(record["columns"], record["rows"])
+    return lines + as_curve(record)
 
 
 def instructions() -> list[str]:
@@ -325,53 +325,73 @@ def instructions() -> list[str]:
     ]
 
 
-def write(kept: Path) -> None:
-    """Writes report.md and plots/ from a run's folder."""
-    run = json.loads((kept / "run.json").read_text())
-    for old in PLOTS.glob("*.svg"):
-        old.unlink()
-    found = {
-        one["name"]: parts_of(kept / "parts.json")
-        if one["name"] == "parts"
-        else records_of(kept / f"{one['name']}.jsonl")
-        for one in run["sections"]
-    }
+def text(report: Record, drawn: Record | None = None, printed: Record | None = None) -> str:
+    """The report to read. `drawn` has the plots by a benchmark's name or a curve's question,
+    `printed` what each benchmark wrote.
+    """
+    drawn, printed = drawn or {}, printed or {}
+    packages = ", ".join(f"{name} {one}" for name, one in report["versions"]["packages"].items())
+    facts = {**report["machine"], **report["versions"], "packages": packages}
     lines = [
         "# What the benchmarks found",
         "",
-        "Made by `make bench`; written by no hand.",
+        f"Made by `{report['command']}` on {report['date']}; written by no hand.",
         "Times are medians over rounds in which all candidates take turns in one process.",
         "A ratio is taken round by round, and the interval after it holds eight rounds in ten.",
         "Times hold the cost of the loop and of an empty call, which stands beside them.",
         "",
-        "| | |",
-        "|---|---|",
-        *(f"| {name} | {value} |" for name, value in machine()),
-        f"| the whole run | {run['seconds']:.0f} s |",
+        *grid(("", ""), facts.items()),
+        f"| the whole run | {report['seconds']} s |",
         "",
         "## The figures that the README quotes",
         "",
-        *quotes.readme_table(found),
+        *quotes.readme_table(report),
     ]
-    for one in run["sections"]:
-        name = one["name"]
-        again = name.endswith("_newest")
-        title = question_of(name.removesuffix("_newest"))
-        lines += ["", f"## {title}{' On the newest Python' if again else ''}", ""]
-        lines += [f"`{one['shown']}`, {one['seconds']:.0f} s"]
+    for one in report["benchmarks"]:
+        lines += ["", f"## {one['question']}", "", f"`{one['command']}`, {one['seconds']} s"]
         if one["code"] != 0:
             lines += ["", f"**It failed, with {one['code']}.**"]
-        lines += show(found[name], name)
-        printed = (kept / f"{name}.txt").read_text().strip()
-        lines += ["", "<details><summary>as printed</summary>", "", "```text", printed, "```"]
-        lines += ["", "</details>"]
+        for record in one["found"]:
+            lines += shown(record, drawn.get(record.get("question"), ""))
+        if one["name"] in drawn:
+            lines += ["", f"![bars with their spread, logarithmic]({drawn[one['name']]})"]
+        if one["name"] in printed:
+            lines += ["", "<details><summary>as printed</summary>", ""]
+            lines += ["```text", printed[one["name"]], "```", "", "</details>"]
     lines += instructions()
-    (HERE / "report.md").write_text("\n".join(line.rstrip() for line in lines) + "\n")
+    return "\n".join(line.rstrip() for line in lines) + "\n"
+
+
+# --- the whole ------------------------------------------------------------------
+
+
+def draw(found: dict[str, list[Record]], folder: Path) -> dict[str, str]:
+    """Draws all plots; where each is, from the folder above, for `text`."""
+    drawn: dict[str, Path] = {}
+    for name, records in found.items():
+        path = plots.tables(records, folder / f"{name}.svg")
+        if path:
+            drawn[name] = path
+        for record in records:
+            if record["kind"] == "curve":
+                drawn[record["question"]] = plots.curve(record, folder)
+    return {name: f"{folder.name}/{path.name}" for name, path in drawn.items()}
+
+
+def write(kept: Path = KEPT) -> None:
+    """Writes report.json from a run's folder, and into that folder report.md and plots/."""
+    run = json.loads((kept / "run.json").read_text())
+    found = found_by(kept, run)
+    report = {"machine": machine(), "versions": versions(), **numbers(run, found)}
+    NUMBERS.write_text(dumped(report) + "\n")
+    printed = {name: (kept / f"{name}.txt").read_text().strip() for name in found}
+    drawn = draw(found, kept / "plots")
+    (kept / "report.md").write_text(text(report, drawn, printed))
 
 
 def into_readme() -> None:
     """Puts the table of the committed report between the marks of README.md."""
-    table = quotes.table_of((HERE / "report.md").read_text())
+    table = quotes.readme_table(json.loads(NUMBERS.read_text()))
     path = ROOT / "README.md"
     before, start, rest = path.read_text().partition(README_MARKS[0])
     _, end, after = rest.partition(README_MARKS[1])
@@ -384,4 +404,4 @@ if __name__ == "__main__":
     if "--readme" in sys.argv[1:]:
         into_readme()
     else:
-        write(ROOT / "build" / "bench")
+        write()

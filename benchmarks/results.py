@@ -54,10 +54,9 @@ def table(
     rounds: Mapping[str, Sequence[float]],
     unit: str = "ns",
     base: str | None = None,
-    hidden: bool = False,
 ) -> None:
     """Keeps the rounds of several candidates; the others are compared with `base`, by default
-    the first. A name in parentheses is no candidate. A hidden table is only quoted from.
+    the first. A name in parentheses is no candidate.
     """
     base = base or next(iter(rounds))
     rows = [
@@ -68,8 +67,23 @@ def table(
         }
         for name, values in rounds.items()
     ]
-    record = {"kind": "table", "question": question, "unit": unit, "base": base, "rows": rows}
-    keep({**record, "hidden": hidden})
+    keep({"kind": "table", "question": question, "unit": unit, "base": base, "rows": rows})
+
+
+def multiples(
+    question: str, rounds: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+) -> None:
+    """Keeps, by name, the rounds of a limit and ours: ours is shown as a multiple of it."""
+    rows = [
+        {
+            "name": name,
+            "limit": statistics.median(limit),
+            "value": statistics.median(ours),
+            "ratio": ratios(limit, ours),
+        }
+        for name, (limit, ours) in rounds.items()
+    ]
+    keep({"kind": "multiples", "question": question, "unit": "ns", "rows": rows})
 
 
 def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

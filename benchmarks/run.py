@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Runs every benchmark, each in a process of its own, and writes report.md from what they found,
-and the report's first table into the README.
+"""Runs every benchmark, each in a process of its own, and writes the report from what they found:
+report.json here, build/bench/report.md to read, and the report's first table in the README.
 
     python benchmarks/run.py              all of them (make bench)
     python benchmarks/run.py gate jwt     some, without a report
@@ -18,14 +18,15 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import report
 from pairs import machine
+from report import KEPT
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-KEPT = ROOT / "build" / "bench"
 FIRST = ("gate", "jwt", "fingerprint", "path_filter", "sink", "middleware", "fronts")
 LAST = ("limits", "before", "servers", "site", "growth", "connections")
 
@@ -110,16 +111,21 @@ def main() -> int:
     shutil.rmtree(KEPT, ignore_errors=True)
     KEPT.mkdir(parents=True)
     chosen = [one for one in sections() if not wanted or one.name in wanted]
+    date = datetime.now(UTC).date().isoformat()
     start = time.monotonic()
     for one in chosen:
         one.run()
     seconds = time.monotonic() - start
-    run = {"seconds": seconds, "sections": [{**asdict(one), "shown": one.shown} for one in chosen]}
+    run = {
+        "date": date,
+        "seconds": seconds,
+        "sections": [{**asdict(one), "shown": one.shown} for one in chosen],
+    }
     (KEPT / "run.json").write_text(json.dumps(run))
     if not wanted:
         report.write(KEPT)
         report.into_readme()
-        print(f"\nbenchmarks/report.md and README.md are written; all took {seconds:.0f} s")
+        print(f"\nbuild/bench/report.md has the report; all took {seconds:.0f} s")
     failed = [one.name for one in chosen if one.code != 0]
     if failed:
         print(f"FAILED: {', '.join(failed)}")

@@ -97,7 +97,7 @@ def build_library(folder: Path) -> Path:
         return done
     cmake = shutil.which("cmake")
     if cmake is None:
-        raise FileNotFoundError("cmake, which builds AWS-LC (pip install cmake)")
+        raise FileNotFoundError('cmake, which builds AWS-LC: pip install "cmake>=3.25"')
     folder.mkdir(parents=True, exist_ok=True)
     archive = fetch(folder)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:

@@ -5,8 +5,8 @@
     tools/docs.py --check    reads and resolves everything, and writes no pages
 
 Beside what lies in docs/ the site has the pages of the root (README, CHANGELOG, ...), and one
-page for each system check and each reason, made from the rows of docs/checks.md and
-docs/reasons.md.
+page for each system check and each reason, made from the rows of checks.md and reasons.md in
+docs/reference/.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ REASON = re.compile(r"`([a-z0-9_]+)`")
 
 
 def write_entries(page: str, folder: str, title: str, name: re.Pattern[str]) -> None:
-    """One page below `folder` for each entry of `page`."""
-    source = WORK / "source" / page
+    """One page below `folder` for each entry of `page`; both are in reference/."""
+    source = WORK / "source" / "reference" / page
     made = entries(source.read_text(), name)
-    target = WORK / "source" / folder
+    target = source.parent / folder
     target.mkdir()
     for entry, parts in made.items():
         lines = [f"# {title} `{entry}`", ""]

@@ -26,12 +26,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from extra import requirements
+from groups import requirements
 from pythons import Python, pythons
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "build" / "matrix"
-EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 # The series of Django, and the oldest Python that each takes.
 DJANGO = {"5.2": (3, 11), "6.0": (3, 12), "6.1": (3, 12)}
 
@@ -97,7 +97,11 @@ def environment(name: str, python: Python, *packages: str, lowest: bool = False)
 
 def test_requirements() -> list[str]:
     """What the Python tests need, without what only builds and lints."""
-    return [name for name in requirements(EXTRAS, "dev") if not NO_TEST.match(name)]
+    return [
+        name
+        for name in requirements(PROJECT["dependency-groups"], "dev")
+        if not NO_TEST.match(name)
+    ]
 
 
 def wheel_for(python: Python, wheels: Path) -> Path:
@@ -134,10 +138,9 @@ def pair(python: Python, django: str, wheels: Path, tests: list[str]) -> str:
 
 
 def lowest(python: Python, wheels: Path) -> str:
-    """The lowest version of all that the extras name for users."""
-    extras = [name for name in EXTRAS if name not in {"dev", "docs", "demo", "release"}]
-    extras = [name for name in extras if not name.startswith("bench")]
-    wanted = sorted({name for extra in extras for name in requirements(EXTRAS, extra)})
+    """The lowest version of all that the extras name."""
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    wanted = sorted({name for extra in extras for name in extra})
     wheel = wheel_for(python, wheels)
     program = environment(f"{python.tag}-lowest", python, str(wheel), *wanted, lowest=True)
     known = {re.split(r"[\[<>=!~; ]", name)[0].lower() for name in wanted}

@@ -258,7 +258,7 @@ def _redis() -> Any:
     try:
         import redis
     except ImportError as error:
-        raise OSError('this needs redis-py: pip install "headrace[consume]"') from error
+        raise OSError('this needs redis-py: pip install "redis>=5.1"') from error
     return redis
 
 

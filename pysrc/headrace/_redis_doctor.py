@@ -41,7 +41,7 @@ def examine(url: str, stream: str = "events", ca_file: str | None = None) -> Ite
     try:
         import redis
     except ImportError:
-        yield Finding("warn", "more", 'needs redis-py: pip install "headrace[consume]"')
+        yield Finding("warn", "more", 'needs redis-py: pip install "redis>=5.1"')
         return
     options: dict[str, Any] = {} if ca_file is None else {"ssl_ca_certs": ca_file}
     client = redis.Redis.from_url(

@@ -5,7 +5,7 @@
     app.conf.include = ["headrace.celery"]
     app.conf.beat_schedule = {"headrace": {"task": "headrace.drain", "schedule": 10.0}}
 
-`from headrace.celery import drain` needs Celery and redis-py; docs/consume.md is the how-to.
+`from headrace.celery import drain` needs Celery and redis-py: see docs/how-to/consume.md.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
 
 A batch is acknowledged after the handler has returned, so every event reaches it at least once;
 a handler that stores an event's id with its effect, as `headrace.django.analytics.store` does,
-has each effect exactly once. docs/consume.md is the how-to.
+has each effect exactly once. See docs/how-to/consume.md.
 
 How an entry goes: XREADGROUP gives it to one process of the group, and it stays pending until
 XACK. A batch that fails is split in halves until the entries that fail by themselves are found;
@@ -40,9 +40,7 @@ try:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 except ImportError as error:
-    raise ImportError(
-        'consuming events needs redis-py: pip install "headrace[consume]"'
-    ) from error
+    raise ImportError('consuming events needs redis-py: pip install "redis>=5.1"') from error
 
 from headrace.events import DEAD_FIELDS, Event, NewerFormatError, _as_dict, _read_entries
 

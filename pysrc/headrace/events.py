@@ -3,7 +3,7 @@
 
 Reading never fails because of what a client sent: a value that cannot be what its name says
 is None or the empty string. Only an event of a newer format raises, since its names may mean
-something else. docs/events.md describes every field.
+something else. docs/reference/events.md describes every field.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from headrace import _core
 
-FORMAT: Final = 1  # of events, as docs/events.md describes them
+FORMAT: Final = 1  # of events, as docs/reference/events.md describes them
 FORMAT_FIELD: Final = "headrace_format"  # absent means 1
 ID_MAX_CHARS: Final = 64
 CLOCK_AHEAD_MS: Final = 300_000  # a clock this far ahead of Redis' is not believed

@@ -2,7 +2,8 @@
 """PyJWT's ``decode``, ``decode_complete`` and ``get_unverified_header`` over the C core.
 
 Moving over is one line: ``from headrace import jwt``. Signatures and JSON are the core's, the
-rules about claims and the exceptions PyJWT's; ``docs/security.md`` lists where this is stricter.
+rules about claims and the exceptions PyJWT's; ``docs/explanation/security.md`` lists where this
+is stricter.
 Every other public name is PyJWT's own, handed on when it is asked for: PyJWT signs.
 
 ``python -m headrace.jwt`` prints the engines that are built in and what each costs.
@@ -537,7 +538,8 @@ def __getattr__(name: str) -> Any:
         import jwt
     except ImportError:
         raise ImportError(
-            f"headrace.jwt.{name} is PyJWT's own, which is not installed (pip install PyJWT)"
+            f"headrace.jwt.{name} is PyJWT's own, which is not installed: "
+            'pip install "PyJWT>=2.10"'
         ) from None
     try:
         return getattr(jwt, name)

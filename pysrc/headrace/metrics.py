@@ -2,7 +2,7 @@
 """Prometheus: a collector over the counters in shared memory.
 
 One scrape of any worker shows all of them: there is no multiprocess directory, and what a worker
-has counted stays when it ends. docs/metrics.md lists every metric.
+has counted stays when it ends. docs/reference/metrics.md lists every metric.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ try:
     from prometheus_client.metrics_core import Metric
     from prometheus_client.registry import Collector as _Collector
 except ImportError as error:
-    raise ImportError('metrics need prometheus_client: pip install "headrace[prometheus]"') from (
-        error
-    )
+    raise ImportError(
+        'metrics need prometheus_client: pip install "prometheus-client>=0.20"'
+    ) from error
 
 from headrace import _rings
 

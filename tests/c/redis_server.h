@@ -99,7 +99,7 @@ start_server(redis_server *server, const step *steps)
 {
     static int count;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(server->path, sizeof(server->path), "/tmp/ps-c-%d-%d.sock",
+    snprintf(server->path, sizeof(server->path), "/tmp/hr-c-%d-%d.sock",
              (int)getpid(), count++);
     memcpy(address.sun_path, server->path, sizeof(server->path));
     server->steps = steps;

@@ -84,7 +84,7 @@ main(void)
     char folder[64];
     char command[96];
     size_t failed[THREADS] = {0};
-    (void)snprintf(folder, sizeof(folder), "/tmp/ps-threads-%ld",
+    (void)snprintf(folder, sizeof(folder), "/tmp/hr-threads-%ld",
                    (long)getpid());
     if (hr_visitor_derived_new(folder, &derived) != HR_OK) {
         printf("Bail out! no memory\n");

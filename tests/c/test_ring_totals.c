@@ -10,7 +10,7 @@
 #include "ring/totals.h"
 #include "base/folder.h"
 
-static char folder[] = "/tmp/ps-totals-XXXXXX";
+static char folder[] = "/tmp/hr-totals-XXXXXX";
 static char path[HR_RING_PATH_MAX + 64];
 
 static uint64_t

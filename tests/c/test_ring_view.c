@@ -11,7 +11,7 @@
 #include "ring/view.h"
 #include "base/folder.h"
 
-static char folder[] = "/tmp/ps-view-XXXXXX";
+static char folder[] = "/tmp/hr-view-XXXXXX";
 
 typedef struct seen {
     size_t rings;

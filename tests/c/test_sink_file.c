@@ -10,7 +10,7 @@
 static hr_wake wake;
 static hr_ring ring;
 static hr_ring_batch batch;
-static char folder[] = "/tmp/ps-file-XXXXXX";
+static char folder[] = "/tmp/hr-file-XXXXXX";
 
 static const struct {
     const char *why;

@@ -278,7 +278,7 @@ test_out_of_memory(void)
 int
 main(void)
 {
-    (void)snprintf(folder, sizeof(folder), "/tmp/ps-derived-%ld",
+    (void)snprintf(folder, sizeof(folder), "/tmp/hr-derived-%ld",
                    (long)getpid());
     test_days();
     test_clients();

@@ -238,7 +238,7 @@ def test_middleware_that_cannot_be_imported_is_djangos_business() -> None:
 
 def test_every_check_is_documented(root: Path) -> None:
     source = (root / "pysrc/headrace/django/checks.py").read_text()
-    documented = (root / "docs/checks.md").read_text()
+    documented = (root / "docs/reference/checks.md").read_text()
     numbers = {f"W{n:03}" for n in range(1, 16)} | {"E001", "E002", "E003"}
     for number in numbers:
         assert f"headrace.{number}" in documented
@@ -246,5 +246,5 @@ def test_every_check_is_documented(root: Path) -> None:
 
 
 def test_every_setting_is_documented(root: Path) -> None:
-    documented = (root / "docs/settings.md").read_text()
+    documented = (root / "docs/reference/settings.md").read_text()
     assert [key for key in KEYS if f"\n### `{key}: " not in documented] == []

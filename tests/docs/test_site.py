@@ -14,11 +14,12 @@ import pytest
 import headrace
 from tests.docs.pages import ROOT
 
+REFERENCE = ROOT / "docs" / "reference"
 CHECK_ID = re.compile(r"headrace\.[EW]\d{3}")
 
 
 def first_cells(page: str) -> list[str]:
-    lines = (ROOT / "docs" / page).read_text().splitlines()
+    lines = (REFERENCE / page).read_text().splitlines()
     return [line.split("|")[1].strip().strip("`") for line in lines if line.startswith("|")]
 
 
@@ -36,11 +37,11 @@ def test_the_site_builds_without_warnings() -> None:
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
     # A page for each reason and each check.
-    source = ROOT / "build" / "docs" / "source"
-    assert {path.stem for path in (source / "reasons").glob("*.md")} == set(
+    reference = ROOT / "build" / "docs" / "source" / "reference"
+    assert {path.stem for path in (reference / "reasons").glob("*.md")} == set(
         first_cells("reasons.md")
     ) - {"reason", "---"}
-    assert {path.stem for path in (source / "checks").glob("*.md")} == {
+    assert {path.stem for path in (reference / "checks").glob("*.md")} == {
         cell for cell in first_cells("checks.md") if CHECK_ID.fullmatch(cell)
     }
 
@@ -69,7 +70,7 @@ def test_every_reason_has_its_row() -> None:
 
 
 def test_every_exception_is_with_its_reasons() -> None:
-    page = (ROOT / "docs" / "reasons.md").read_text()
+    page = (REFERENCE / "reasons.md").read_text()
     errors = [
         name
         for name in headrace.__all__
@@ -96,5 +97,5 @@ def test_every_public_name_is_in_the_reference() -> None:
 def test_every_settings_key_is_described() -> None:
     from headrace.django import conf
 
-    page = (ROOT / "docs" / "settings.md").read_text()
+    page = (REFERENCE / "settings.md").read_text()
     assert [key for key in conf.KEYS if f"`{key}: " not in page] == []

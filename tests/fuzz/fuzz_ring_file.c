@@ -16,7 +16,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char folder[] = "/dev/shm/ps-fuzz-XXXXXX";
+static char folder[] = "/dev/shm/hr-fuzz-XXXXXX";
 
 static void
 clean_up(void)

@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static char folder[] = "/dev/shm/ps-fuzz-XXXXXX";
+static char folder[] = "/dev/shm/hr-fuzz-XXXXXX";
 static char path[HR_RING_PATH_MAX + 64];
 
 static void

@@ -58,6 +58,15 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert lost == []
 
 
+def test_every_page_is_in_the_folder_of_its_kind() -> None:
+    """What a page is for decides its folder; the site's index is made of the folders."""
+    folders = {page.parent.name for page in PAGES if page.parent.parent == ROOT / "docs"}
+    assert folders == {"how-to", "reference", "explanation", "internals"}
+    assert {page.name for page in PAGES if page.parent == ROOT / "docs"} == {
+        *("index.md", "tutorial.md")
+    }
+
+
 @by_name
 def test_code_blocks_are_closed(page: Path) -> None:
     fences = re.findall(r"^\s*```", page.read_text(), re.M)

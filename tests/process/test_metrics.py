@@ -220,14 +220,14 @@ def test_alerts_dashboard_and_page_name_metrics_that_there_are(
     server: Server, tmp_path: Path
 ) -> None:
     there = exposed(server, tmp_path)
-    for name in ("alerts.yml", "grafana.json", "metrics.md"):
+    for name in ("alerts.yml", "grafana.json", "reference/metrics.md"):
         text = (ROOT / "docs" / name).read_text()
         used = set(NAME.findall(text))
         assert used - there == set(), name
         assert used, name
-    page = (ROOT / "docs/metrics.md").read_text()
+    page = (ROOT / "docs/reference/metrics.md").read_text()
     families = {name for name in there if not re.search(r"_(bucket|count|sum|created)$", name)}
-    assert families - set(NAME.findall(page)) == set(), "docs/metrics.md lists every metric"
+    assert families - set(NAME.findall(page)) == set(), "the page lists every metric"
 
 
 def test_promtool_takes_the_rules() -> None:

@@ -86,7 +86,7 @@ class Server:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A short path: that of a Unix socket has at most 107 bytes."""
-    path = Path(tempfile.mkdtemp(prefix="ps-"))
+    path = Path(tempfile.mkdtemp(prefix="hr-"))
     yield path
     shutil.rmtree(path)
 

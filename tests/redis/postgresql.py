@@ -24,7 +24,7 @@ def _programs() -> Path:
 @contextlib.contextmanager
 def cluster() -> Iterator[dict[str, Any]]:
     """Starts a cluster; answers Django's settings of a database in it."""
-    folder = Path(tempfile.mkdtemp(prefix="ps-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="hr-pg-"))
     as_user: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL does not run as root
         shutil.chown(folder, "postgres")

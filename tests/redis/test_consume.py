@@ -378,8 +378,9 @@ def test_redis_6_2_keeps_no_count_so_it_is_said_that_it_may_be_so(
 
 
 def test_the_documented_acl_is_enough(client: redis.Redis, server: Server, root: Path) -> None:
-    page = (root / "docs" / "consume.md").read_text().partition("## What the Redis user needs")[2]
-    rules, more = re.findall(r"`([~+][^`]+)`", page)[:2]
+    page = (root / "docs" / "how-to" / "consume.md").read_text()
+    needed = page.partition("## What the Redis user needs")[2]
+    rules, more = re.findall(r"`([~+][^`]+)`", needed)[:2]
     setuser = ["ACL", "SETUSER", "reader", "on", ">secret", *rules.split(), *more.split()]
     client.execute_command(*setuser)  # type: ignore[no-untyped-call]
     add(client, 100)

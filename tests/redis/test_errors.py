@@ -246,7 +246,7 @@ LEAST = (
 
 def test_the_documented_permissions_suffice(server: Server, ring_dir: str) -> None:
     server.command("ACL", "SETUSER", "site", "on", ">pw", *LEAST.split())
-    text = (Path(__file__).parents[2] / "docs" / "events.md").read_text()
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "events.md").read_text()
     assert LEAST in text.replace("\\|", "|")
     sink = sink_for(f"unix://site:pw@{server.socket}", ring_dir)
     for n in range(20):

@@ -289,7 +289,7 @@ def test_keys_that_do_not_fit(key: Any, algorithms: Any, algorithm: str) -> None
 
 
 def test_what_is_stricter_than_pyjwt() -> None:
-    """Each of these is a row of docs/security.md."""
+    """Each of these is a row of docs/explanation/security.md."""
     good = live({"a": 1})
     header, _, signature = good.split(".")
     assert outcome(pyjwt, good + "=", SECRET, algorithms=["HS256"])["payload"]["a"] == 1

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """System checks: what the middleware would raise, log or get wrong, said at `manage.py check`.
 
-Each has a stable id, and its own paragraph in docs/checks.md.
+Each has a stable id, and its own paragraph in docs/reference/checks.md.
 """
 
 from __future__ import annotations

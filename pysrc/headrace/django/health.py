@@ -27,7 +27,7 @@ try:
     from health_check.exceptions import ServiceUnavailable
 except ImportError as error:
     raise ImportError(
-        'health checks need django-health-check: pip install "headrace[health]"'
+        'health checks need django-health-check: pip install "django-health-check>=4.5"'
     ) from error
 
 from headrace._celery import site_app

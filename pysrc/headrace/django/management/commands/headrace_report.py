@@ -193,7 +193,7 @@ class Command(BaseCommand):
         try:
             import redis
         except ImportError as error:
-            raise CommandError("--from stream needs redis-py: pip install redis") from error
+            raise CommandError('--from stream needs redis-py: pip install "redis>=5.1"') from error
         sink = parts().conf.sink or {}
         url = str(sink.get("url", ""))
         if not url.startswith(("redis:", "rediss:", "unix:")):
