@@ -11,7 +11,7 @@ from typing import Any
 
 from words import digits, figure
 
-HEAD = "| what | headrace | times its limit in C (`bench_limits`) | beside it, in the same run |"
+HEAD = "| what | headrace | times its floor in C (`bench_floor`) | beside it, in the same run |"
 Record = dict[str, Any]
 
 
@@ -26,12 +26,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Quote:
-    """A line of the table: how the row of bench_limits.py begins that has its limit, where ours
+    """A line of the table: how the row of bench_floor.py begins that has its floor, where ours
     stand, and the peers with the words before their figures.
     """
 
     what: str
-    limit: str
+    floor: str
     ours: tuple[Place, ...]
     beside: tuple[tuple[str, Place], ...]
 
@@ -88,9 +88,9 @@ QUOTES = (
         ),
     ),
     Quote(
-        "RS256 token, not cached (`bench_limits`)",
+        "RS256 token, not cached (`bench_floor`)",
         "RS256",
-        same("limits", "", "RS256"),
+        same("floor", "", "RS256"),
         (("PyJWT", Place("jwt", "RS256,", "PyJWT")),),
     ),
     Quote(
@@ -160,9 +160,9 @@ def line(report: Record, quote: Quote) -> str | None:
             first = near[1] if near else ours[0][1]
             times_ours = digits(ratio_of(first, row))
             others.append(f"{words} {figure(row['value'], table['unit'])}: {times_ours} ×")
-    above = find(report, Place("limits", "", quote.limit)) if quote.limit else None
-    limit = f"{digits(above[1]['ratio'])} ×" if above else ""
-    return f"| {quote.what} | {times} | {limit} | {'; '.join(others)} |"
+    above = find(report, Place("floor", "", quote.floor)) if quote.floor else None
+    floor = f"{digits(above[1]['ratio'])} ×" if above else ""
+    return f"| {quote.what} | {times} | {floor} | {'; '.join(others)} |"
 
 
 def readme_table(report: Record) -> list[str]:

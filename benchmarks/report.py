@@ -183,7 +183,7 @@ def numbers_of(record: Record) -> Record:
         rows = [
             {
                 "name": row["name"],
-                "limit": three(row["limit"]),
+                "floor": three(row["floor"]),
                 "value": three(row["value"]),
                 "ratio": three(row["ratio"][0]),
                 "ratio_spread": spread(row["ratio"][1:]),
@@ -271,9 +271,9 @@ def as_table(record: Record) -> list[str]:
 def as_multiples(record: Record) -> list[str]:
     unit = record["unit"]
     return grid(
-        ("what, and its limit", "limit", "headrace", "multiple of the limit"),
+        ("what, and its floor", "floor", "headrace", "multiple of the floor"),
         (
-            (row["name"], figure(row["limit"], unit), figure(row["value"], unit), times_of(row))
+            (row["name"], figure(row["floor"], unit), figure(row["value"], unit), times_of(row))
             for row in record["rows"]
         ),
     )

@@ -73,15 +73,15 @@ def table(
 def multiples(
     question: str, rounds: Mapping[str, tuple[Sequence[float], Sequence[float]]]
 ) -> None:
-    """Keeps, by name, the rounds of a limit and ours: ours is shown as a multiple of it."""
+    """Keeps, by name, the rounds of a floor and ours: ours is shown as a multiple of it."""
     rows = [
         {
             "name": name,
-            "limit": statistics.median(limit),
+            "floor": statistics.median(floor),
             "value": statistics.median(ours),
-            "ratio": ratios(limit, ours),
+            "ratio": ratios(floor, ours),
         }
-        for name, (limit, ours) in rounds.items()
+        for name, (floor, ours) in rounds.items()
     ]
     keep({"kind": "multiples", "question": question, "unit": "ns", "rows": rows})
 

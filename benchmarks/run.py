@@ -28,7 +28,7 @@ from report import KEPT
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 FIRST = ("gate", "jwt", "fingerprint", "path_filter", "sink", "middleware", "fronts")
-LAST = ("limits", "before", "servers", "site", "growth", "connections")
+LAST = ("floor", "before", "servers", "site", "growth", "connections")
 
 
 @dataclass

@@ -75,7 +75,7 @@ def test_a_run_becomes_numbers_and_a_text(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("HEADRACE_BENCH_RESULTS", str(tmp_path / "gate.jsonl"))
     results.table("a call", {"ours": [100.4, 100.4], "theirs": [40_013.0, 40_013.0]})
     results.table("a rate", {"ours": [365_812.0]}, "events/s")
-    results.multiples("limits", {"emit; limit: a call": ([44.04, 44.04], [137.6, 137.6])})
+    results.multiples("floor", {"emit; floor: a call": ([44.04, 44.04], [137.6, 137.6])})
     results.curve("growth", "rules", "ns", {"label": [(1.0, (47.91, 40, 50))]}, ["Flat."])
     results.grid("a grid", ["a", "b"], [["1 ms", "2 ms"]])
     results.bars("only drawn", {"ours": (1.0, 1.0, 1.0)})
@@ -103,8 +103,8 @@ def test_a_run_becomes_numbers_and_a_text(tmp_path: Path, monkeypatch: pytest.Mo
     ]
     assert gate["found"][2]["rows"] == [
         {
-            "name": "emit; limit: a call",
-            "limit": 44,
+            "name": "emit; floor: a call",
+            "floor": 44,
             "value": 138,
             "ratio": 3.12,
             "ratio_spread": [3.12, 3.12],
@@ -117,7 +117,7 @@ def test_a_run_becomes_numbers_and_a_text(tmp_path: Path, monkeypatch: pytest.Mo
         *("| processor | x |", "| packages | Django 5.2 |", "`python x.py`, 2 s"),
         "| theirs | 40.0 µs | 40.0 µs to 40.0 µs | 399 × (399 to 399) |",
         "| ours | 366,000 events/s | 366,000 events/s to 366,000 events/s |  |",
-        "| emit; limit: a call | 44.0 ns | 138 ns | 3.12 × (3.12 to 3.12) |",
+        "| emit; floor: a call | 44.0 ns | 138 ns | 3.12 × (3.12 to 3.12) |",
         *("![growth](plots/g.svg)", "| 1 | 47.9 ns |", "Flat.", "| 1 ms | 2 ms |", "It holds."),
         "```text\nas it was\n```",
     ):

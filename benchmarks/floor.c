@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What no implementation can go below: each piece of the work alone, from C,
- * with everything prepared that can be. bench_limits.py builds this as an
+ * with everything prepared that can be. bench_floor.py builds this as an
  * extension and lets its loops take turns with ours in one process.
  *
  * Every function but nothing() runs its piece `count` times and answers the
@@ -281,7 +281,7 @@ static PyMethodDef methods[] = {
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
-    .m_name = "limits",
+    .m_name = "floor",
     .m_size = 0,
     .m_methods = methods,
 };

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""How far is each figure of ours from what C alone needs for the same work (limits.c)?
+"""How far is each figure of ours from what C alone needs for the same work (floor.c)?
 
-The limit of a call is what it cannot do without: the empty call from Python, the hash, the
+The floor of a call is what it cannot do without: the empty call from Python, the hash, the
 crypto library's verification, the copy into a ring, a pipelined XADD. Both sides take turns.
 """
 
@@ -40,13 +40,13 @@ Timed = Callable[[int], float]
 
 
 def build(folder: Path) -> Any:
-    """The extension of limits.c, with the crypto library that ours is linked with."""
-    library = folder / f"limits{sysconfig.get_config_var('EXT_SUFFIX')}"
+    """The extension of floor.c, with the crypto library that ours is linked with."""
+    library = folder / f"floor{sysconfig.get_config_var('EXT_SUFFIX')}"
     include = sysconfig.get_path("include")
     flags = ["-O2", "-shared", "-fPIC", "-std=c11", "-D_GNU_SOURCE", f"-I{include}"]
-    source = [str(HERE / "limits.c"), "-o", str(library), *crypto_flags(), "-lhiredis"]
+    source = [str(HERE / "floor.c"), "-o", str(library), *crypto_flags(), "-lhiredis"]
     subprocess.run(["cc", *flags, *source], check=True)
-    spec = importlib.util.spec_from_file_location("limits", library)
+    spec = importlib.util.spec_from_file_location("floor", library)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -58,9 +58,9 @@ def called(call: Callable[[], object]) -> Timed:
     return lambda count: once(call, count)
 
 
-def compare(question: str, ours: Timed, limit: Timed, calls: int | None = None) -> None:
-    """Prints and keeps both, the limit first: ours is shown as a multiple of it."""
-    timed = {"the limit": limit, "headrace": ours}
+def compare(question: str, ours: Timed, floor: Timed, calls: int | None = None) -> None:
+    """Prints and keeps both, the floor first: ours is shown as a multiple of it."""
+    timed = {"the floor": floor, "headrace": ours}
     counts = {
         name: calls or max(1, int(ROUND_NS / min(call(20) for _ in range(5))))
         for name, call in timed.items()
@@ -75,11 +75,11 @@ def compare(question: str, ours: Timed, limit: Timed, calls: int | None = None) 
 
 
 def keep(question: str, rounds: dict[str, list[float]]) -> None:
-    middle, low, high = results.ratios(rounds["the limit"], rounds["headrace"])
-    a, b = (results.spread(rounds[name])[0] for name in ("the limit", "headrace"))
-    FOUND[question] = rounds["the limit"], rounds["headrace"]
+    middle, low, high = results.ratios(rounds["the floor"], rounds["headrace"])
+    a, b = (results.spread(rounds[name])[0] for name in ("the floor", "headrace"))
+    FOUND[question] = rounds["the floor"], rounds["headrace"]
     print(
-        f"  {question:<64} limit {a:9,.0f} ns  headrace {b:9,.0f} ns  "
+        f"  {question:<64} floor {a:9,.0f} ns  headrace {b:9,.0f} ns  "
         f"{middle:6.2f} × ({low:.2f} to {high:.2f})",
         flush=True,
     )
@@ -88,17 +88,17 @@ def keep(question: str, rounds: dict[str, list[float]]) -> None:
 FOUND: dict[str, tuple[list[float], list[float]]] = {}
 
 
-def tokens(limits: Any) -> None:
+def tokens(floor: Any) -> None:
     key = Key.secret(SECRET, algorithm="HS256")
     text = pyjwt.encode(CLAIMS, SECRET)
     message = text.rpartition(".")[0].encode()
     cached, anew = TokenVerifier([key]), TokenVerifier([key], cache_size=0)
-    nothing = called(lambda: limits.nothing(text))
-    hashed: Timed = lambda count: limits.hmac(SECRET.encode(), message, count)  # noqa: E731
+    nothing = called(lambda: floor.nothing(text))
+    hashed: Timed = lambda count: floor.hmac(SECRET.encode(), message, count)  # noqa: E731
 
-    compare("verify, cached; limit: an empty call", called(lambda: cached.verify(text)), nothing)
+    compare("verify, cached; floor: an empty call", called(lambda: cached.verify(text)), nothing)
     compare(
-        "verify HS256, not cached; limit: an empty call + HMAC",
+        "verify HS256, not cached; floor: an empty call + HMAC",
         called(lambda: anew.verify(text)),
         lambda count: nothing(count) + hashed(count),
     )
@@ -114,43 +114,43 @@ def tokens(limits: Any) -> None:
         verifier = TokenVerifier([own], cache_size=0)
         der = public_key(private, Encoding.DER)
         compare(
-            f"{algorithm}, not cached; limit: an empty call + the bare verification",
+            f"{algorithm}, not cached; floor: an empty call + the bare verification",
             called(lambda verifier=verifier, text=text: verifier.verify(text)),  # type: ignore[misc]
             lambda count, der=der, signed=signed, signature=signature: (  # type: ignore[misc]
-                nothing(count) + limits.verify(der, signed.encode(), signature, count)
+                nothing(count) + floor.verify(der, signed.encode(), signature, count)
             ),
         )
 
 
-def parts(limits: Any, folder: Path) -> None:
+def parts(floor: Any, folder: Path) -> None:
     cookie = FingerprintCookie(keys=[SECRET])
     value = cookie.mint().value
     header = f"csrftoken=abcdefghijklmnopqrstuvwxyz012345; theme=dark; device_fp={value}"
     paths = PathFilter({"skip": ["/static/", "/media/", "=/health/"], "api": ["/api/"]})
-    nothing = called(lambda: limits.nothing(header))
+    nothing = called(lambda: floor.nothing(header))
     signed = value.encode()
-    hashed: Timed = lambda count: limits.hmac(SECRET.encode(), signed, count)  # noqa: E731
+    hashed: Timed = lambda count: floor.hmac(SECRET.encode(), signed, count)  # noqa: E731
     compare(
-        "path label; limit: an empty call",
+        "path label; floor: an empty call",
         called(lambda: paths.label("/community/1234/members/")),
         nothing,
     )
     compare(
-        "cookie read; limit: an empty call + HMAC",
+        "cookie read; floor: an empty call + HMAC",
         called(lambda: cookie.read(header)),
         lambda count: nothing(count) + hashed(count),
     )
     compare(
-        "cookie mint; limit: an empty call + HMAC",
+        "cookie mint; floor: an empty call + HMAC",
         called(cookie.mint),
         lambda count: nothing(count) + hashed(count),
     )
     # Redis is down: nobody empties the ring, nor takes the processor; all events fit
     sink = EventSink("redis://127.0.0.1:1/0", ring_bytes=32 << 20, ring_dir=folder, exit_timeout=0)
     record = b"x" * 160
-    copied: Timed = lambda count: limits.ring(record, count)  # noqa: E731
+    copied: Timed = lambda count: floor.ring(record, count)  # noqa: E731
     compare(
-        "emit of five fields; limit: an empty call + 160 bytes into a ring",
+        "emit of five fields; floor: an empty call + 160 bytes into a ring",
         called(lambda: sink.emit("signup", FIELDS)),
         lambda count: nothing(count) + copied(count),
         RING_CALLS,
@@ -166,7 +166,7 @@ def parts(limits: Any, folder: Path) -> None:
         "wsgi.url_scheme": "http",
     }
     compare(
-        "enter + finish of a visitor; limit: two empty calls + HMAC + 160 bytes into a ring",
+        "enter + finish of a visitor; floor: two empty calls + HMAC + 160 bytes into a ring",
         called(lambda: gate.enter(environ).finish(200, RESPONSE)),
         lambda count: 2 * nothing(count) + hashed(count) + copied(count),
         RING_CALLS,
@@ -174,7 +174,7 @@ def parts(limits: Any, folder: Path) -> None:
     del environ["HTTP_COOKIE"]
     environ["HTTP_AUTHORIZATION"] = f"Bearer {pyjwt.encode(CLAIMS, SECRET)}"
     compare(
-        "enter + finish of a user, token cached; limit: two empty calls + 160 bytes into a ring",
+        "enter + finish of a user, token cached; floor: two empty calls + 160 bytes into a ring",
         called(lambda: gate.enter(environ).finish(200, RESPONSE)),
         lambda count: 2 * nothing(count) + copied(count),
         RING_CALLS,
@@ -183,26 +183,26 @@ def parts(limits: Any, folder: Path) -> None:
     sink.close(timeout=0)
 
 
-def delivery(limits: Any, folder: Path) -> None:
+def delivery(floor: Any, folder: Path) -> None:
     words = XADD + tuple(str(word) for pair in FIELDS.items() for word in pair)
-    rounds: dict[str, list[float]] = {"the limit": [], "headrace": []}
+    rounds: dict[str, list[float]] = {"the floor": [], "headrace": []}
     with redis_server(folder) as (_, path):
         for _ in range(5):
-            rounds["the limit"].append(limits.xadd(str(path), words, EVENTS, BATCH))
+            rounds["the floor"].append(floor.xadd(str(path), words, EVENTS, BATCH))
             rounds["headrace"].append(1e9 / our_delivery(path, folder))
-    keep("an event delivered; limit: a pipelined XADD with hiredis", rounds)
+    keep("an event delivered; floor: a pipelined XADD with hiredis", rounds)
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
         folder = Path(name)
-        limits = build(folder)
+        floor = build(folder)
         start = time.monotonic()
-        tokens(limits)
-        parts(limits, folder)
-        delivery(limits, folder)
+        tokens(floor)
+        parts(floor, folder)
+        delivery(floor, folder)
         print(f"  ({time.monotonic() - start:.0f} s)")
-    results.multiples("all of them as multiples of their limits", FOUND)
+    results.multiples("all of them as multiples of their floors", FOUND)
 
 
 if __name__ == "__main__":
