@@ -192,7 +192,7 @@ def request_thread_alone() -> None:
     """The calls of the middleware without a request around them: caches are warm, and no sink
     thread and no Redis share the processor.
     """
-    from headrace.django import doctor
+    from headrace.django.operate import doctor
 
     print("\nthe middleware's calls alone, in a loop (manage.py headrace_doctor)")
     with doctor.measuring():
@@ -235,7 +235,7 @@ def threads(once: Callable[[], object]) -> int:
 
 def own_steps(once: Callable[[], object], count: int) -> float:
     """Nanoseconds that the middleware's two steps take of a request, median over `count`."""
-    from headrace.django import middleware
+    from headrace.django.site import Site
 
     spent: list[int] = []
 
@@ -248,8 +248,8 @@ def own_steps(once: Callable[[], object], count: int) -> float:
 
         return call
 
-    steps = {"enter": timed(middleware.enter), "leave": timed(middleware.leave)}
-    with mock.patch.multiple(middleware, **steps):
+    steps = {"enter": timed(Site.enter), "leave": timed(Site.leave)}
+    with mock.patch.multiple(Site, **steps):
         for _ in range(count):
             once()
     assert len(spent) == 2 * count

@@ -75,7 +75,8 @@ def main() -> None:
     from django.core.signals import request_finished, request_started
     from django.db import close_old_connections
 
-    from headrace.django import queries, sink
+    from headrace.django import sink
+    from headrace.django.measure import queries
 
     for signal in (request_started, request_finished):  # the database stays in memory
         signal.disconnect(close_old_connections)

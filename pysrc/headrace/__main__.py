@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; the exit status: 0, 1 for what was found wrong, 2 for wrong arguments."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["consume"]:
-        from headrace.consume import main as consume
+        from headrace.consume.command import main as consume
 
         return consume(words[1:])
     options = _parser().parse_args(words)

@@ -1,35 +1,31 @@
 # SPDX-License-Identifier: MIT
-"""The flush at the end of Celery's prefork workers, which leave by `os._exit` and run no
-`atexit`; and the site's app. Apart from `headrace.celery`, so that a sink brings no task along.
+"""What Celery is asked, without bringing a task along: the end of its prefork workers, the
+site's app, and its queues.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
-
-from headrace._exit import close_all
 
 _connected = False
 
 
-def flush_workers() -> None:
-    """Flushes and closes the sinks of every worker process at its end.
-
-    Called by itself where Celery has been imported before the first sink; calling it twice is
-    fine. Raises ImportError without Celery.
+def at_worker_end(call: Callable[[], object]) -> None:
+    """Calls `call` at the end of every prefork worker, which leaves by `os._exit` and runs no
+    `atexit`. Only the first `call` counts. Raises ImportError without Celery.
     """
     global _connected
     if _connected:
         return
     from celery.signals import worker_process_shutdown
 
-    worker_process_shutdown.connect(_on_shutdown, weak=False)
+    def on_shutdown(**_: Any) -> None:
+        call()
+
+    worker_process_shutdown.connect(on_shutdown, weak=False)
     _connected = True
-
-
-def _on_shutdown(**_: Any) -> None:
-    close_all()
 
 
 def site_app() -> Any:
@@ -48,3 +44,8 @@ def site_app() -> Any:
         if chosen in made:
             return chosen
     return min(made, key=lambda app: app.main or "", default=None)
+
+
+def queues_of(app: Any) -> tuple[str, ...]:
+    """The names of the queues that the app is configured with."""
+    return tuple(app.amqp.queues) or (app.conf.task_default_queue,)

@@ -41,7 +41,7 @@ def close_all() -> None:
 
 
 def _install() -> None:
-    """The hooks: `atexit`, which pool workers skip, and theirs."""
+    """Registers `atexit`, and the hooks of multiprocessing and Celery, whose workers skip it."""
     global _installed_in
     if _installed_in == os.getpid():
         return
@@ -51,9 +51,9 @@ def _install() -> None:
     _installed_in = os.getpid()
     _finalize_with_multiprocessing()
     if "celery" in sys.modules:
-        from headrace._celery import flush_workers
+        from headrace._celery import at_worker_end
 
-        flush_workers()
+        at_worker_end(close_all)
 
 
 def _install_in_child() -> None:

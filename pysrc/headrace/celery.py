@@ -10,13 +10,15 @@
 
 from __future__ import annotations
 
+import os
 import random
-import time
+import sys
 from dataclasses import asdict
 from importlib.util import find_spec
 from typing import Any, Final
 
-from headrace._celery import flush_workers
+from headrace._celery import at_worker_end
+from headrace._exit import close_all
 
 __all__ = ["drain", "flush_workers", "measure_tasks"]
 
@@ -24,37 +26,24 @@ _RETRIES: Final = 8
 _RETRY_WAIT: Final = (2.0, 300.0)  # seconds before a drain is tried again: the first, the longest
 
 
-_started: dict[str, float] = {}  # when the tasks began that this process runs now
-_measured = False
+def flush_workers() -> None:
+    """Flushes and closes the sinks of every worker process at its end.
+
+    Called by itself where Celery has been imported before the first sink; calling it twice is
+    fine. Raises ImportError without Celery.
+    """
+    at_worker_end(close_all)
 
 
 def measure_tasks() -> None:
     """Counts tasks and how long they take, by name, in the metrics; twice is fine.
 
     Called by itself with ``HEADRACE["METRICS"]`` where Celery has been imported before Django's
-    apps are ready. Raises ImportError without Celery.
+    apps are ready. Raises ImportError without Celery or Django.
     """
-    global _measured
-    if _measured:
-        return
-    from celery.signals import task_postrun, task_prerun
+    from headrace.django.measure import tasks
 
-    task_prerun.connect(_on_start, weak=False)
-    task_postrun.connect(_on_end, weak=False)
-    _measured = True
-
-
-def _on_start(task_id: str, **_: Any) -> None:
-    _started[task_id] = time.perf_counter()
-
-
-def _on_end(task_id: str, task: Any, state: str | None = None, **_: Any) -> None:
-    from headrace.django.measure import observe
-
-    started = _started.pop(task_id, None)
-    if started is not None:
-        outcome = "success" if state == "SUCCESS" else "failure"
-        observe("task", task.name, time.perf_counter() - started, outcome)
+    tasks.measure_tasks()
 
 
 def _drain(
@@ -69,18 +58,48 @@ def _drain(
 
     `options`: url, stream, group, batch, tries, claim_after. Any number may run at a time, and
     again: they share the group. While Redis, or what the handler needs, is away, it is tried
-    again later.
+    again later. Without `url` it is the Django site's Redis, else that of the environment's
+    HEADRACE_SINK.
     """
     import redis
 
-    from headrace.consume import Unavailable, drain_some
+    from headrace.consume import Unavailable
+    from headrace.consume.turn import drain_some
 
+    client, stream = _redis_of(options.pop("url", None))
+    options["stream"] = options.get("stream") or stream
     try:
-        return asdict(drain_some(handler, limit=limit, **options))
+        return asdict(drain_some(client, handler, limit=limit, **options))
     except (redis.RedisError, Unavailable) as error:
         first, longest = _RETRY_WAIT
         wait = min(longest, first * 2**self.request.retries) * random.uniform(0.75, 1.25)
         raise self.retry(exc=error, countdown=wait) from error
+    finally:
+        client.close()
+
+
+def _redis_of(url: str | None) -> tuple[Any, str]:
+    """A client and a stream: the Django site's, else of the URL in the environment.
+
+    Raises ValueError where there is none.
+    """
+    if _is_django_site():
+        from headrace.django.operate.redis import client, stream
+
+        return client(url), stream()
+    from headrace.consume import connect
+
+    url = url or os.environ.get("HEADRACE_SINK")
+    if not url:
+        raise ValueError("no url: pass one, or set HEADRACE_SINK in the environment")
+    return connect(url), "events"
+
+
+def _is_django_site() -> bool:
+    conf = sys.modules.get("django.conf")
+    return bool(
+        os.environ.get("DJANGO_SETTINGS_MODULE") or (conf is not None and conf.settings.configured)
+    )
 
 
 def _make_task() -> Any:

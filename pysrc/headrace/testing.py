@@ -79,9 +79,9 @@ def make_token(user: Any = None, *, lifetime: float = 3600, **claims: Any) -> st
     `claims` come on top of those that simplejwt writes; one that is None is left out.
     ValueError where the settings hold no key that signs.
     """
-    from headrace.django.parts import parts
+    from headrace.django.site import configured
 
-    conf = parts().conf
+    conf = configured().conf
     now = int(time.time())
     document = {"exp": now + int(lifetime), "iat": now, "jti": secrets.token_hex(16)}
     document.update(_expected_claims(conf))
@@ -140,13 +140,13 @@ def visitor(client: Any) -> Fingerprint:
 
     ValueError where fingerprints are turned off.
     """
-    from headrace.django.parts import parts
+    from headrace.django.site import configured
 
-    now = parts()
-    cookie = now.gate.fingerprint
+    site = configured()
+    cookie = site.gate.fingerprint
     if cookie is None:
         raise ValueError('visitor: HEADRACE["FINGERPRINT"] is off')
     fingerprint = cookie.mint()
-    name = (now.conf.fingerprint or {}).get("name", "device_fp")
+    name = (site.conf.fingerprint or {}).get("name", "device_fp")
     client.cookies[name] = fingerprint.value
     return fingerprint

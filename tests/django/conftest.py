@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.test import AsyncClient, Client
 
 import headrace.django
-from headrace.django import parts
+from headrace.django import site
 
 NAVIGATION = {"sec-fetch-mode": "navigate"}
 
@@ -23,11 +23,11 @@ Get = Callable[..., HttpResponse]
 
 
 @pytest.fixture(autouse=True)
-def fresh_parts() -> Iterator[None]:
+def fresh_site() -> Iterator[None]:
     """Every test has a sink of its own."""
-    parts.reset()
+    site.reset()
     yield
-    parts.reset()
+    site.reset()
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import headrace.django.analytics
-from headrace.consume import load_handler
+from headrace.consume.handler import load_handler
 from headrace.django.analytics import store
 from headrace.django.analytics.models import CustomEvent, PageView, Session, Visitor
 from headrace.events import Event

@@ -14,7 +14,7 @@ from django.core.management.base import CommandError
 from django.test import override_settings
 
 import headrace.django
-from headrace.django.doctor import cost_of, hops, masked
+from headrace.django.operate.doctor import cost_of, hops, masked
 from tests.django.conftest import Events
 from tests.redis.conftest import Server, folder, server
 

@@ -18,6 +18,7 @@ from health_check.base import HealthCheck
 from health_check.exceptions import ServiceUnavailable
 
 from headrace.django import health
+from headrace.django.operate import health as operate
 
 
 @pytest.fixture(autouse=True)
@@ -107,12 +108,12 @@ def test_what_hangs_is_reported_and_holds_up_nobody(hanging: HealthCheck) -> Non
 
 
 def test_checks_that_hang_do_not_pile_up(hanging: HealthCheck) -> None:
-    many = {f"slow {n}": hanging for n in range(health.THREADS_MAX + 5)}
+    many = {f"slow {n}": hanging for n in range(operate.THREADS_MAX + 5)}
     _, found = ask(health.make(lambda: many, 0.1))
     errors = [one["error"] for one in found["checks"].values()]
     assert errors.count("too many checks hang already") >= 5
     names = [thread.name for thread in threading.enumerate()]
-    assert names.count("headrace-health") <= health.THREADS_MAX
+    assert names.count("headrace-health") <= operate.THREADS_MAX
 
 
 def test_a_check_of_ones_own() -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from django.test import AsyncClient, Client, override_settings
 
+from headrace.django.measure.timing import LINES_PER_MINUTE, Allowance, access
 from headrace.django.request_id import RequestIdFilter, current
-from headrace.django.timing import LINES_PER_MINUTE, Allowance, access
 from tests.django import urls
 from tests.django.conftest import NAVIGATION, Events, Get
 
@@ -167,7 +167,7 @@ def test_cancelled_request_is_in_the_access_log(
 
 def test_slow_lines_are_limited_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("headrace.django.timing.time.monotonic", lambda: now)
+    monkeypatch.setattr("headrace.django.measure.timing.time.monotonic", lambda: now)
     allowance = Allowance(LINES_PER_MINUTE)
     taken = [allowance.take() for _ in range(LINES_PER_MINUTE + 5)]
     assert taken == [0] * LINES_PER_MINUTE + [None] * 5
@@ -181,8 +181,8 @@ def test_failure_of_ours_is_no_failure_of_the_request(
     def fail(*args: object) -> None:
         raise RuntimeError("a bug of ours")
 
-    monkeypatch.setattr("headrace.django.front.time_response", fail)
-    monkeypatch.setattr("headrace.django.front._allowance", Allowance(1))
+    monkeypatch.setattr("headrace.django.site.time_response", fail)
+    monkeypatch.setattr("headrace.django.site._allowance", Allowance(1))
     with override_settings(HEADRACE={"SINK": "memory:", "RESPONSE_TIME_HEADER": True}):
         for _ in range(3):
             assert get("/page/").status_code == 200

@@ -14,9 +14,9 @@ from django.db import connection
 from django.test import RequestFactory, override_settings
 
 import headrace.django
-from headrace.django import measure
+from headrace.django.measure import cache, databases
 from headrace.django.metrics import collector, view
-from headrace.django.parts import parts
+from headrace.django.site import configured
 from tests.django.conftest import Get
 
 
@@ -24,9 +24,11 @@ from tests.django.conftest import Get
 def measured(tmp_path: Path) -> Iterator[None]:
     sink = {"url": f"file:{tmp_path}/events", "ring_dir": str(tmp_path)}
     with override_settings(HEADRACE={"SINK": sink, "METRICS": True}):
-        measure.start()
+        databases.start()
+        cache.start()
         yield
-        measure.stop()
+        databases.stop()
+        cache.stop()
 
 
 def counted(kind: str) -> dict[tuple[str, str, str], int]:
@@ -51,7 +53,7 @@ def test_requests_by_route(get: Get) -> None:
 @pytest.mark.django_db
 @pytest.mark.usefixtures("measured")
 def test_queries_by_database() -> None:
-    measure.start()  # twice is fine, also for a connection that is there already
+    databases.start()  # twice is fine, also for a connection that is there already
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         with pytest.raises(Exception, match="syntax"):
@@ -144,7 +146,7 @@ def test_without_a_sink_the_view_says_why() -> None:
 @override_settings(HEADRACE={"METRICS": "yes"})
 def test_a_mistyped_setting_is_named() -> None:
     with pytest.raises(ImproperlyConfigured, match=r'HEADRACE\["METRICS"\]: must be bool'):
-        parts()
+        configured()
 
 
 def test_the_slow_request_line_carries_the_trace(get: Get, caplog: Any) -> None:

@@ -17,9 +17,10 @@ from django.db import connection
 from django.db.backends.signals import connection_created
 from django.test import override_settings
 
-from headrace.django import log_queries, queries, time_function
+from headrace.django import log_queries, time_function
+from headrace.django.measure import queries
+from headrace.django.measure.timing import Allowance
 from headrace.django.middleware import HeadraceMiddleware
-from headrace.django.timing import Allowance
 from tests.django import query_views
 from tests.django.conftest import NAVIGATION, Events, Get
 

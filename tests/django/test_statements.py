@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.django.statements import MAX_LENGTH, masked
+from headrace.django.measure.statements import MAX_LENGTH, masked
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,9 @@ from django.test import AsyncClient, RequestFactory, override_settings
 
 import headrace.django
 from headrace import EventSink, FingerprintCookie, Gate
-from headrace.django import front
-from headrace.django.front import header_pairs
+from headrace.django import site
+from headrace.django.measure.timing import Allowance
 from headrace.django.middleware import HeadraceMiddleware
-from headrace.django.timing import Allowance
 from headrace.wsgi import HeadraceMiddleware as Wrapper
 from tests.django.conftest import NAVIGATION, Events, Get
 from tests.oracle.jws import make_token
@@ -169,8 +168,8 @@ def test_every_change_of_the_cookie_shows(change: Callable[[Any], object]) -> No
 
 def test_pairs_of_headers_are_django_s_own() -> None:
     response = HttpResponse("x", headers={"Cache-Control": "no-store", "x-a": "1"})
-    assert isinstance(header_pairs(response), list)
-    assert header_pairs(response) == list(response.headers.items())
+    assert isinstance(site.header_pairs(response), list)
+    assert site.header_pairs(response) == list(response.headers.items())
 
 
 # --- failures of ours -------------------------------------------------------------------------
@@ -180,13 +179,13 @@ def broken(*arguments: Any) -> Any:
     raise RuntimeError("planted")
 
 
-@pytest.mark.parametrize("name", ["enter_in_full", "add_set_cookie", "time_response"])
+@pytest.mark.parametrize("name", ["_enter_in_full", "add_set_cookie", "time_response"])
 @override_settings(HEADRACE={"SINK": "memory:", "REQUEST_ID": "X-Request-ID"})
 def test_page_goes_out_though_we_fail(
     name: str, get: Get, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(front, name, broken)
-    monkeypatch.setattr(front, "_allowance", Allowance(1))
+    monkeypatch.setattr(site.Site if name == "_enter_in_full" else site, name, broken)
+    monkeypatch.setattr(site, "_allowance", Allowance(1))
     with override_settings(HEADRACE={**settings.HEADRACE, "SLOW_REQUEST": 0.0}):
         for _ in range(3):
             response = get("/page/", NAVIGATION)
@@ -197,15 +196,13 @@ def test_page_goes_out_though_we_fail(
 
 @override_settings(HEADRACE={**REQUIRED, "REQUEST_ID": "X-Request-ID"})
 def test_nobody_gets_in_because_we_fail(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front, "enter_in_full", broken)
+    monkeypatch.setattr(site.Site, "_enter_in_full", broken)
     assert get("/api/user/", bearer()).status_code == 500
 
 
 def test_asking_for_the_sink_while_settings_are_read_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from headrace.django import parts
-
-    monkeypatch.setattr(parts, "read", lambda: headrace.django.sink())
+    monkeypatch.setattr(site, "read", lambda: headrace.django.sink())
     with pytest.raises(ImproperlyConfigured, match="while its settings are being read"):
         headrace.django.gate()

@@ -28,8 +28,8 @@ from headrace.consume import (
     Unavailable,
     connect,
     consume,
-    load_handler,
 )
+from headrace.consume.handler import load_handler
 from headrace.events import Event
 from tests.redis import handlers
 from tests.redis.conftest import Server
@@ -200,9 +200,9 @@ def test_a_bug_of_the_handler_does_not_fill_the_memory(client: redis.Redis) -> N
 
     def watch(_: Counts) -> None:
         nonlocal most
-        most = max(most, len(consumer._suspects))
+        most = max(most, len(consumer._tries.suspects))
 
-    consumer._report = watch
+    consumer.report = watch
     counts = consumer.run(drain=True)
     assert counts.dead == 400
     assert most <= 50
@@ -278,7 +278,7 @@ def test_a_flushall_under_a_running_consumer(client: redis.Redis, server: Server
     finally:
         consumer.stop()
         thread.join(10)
-        consumer._client.close()
+        consumer._group._client.close()
     assert handler.done == list(range(10))
     assert consumer.counts.groups == 2
     assert consumer.counts.trimmed == 0
@@ -372,7 +372,7 @@ def test_redis_6_2_keeps_no_count_so_it_is_said_that_it_may_be_so(
     consumer = Consumer(client, Handler())
     stream = {"length": 1, "last-generated-id": "6-0", "first-entry": (first, {})}
     before = {"name": "headrace", "pending": 0, "last-delivered-id": last}
-    consumer._note(stream, before, [("6-0", [])])
+    consumer._group.lag.note(stream, before, [("6-0", [])])
     assert (consumer.counts.gaps, consumer.counts.trimmed) == (gaps, 0)
     assert consumer.counts.lag is None
 
@@ -432,7 +432,9 @@ class Processes:
 
     def start(self, handler: str, *options: str) -> subprocess.Popen[str]:
         words = [self.server.url, f"tests.redis.handlers.{handler}", *options]
-        code = "import sys; from headrace.consume import main; sys.exit(main(sys.argv[1:]))"
+        code = (
+            "import sys; from headrace.consume.command import main; sys.exit(main(sys.argv[1:]))"
+        )
         process = subprocess.Popen(
             [sys.executable, "-c", code, *words],
             cwd=self.root,
@@ -637,7 +639,7 @@ def test_a_wrong_handler_is_named(path: str, says: str) -> None:
 
 
 def test_a_handler_of_django_is_not_for_this_command(processes: Processes) -> None:
-    code = "import sys; from headrace.consume import main; main(sys.argv[1:])"
+    code = "import sys; from headrace.consume.command import main; main(sys.argv[1:])"
     words = [processes.server.url, "headrace.django.analytics.store"]
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False

@@ -22,7 +22,7 @@ from celery.exceptions import Retry
 from headrace import EventSink
 from headrace.celery import drain
 from headrace.consume import Unavailable
-from headrace.django import health
+from headrace.django.operate import health
 from headrace.events import Event
 from tests.redis.conftest import Server
 
@@ -41,7 +41,7 @@ def handle(events: Sequence[Event]) -> None:
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     done.clear()
     monkeypatch.setattr(sys.modules[__name__], "is_away", False)
-    monkeypatch.setattr("headrace.consume._is_django_site", lambda: False)  # pytest-django is
+    monkeypatch.setattr("headrace.celery._is_django_site", lambda: False)  # pytest-django is
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ assert found == [app] and site_app() is app, found
 if django.VERSION < (6,):
 
     def test_before_django_6_the_module_says_what_it_needs() -> None:
-        code = "import headrace.django.tasks"
+        code = "import headrace.django.background"
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=False
         )
@@ -272,7 +272,7 @@ settings.configure(
 )
 django.setup()
 from django.tasks import default_task_backend
-from headrace.django.tasks import drain
+from headrace.django.background import drain
 
 result = drain.enqueue(**json.loads(sys.argv[1]))
 print(json.dumps({"status": result.status, "path": drain.module_path,
@@ -302,7 +302,7 @@ print(json.dumps({"status": result.status, "path": drain.module_path,
         arguments = {"handler": "tests.redis.handlers.note", "limit": 10, "options": {"batch": 5}}
         found = run_task(server, root, "immediate.ImmediateBackend", **arguments)
         assert (found["status"], found["value"]["handled"]) == ("SUCCESSFUL", 10)
-        assert found["path"] == "headrace.django.tasks.drain"
+        assert found["path"] == "headrace.django.background.drain"
 
     def test_a_task_of_django_can_be_enqueued(server: Server, root: Path) -> None:
         found = run_task(server, root, "dummy.DummyBackend", limit=10)

@@ -17,23 +17,23 @@ FieldValue = str | bytes | int | float | bool | None
 
 def gate() -> Gate:
     """The gate that the settings describe. Raises ImproperlyConfigured."""
-    from headrace.django.parts import parts
+    from headrace.django.site import configured
 
-    return parts().gate
+    return configured().gate
 
 
 def sink() -> EventSink | None:
     """The configured sink; None when events are off. Raises ImproperlyConfigured."""
-    from headrace.django.parts import parts
+    from headrace.django.site import configured
 
-    return parts().sink
+    return configured().sink
 
 
 def verifier() -> TokenVerifier | None:
     """The configured verifier; None when tokens are off. Raises ImproperlyConfigured."""
-    from headrace.django.parts import parts
+    from headrace.django.site import configured
 
-    return parts().verifier
+    return configured().verifier
 
 
 def emit(kind: str, fields: dict[str, FieldValue] | None = None) -> bool:
@@ -42,8 +42,9 @@ def emit(kind: str, fields: dict[str, FieldValue] | None = None) -> bool:
     True when it was accepted; False when it was refused (and counted), or events are off. Raises
     TypeError and ValueError as `EventSink.emit` does.
     """
-    configured = sink()
-    return configured is not None and configured.emit(kind, fields or {})
+    from headrace.django.site import configured
+
+    return configured().emit(kind, fields or {})
 
 
 def log_queries(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -52,7 +53,7 @@ def log_queries(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
     For sync and async callables, inside requests and out of them.
     """
-    from headrace.django import queries
+    from headrace.django.measure import queries
 
     return queries.log_queries(function)
 
@@ -63,6 +64,6 @@ def time_function(name: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
 
     For sync and async callables. Raises TypeError without a name.
     """
-    from headrace.django import queries
+    from headrace.django.measure import queries
 
     return queries.time_function(name)

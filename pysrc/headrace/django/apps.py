@@ -25,7 +25,7 @@ def _prepare() -> None:
     workers that make and check tokens, and the look at connections that somebody opens early.
     """
     from headrace.django.conf import SettingError, read
-    from headrace.django.parts import put_simplejwt_backend
+    from headrace.django.site import put_simplejwt_backend
 
     try:
         conf = read()
@@ -33,10 +33,12 @@ def _prepare() -> None:
         return  # the system check says so, and the middleware
     put_simplejwt_backend(conf)
     if conf.enabled and conf.counts_queries:
-        from headrace.django.queries import watch
+        from headrace.django.measure import queries
 
-        watch()
+        queries.watch()
     if conf.enabled and conf.metrics:
-        from headrace.django.measure import start
+        from headrace.django.measure import cache, databases, tasks
 
-        start()
+        databases.start()
+        cache.start()
+        tasks.start()

@@ -25,7 +25,7 @@ from django.utils.module_loading import import_string
 from django.utils.regex_helper import normalize
 
 from headrace.django.conf import SettingError, read
-from headrace.django.parts import Parts, build
+from headrace.django.site import Site, build
 
 MIDDLEWARE = "headrace.django.middleware.HeadraceMiddleware"
 UPDATE_CACHE = "django.middleware.cache.UpdateCacheMiddleware"
@@ -38,31 +38,31 @@ Found = Iterator[checks.CheckMessage]
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messages:
     """E001 when HEADRACE is wrong; else all that concerns settings and their surroundings."""
-    now, error = _parts()
+    site, error = _site()
     if error is not None:
         return [error]
-    if now is None:
+    if site is None:
         return []
     return [
-        *_sink(now),
-        *_users(now),
-        *_keys(now),
-        *_middleware_order(now),
-        *_required_labels(now),
-        *_csrf(now),
+        *_sink(site),
+        *_users(site),
+        *_keys(site),
+        *_middleware_order(site),
+        *_required_labels(site),
+        *_csrf(site),
         *_asgi(),
     ]
 
 
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Messages:
     """What is fine on a developer's machine, and not in front of visitors."""
-    now, _ = _parts()
-    if now is None:
+    site, _ = _site()
+    if site is None:
         return []
-    return [*_cookie(now), *_consent(now), *_sink_in_production(now), *_proxies(now)]
+    return [*_cookie(site), *_consent(site), *_sink_in_production(site), *_proxies(site)]
 
 
-def _parts() -> tuple[Parts | None, checks.CheckMessage | None]:
+def _site() -> tuple[Site | None, checks.CheckMessage | None]:
     """The configured objects; neither they nor an error where headrace is turned off."""
     try:
         conf = read()
@@ -78,8 +78,8 @@ def _warning(number: int, text: str, hint: str) -> checks.CheckMessage:
 # --- settings ---------------------------------------------------------------------------------
 
 
-def _sink(now: Parts) -> Found:
-    if now.conf.sink_is_unset:
+def _sink(site: Site) -> Found:
+    if site.conf.sink_is_unset:
         yield _warning(
             1,
             'HEADRACE["SINK"] is not set: no events are recorded.',
@@ -88,8 +88,8 @@ def _sink(now: Parts) -> Found:
         )
 
 
-def _users(now: Parts) -> Found:
-    if now.conf.set_user and not apps.is_installed("django.contrib.auth"):
+def _users(site: Site) -> Found:
+    if site.conf.set_user and not apps.is_installed("django.contrib.auth"):
         yield checks.Error(
             'HEADRACE["SET_USER"] needs django.contrib.auth in INSTALLED_APPS.',
             hint="Add it, or turn SET_USER off.",
@@ -97,15 +97,15 @@ def _users(now: Parts) -> Found:
         )
 
 
-def _keys(now: Parts) -> Found:
-    if now.secret_key_is_short:
+def _keys(site: Site) -> Found:
+    if site.secret_key_is_short:
         yield _warning(
             15,
             "No token is verified: SECRET_KEY is shorter than 32 bytes, too weak for HS256.",
             'Give HEADRACE["JWT"] keys of its own or make SECRET_KEY longer; None says that '
             "there are no tokens.",
         )
-    keys = (now.conf.jwt or {}).get("keys", ())
+    keys = (site.conf.jwt or {}).get("keys", ())
     secret = [_algorithm(key).startswith("HS") for key in keys]
     if any(secret) and not all(secret):
         yield _warning(
@@ -147,7 +147,7 @@ def _imported(path: str) -> Any:
         return None
 
 
-def _middleware_order(now: Parts) -> Found:
+def _middleware_order(site: Site) -> Found:
     ours = _places(MIDDLEWARE)
     if not ours:
         yield _warning(
@@ -171,7 +171,7 @@ def _middleware_order(now: Parts) -> Found:
             f'Move "{MIDDLEWARE}" above "{UPDATE_CACHE}".',
         )
     cors = _places(CORS)
-    if now.conf.require_token and cors and cors[0] > ours[0]:
+    if site.conf.require_token and cors and cors[0] > ours[0]:
         yield _warning(
             7,
             "REQUIRE_TOKEN answers 401 above CorsMiddleware: a page of another origin cannot "
@@ -204,9 +204,9 @@ def _asgi() -> Found:
 # --- labels that require a token --------------------------------------------------------------
 
 
-def _required_labels(now: Parts) -> Found:
-    required = now.conf.require_token
-    paths = now.gate.paths
+def _required_labels(site: Site) -> Found:
+    required = site.conf.require_token
+    paths = site.gate.paths
     if not required or paths is None or not getattr(settings, "ROOT_URLCONF", None):
         return
     try:
@@ -255,8 +255,8 @@ def _route(pattern: URLPattern | URLResolver) -> str:
     return str(pattern.pattern)
 
 
-def _csrf(now: Parts) -> Found:
-    from_cookie = [source for source in now.conf.token_from if source.startswith("cookie:")]
+def _csrf(site: Site) -> Found:
+    from_cookie = [source for source in site.conf.token_from if source.startswith("cookie:")]
     if from_cookie and not _places(CSRF):
         yield _warning(
             14,
@@ -269,12 +269,12 @@ def _csrf(now: Parts) -> Found:
 # --- deployment -------------------------------------------------------------------------------
 
 
-def _hands_out_cookies(now: Parts) -> bool:
-    return now.conf.fingerprint is not None and now.conf.mode == "cookie"
+def _hands_out_cookies(site: Site) -> bool:
+    return site.conf.fingerprint is not None and site.conf.mode == "cookie"
 
 
-def _cookie(now: Parts) -> Found:
-    if not _hands_out_cookies(now):
+def _cookie(site: Site) -> Found:
+    if not _hands_out_cookies(site):
         return
     if settings.SECURE_SSL_REDIRECT or settings.SECURE_PROXY_SSL_HEADER:
         return
@@ -284,7 +284,7 @@ def _cookie(now: Parts) -> Found:
         "Set SECURE_PROXY_SSL_HEADER where a proxy speaks https for you, and SECURE_SSL_REDIRECT "
         "where Django does.",
     )
-    if str((now.conf.fingerprint or {}).get("samesite", "Lax")).lower() == "none":
+    if str((site.conf.fingerprint or {}).get("samesite", "Lax")).lower() == "none":
         yield _warning(
             12,
             "The fingerprint cookie has SameSite=None, which browsers take with Secure only.",
@@ -292,8 +292,8 @@ def _cookie(now: Parts) -> Found:
         )
 
 
-def _consent(now: Parts) -> Found:
-    if _hands_out_cookies(now) and now.conf.consent is None:
+def _consent(site: Site) -> Found:
+    if _hands_out_cookies(site) and site.conf.consent is None:
         yield _warning(
             4,
             "Every visitor gets a fingerprint cookie: no consent policy is configured.",
@@ -302,8 +302,8 @@ def _consent(now: Parts) -> Found:
         )
 
 
-def _sink_in_production(now: Parts) -> Found:
-    if now.conf.sink is not None and str(now.conf.sink["url"]).startswith("memory:"):
+def _sink_in_production(site: Site) -> Found:
+    if site.conf.sink is not None and str(site.conf.sink["url"]).startswith("memory:"):
         yield _warning(
             11,
             'HEADRACE["SINK"] is "memory:": events stay in this process, and end with it.',
@@ -311,13 +311,13 @@ def _sink_in_production(now: Parts) -> Found:
         )
 
 
-def _proxies(now: Parts) -> Found:
+def _proxies(site: Site) -> Found:
     behind_a_proxy = settings.SECURE_PROXY_SSL_HEADER or settings.USE_X_FORWARDED_HOST
-    uses_addresses = {"ip", "ip_prefix"} & set(now.conf.event_fields) or "derived" in (
-        now.conf.mode,
-        now.conf.gpc,
+    uses_addresses = {"ip", "ip_prefix"} & set(site.conf.event_fields) or "derived" in (
+        site.conf.mode,
+        site.conf.gpc,
     )
-    if behind_a_proxy and uses_addresses and now.conf.trusted_proxies == 0:
+    if behind_a_proxy and uses_addresses and site.conf.trusted_proxies == 0:
         yield _warning(
             13,
             "A proxy stands in front, and HEADRACE["

@@ -10,7 +10,9 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, Permis
 from rest_framework.request import Request
 
 from headrace._front import CHALLENGE
-from headrace.django.auth import Refusal, identify
+from headrace.django.identity.identify import identify
+from headrace.django.identity.result import Refusal
+from headrace.django.site import configured
 
 
 class HeadraceAuthentication(BaseAuthentication):  # type: ignore[misc]  # DRF is untyped
@@ -23,7 +25,7 @@ class HeadraceAuthentication(BaseAuthentication):  # type: ignore[misc]  # DRF i
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        identity = identify(request._request)
+        identity = identify(configured(), request._request)
         if identity is None:
             return None
         if identity.refusal is not None:

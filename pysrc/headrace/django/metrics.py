@@ -7,13 +7,12 @@ Whoever can ask for it learns routes and rates: keep it off the public address.
 from __future__ import annotations
 
 import threading
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
 
-from headrace._celery import site_app
-from headrace.django.parts import parts
+from headrace._celery import queues_of, site_app
+from headrace.django.site import configured
 from headrace.metrics import CONTENT_TYPE, Collector, exposition
 
 _lock = threading.Lock()
@@ -26,28 +25,23 @@ def collector() -> Collector:
     Raises ImproperlyConfigured when events are off: then nothing is counted.
     """
     global _made
-    now = parts()
-    if now.sink is None:
+    site = configured()
+    if site.sink is None:
         raise ImproperlyConfigured('metrics need HEADRACE["SINK"]: it holds the counters')
     with _lock:
-        if _made is None or _made[0] is not now.sink:
-            setting = now.conf.sink or {}
+        if _made is None or _made[0] is not site.sink:
+            setting = site.conf.sink or {}
             url = str(setting.get("url", ""))
             app = site_app()
             made = Collector(
-                now.sink,
+                site.sink,
                 redis_url=url if url.startswith(("redis://", "rediss://", "unix://")) else None,
                 stream=setting.get("stream", "events"),
                 celery_app=app,
                 celery_queues=() if app is None else queues_of(app),
             )
-            _made = (now.sink, made)
+            _made = (site.sink, made)
         return _made[1]
-
-
-def queues_of(app: Any) -> tuple[str, ...]:
-    """The names of the queues that the app is configured with."""
-    return tuple(app.amqp.queues) or (app.conf.task_default_queue,)
 
 
 def view(request: HttpRequest) -> HttpResponse:

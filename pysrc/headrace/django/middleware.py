@@ -12,10 +12,9 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from headrace.django import parts as configured
-from headrace.django import queries
-from headrace.django.auth import offer_user
-from headrace.django.front import abort, enter, leave, refusal
+from headrace.django import site as of_site
+from headrace.django.identity.request_user import offer_user
+from headrace.django.measure import queries
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
 
@@ -29,7 +28,7 @@ class HeadraceMiddleware:
     async_capable = True
 
     def __init__(self, get_response: GetResponse) -> None:
-        conf = configured.parts().conf
+        conf = of_site.configured().conf
         if not conf.enabled:
             raise MiddlewareNotUsed("headrace is turned off")
         self.async_mode = iscoroutinefunction(get_response)
@@ -44,39 +43,39 @@ class HeadraceMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.async_mode:
             return self.__acall__(request)
-        now = configured.current or configured.parts()
-        visit = enter(now, request)
+        site = of_site.current or of_site.configured()
+        visit = site.enter(request)
         if visit.is_refused:
-            return leave(now, request, visit, refusal(now, visit))
+            return site.leave(request, visit, site.refusal(visit))
         try:
             # a cast would be one more call in every request
             response: HttpResponseBase = self.get_response(request)  # type: ignore[assignment]
         except BaseException:
-            abort(now, request, visit, 500)
+            site.abort(request, visit, 500)
             raise
-        return leave(now, request, visit, response)
+        return site.leave(request, visit, response)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
-        now = configured.current or configured.parts()
-        visit = enter(now, request)
+        site = of_site.current or of_site.configured()
+        visit = site.enter(request)
         if visit.is_refused:
-            return leave(now, request, visit, refusal(now, visit))
+            return site.leave(request, visit, site.refusal(visit))
         try:
             response = await self.get_response(request)  # type: ignore[misc]
         except asyncio.CancelledError:
-            abort(now, request, visit, 499)  # the client went away
+            site.abort(request, visit, 499)  # the client went away
             raise
         except BaseException:
-            abort(now, request, visit, 500)
+            site.abort(request, visit, 500)
             raise
-        return leave(now, request, visit, response)
+        return site.leave(request, visit, response)
 
 
 def _offer(request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
     """AuthenticationMiddleware has set `request.user` by now: see `offer_user`."""
-    offer_user(request)
+    offer_user(of_site.configured(), request)
 
 
 async def _aoffer(request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
     """A plain function would cost a hop."""
-    offer_user(request)
+    offer_user(of_site.configured(), request)

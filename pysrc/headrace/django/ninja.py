@@ -10,7 +10,9 @@ from django.http import HttpRequest
 from ninja.errors import HttpError
 from ninja.security import HttpBearer
 
-from headrace.django.auth import Identity, aidentify, identify
+from headrace.django.identity.identify import aidentify, identify
+from headrace.django.identity.result import Identity
+from headrace.django.site import configured
 
 
 class HeadraceBearer(HttpBearer):
@@ -30,11 +32,11 @@ class HeadraceBearer(HttpBearer):
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return self._accept(request, identify(request))
+            return self._accept(request, identify(configured(), request))
         return self._acall(request)
 
     async def _acall(self, request: HttpRequest) -> Any:
-        return self._accept(request, await aidentify(request))
+        return self._accept(request, await aidentify(configured(), request))
 
     def authenticate(self, request: HttpRequest, token: str) -> Any:
         """The token of the request itself; ``token`` is the same one, as text."""

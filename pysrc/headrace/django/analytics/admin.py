@@ -24,7 +24,7 @@ from django.utils.http import urlencode
 
 from headrace.django.analytics.counting import BoundedPaginator, days, table_size
 from headrace.django.analytics.models import CustomEvent, PageView, Session, Visitor
-from headrace.django.statements import printable
+from headrace.django.measure.statements import printable
 
 if TYPE_CHECKING:
     from django.contrib.admin.views.main import ChangeList
@@ -135,9 +135,9 @@ class LabelFilter(ListFilter):
     parameter_name = "label"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        from headrace.django.parts import parts
+        from headrace.django.site import configured
 
-        labels = {"track", *parts().conf.paths} - {"skip"}
+        labels = {"track", *configured().conf.paths} - {"skip"}
         return [(label, label) for label in sorted(labels)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

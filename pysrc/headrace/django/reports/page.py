@@ -15,9 +15,9 @@ from typing import Any, Final
 from django.template import Context, Engine
 from django.utils import timezone
 
+from headrace.django.measure.statements import printable
 from headrace.django.reports.figures import Group, Report, Section, Slot
 from headrace.django.reports.text import sections, shown, summary, without_empty_columns
-from headrace.django.statements import printable
 
 HEIGHT: Final = 100.0  # of a plot, in its own units; the page stretches it
 _MOST_ROWS: Final = 25  # of one table: the page is read, not searched

@@ -14,9 +14,9 @@ from django.core.cache import caches
 from django.db import Error, connections, transaction
 
 from headrace import _rings
-from headrace.django.parts import parts
+from headrace.django.measure.statements import masked
 from headrace.django.reports.figures import Section
-from headrace.django.statements import masked
+from headrace.django.site import configured
 
 CPU_SECONDS: Final = 0.5  # over which the use of the processor is measured
 MOST_STATEMENTS: Final = 50
@@ -70,7 +70,7 @@ def _pg_stat_statements(connection: Any) -> list[list[Any]] | None:
 def cache_stats() -> Section:
     """One line a cache: what it can say of itself, and what all workers have counted."""
     rows: list[list[Any]] = []
-    sink = parts().sink
+    sink = configured().sink
     shared = None if sink is None else _rings.counters(sink)
     counted = {} if shared is None else _keys_asked(shared.series)
     whose = "all workers" if shared is not None and shared.of_all else "this process only"
@@ -85,7 +85,7 @@ def cache_stats() -> Section:
             hits, misses = counted[alias]
             note += f"; hits and misses of {whose}, as METRICS counts them"
         rows.append([alias, name, entries, hits, misses, note])
-    verifier = parts().verifier
+    verifier = configured().verifier
     if verifier is not None:
         info = verifier.cache_info()
         figures: list[Any] = [info.size, info.hits, info.misses]
@@ -234,7 +234,7 @@ def _command(pid: int) -> str:
 
 def benchmark(path: str, rounds: int) -> Section:
     """What the doctor measures: what headrace adds to a request of this site."""
-    from headrace.django import doctor
+    from headrace.django.operate import doctor
 
     with doctor.measuring():
         found = doctor.measure(path, rounds)

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
+from headrace.django.measure.statements import printable
 from headrace.django.reports.figures import Group, Report, Section
-from headrace.django.statements import printable
 
 _WIDEST: Final = 56  # characters of a cell
 _MOST_ROWS: Final = 30  # of one table on a terminal

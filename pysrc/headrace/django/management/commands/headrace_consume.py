@@ -12,9 +12,10 @@ from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import close_old_connections, connections, router
 
-from headrace.consume import Handler, Unavailable, add_arguments, load_handler, run_command
+from headrace.consume.command import add_arguments, run_command
+from headrace.consume.handler import Handler, Unavailable, load_handler
 from headrace.django.conf import SettingError
-from headrace.django.redis import client, stream
+from headrace.django.operate.redis import client, stream
 from headrace.events import Event
 
 STORE = "headrace.django.analytics.store"

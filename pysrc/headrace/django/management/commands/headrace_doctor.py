@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 import headrace
-from headrace.django import doctor
-from headrace.django.parts import parts
+from headrace.django.operate import doctor
+from headrace.django.site import configured
 
 _UNITS = {"ns": 1.0, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(f"headrace {headrace.__version__}")
-        if not parts().conf.enabled:
+        if not configured().conf.enabled:
             self.stdout.write("turned off: nothing is done, nothing is added")
             return
         for name, text in doctor.in_effect():
@@ -65,7 +65,7 @@ class Command(BaseCommand):
 
     def _report_redis(self) -> None:
         """What `headrace doctor URL` says of the site's Redis."""
-        setting = parts().conf.sink or {}
+        setting = configured().conf.sink or {}
         url = str(setting.get("url", ""))
         if not url.startswith(("redis://", "rediss://", "unix://")):
             return
@@ -79,7 +79,7 @@ class Command(BaseCommand):
     def _report(
         self, path: str, found: list[doctor.Measured], status: int, whole: doctor.Cost
     ) -> None:
-        label = parts().gate.paths
+        label = configured().gate.paths
         named = f" (label {label.label(path)})" if label is not None else ""
         self.stdout.write(f"\nGET {path}{named}, in this process, events kept to itself:")
         for measured in found:

@@ -11,9 +11,9 @@ import redis
 from django.apps import apps
 from django.core.management.base import BaseCommand, CommandError
 
-from headrace.django import erase
 from headrace.django.conf import SettingError
-from headrace.django.redis import client, stream
+from headrace.django.operate import erase
+from headrace.django.operate.redis import client, stream
 
 _BATCH = 1000
 

@@ -19,11 +19,11 @@ from django.db import DatabaseError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from headrace.django import doctor
-from headrace.django.parts import parts
+from headrace.django.operate import doctor
 from headrace.django.reports import events, surroundings, text
 from headrace.django.reports.figures import Group, Report, Section
 from headrace.django.reports.page import page
+from headrace.django.site import configured
 
 _SPAN = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _TIMES = {"us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3}
@@ -177,7 +177,7 @@ class Command(BaseCommand):
     def _of_file(
         self, since: datetime | None, until: datetime, start: float, unread: events.Unread
     ) -> tuple[Report, list[Section]]:
-        url = str((parts().conf.sink or {}).get("url", ""))
+        url = str((configured().conf.sink or {}).get("url", ""))
         if not url.startswith("file:"):
             raise CommandError('--from file needs a HEADRACE["SINK"] that is file:')
         path = Path(url.removeprefix("file:"))
@@ -194,7 +194,7 @@ class Command(BaseCommand):
             import redis
         except ImportError as error:
             raise CommandError('--from stream needs redis-py: pip install "redis>=5.1"') from error
-        sink = parts().conf.sink or {}
+        sink = configured().conf.sink or {}
         url = str(sink.get("url", ""))
         if not url.startswith(("redis:", "rediss:", "unix:")):
             raise CommandError('--from stream needs a HEADRACE["SINK"] in Redis')
@@ -220,7 +220,7 @@ class Command(BaseCommand):
 
 
 def _of_sink() -> str:
-    url = str((parts().conf.sink or {}).get("url", ""))
+    url = str((configured().conf.sink or {}).get("url", ""))
     if url.startswith(("redis:", "rediss:", "unix:")):
         return "stream"
     if url.startswith("file:"):

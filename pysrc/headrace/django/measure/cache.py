@@ -1,92 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""What ``METRICS`` counts beside requests: queries by database, keys asked of a cache, tasks.
-
-Nothing is wrapped unless the setting asks for it. Whatever goes wrong while we count is no matter
-of the code that is counted.
-"""
+"""Keys asked of a cache, for ``METRICS``: nothing is wrapped unless the setting asks for it."""
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
-from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
-from django.db.backends.signals import connection_created
+
+from headrace.django.measure.observe import observe
 
 
 def start() -> None:
-    """Looks at every query and cache from now on; twice is fine."""
-    connection_created.connect(_on_connection, dispatch_uid="headrace.measure")
-    for connection in connections.all(initialized_only=True):
-        _wrap_connection(connection)
+    """Looks at every cache from now on; twice is fine."""
     handler = type(caches)
     if not hasattr(handler.create_connection, "headrace"):
         handler.create_connection = _creating(handler.create_connection)  # type: ignore[method-assign]
     for alias in caches:
         if hasattr(caches._connections, alias):  # type: ignore[attr-defined]
             _wrap_cache(alias, caches[alias])
-    if "celery" in sys.modules:
-        from headrace.celery import measure_tasks
-
-        measure_tasks()
 
 
 def stop() -> None:
-    """For connections and caches to come: for tests."""
-    connection_created.disconnect(dispatch_uid="headrace.measure")
+    """For caches to come: for tests."""
     handler = type(caches)
     before = getattr(handler.create_connection, "headrace", None)
     if before is not None:
         handler.create_connection = before  # type: ignore[method-assign]
-    for connection in connections.all(initialized_only=True):
-        if _measure in connection.execute_wrappers:
-            connection.execute_wrappers.remove(_measure)
-
-
-def observe(kind: str, name: str, seconds: float, outcome: str) -> None:
-    """Into the metrics of the configured sink; nowhere without one."""
-    from headrace.django import sink
-
-    try:
-        configured = sink()
-    except ImproperlyConfigured:
-        return  # the system check says so, and the middleware
-    if configured is not None:
-        configured.observe(kind, name, seconds, outcome)
-
-
-# --- databases --------------------------------------------------------------------------------
-
-
-def _measure(
-    execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]
-) -> Any:
-    started = time.perf_counter()
-    outcome = "failure"
-    try:
-        found = execute(sql, params, many, context)
-        outcome = "success"
-        return found
-    finally:
-        seconds = time.perf_counter() - started
-        observe("database", context["connection"].alias, seconds, outcome)
-
-
-def _wrap_connection(connection: Any) -> None:
-    if _measure not in connection.execute_wrappers:
-        connection.execute_wrappers.insert(0, _measure)
-
-
-def _on_connection(connection: Any, **kwargs: Any) -> None:
-    _wrap_connection(connection)
-
-
-# --- caches -----------------------------------------------------------------------------------
 
 
 def _creating(before: Callable[..., Any]) -> Any:

@@ -26,10 +26,9 @@ from django.urls import Resolver404, resolve
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.module_loading import import_string
 
-from headrace.django import front
 from headrace.django.checks import MIDDLEWARE
 from headrace.django.middleware import HeadraceMiddleware
-from headrace.django.parts import parts
+from headrace.django.site import configured
 from headrace.testing import make_token
 
 SECRET_NAMES = {"keys", "secret", "pem", "jwk", "jwks", "password", "private_key"}
@@ -53,16 +52,16 @@ def masked(value: Any, name: str = "") -> Any:
 
 def in_effect() -> Iterator[tuple[str, str]]:
     """Pairs of a name and what holds."""
-    now = parts()
-    conf = now.conf
+    site = configured()
+    conf = site.conf
     jwt = conf.jwt or {}
-    yield "tokens", f"engine {jwt.get('engine', 'openssl')}" if now.verifier else "off"
+    yield "tokens", f"engine {jwt.get('engine', 'openssl')}" if site.verifier else "off"
     yield "simplejwt's backend", _simplejwt_backend()
     yield "fingerprint", "off" if conf.fingerprint is None else conf.mode
-    if now.sink is None:
+    if site.sink is None:
         yield "events", "off"
     else:
-        stats = now.sink.stats()
+        stats = site.sink.stats()
         url = masked(str((conf.sink or {}).get("url")))
         yield "events", f"{url}, delivery {stats['delivery']}, ring {stats['ring']['kind']}"
     yield "HEADRACE", json.dumps(masked(dict(getattr(settings, "HEADRACE", {}))), default=str)
@@ -142,7 +141,7 @@ def measuring() -> Any:
     """The site's settings, but for the sink: events of a measurement go nowhere."""
     setting = {**getattr(settings, "HEADRACE", {}), "SINK": None}
     setting["SLOW_REQUEST"] = None
-    if parts().sink is not None:
+    if configured().sink is not None:
         setting["SINK"] = {"url": "memory:", "ring_bytes": 16 << 20}
     return override_settings(HEADRACE=setting)
 
@@ -153,12 +152,12 @@ def measure(path: str, rounds: int = ROUNDS) -> list[Measured]:
 
 
 def _kinds(path: str) -> Iterator[tuple[str, dict[str, str]]]:
-    now = parts()
+    site = configured()
     navigation = {"HTTP_ACCEPT": "text/html", "HTTP_USER_AGENT": "Mozilla/5.0 Firefox/140.0"}
     yield "a new visitor", navigation
-    if now.gate.fingerprint is not None:
-        value = now.gate.fingerprint.mint().value
-        name = (now.conf.fingerprint or {}).get("name", "device_fp")
+    if site.gate.fingerprint is not None:
+        value = site.gate.fingerprint.mint().value
+        name = (site.conf.fingerprint or {}).get("name", "device_fp")
         yield "a returning visitor", {**navigation, "HTTP_COOKIE": f"{name}={value}"}
     try:
         token = make_token(1)
@@ -198,7 +197,7 @@ def _requests(path: str, more: Mapping[str, str]) -> list[WSGIRequest]:
 
 
 def _measure(kind: str, path: str, more: Mapping[str, str], rounds: int) -> Measured:
-    now = parts()
+    site = configured()
     clock = time.perf_counter_ns
     enters, leaves, added = [], [], []
     ready: list[HttpResponse] = []
@@ -208,10 +207,10 @@ def _measure(kind: str, path: str, more: Mapping[str, str], rounds: int) -> Meas
         requests = _requests(path, more)
         responses = [HttpResponse(b"") for _ in requests]
         start = clock()
-        visits = [front.enter(now, request) for request in requests]
+        visits = [site.enter(request) for request in requests]
         entered = clock()
         for request, visit, response in zip(requests, visits, responses, strict=True):
-            front.leave(now, request, visit, response)
+            site.leave(request, visit, response)
         left = clock()
         enters.append((entered - start) / REQUESTS)
         leaves.append((left - entered) / REQUESTS)
@@ -231,7 +230,7 @@ def stages() -> dict[str, dict[str, Any]]:
     """Where the time of the measured requests went, as `EventSink.stats` has it; none without a
     sink. Inside `measuring()`, after `measure`.
     """
-    sink = parts().sink
+    sink = configured().sink
     return {} if sink is None else {k: v for k, v in sink.stats()["stages"].items() if v["count"]}
 
 

@@ -32,9 +32,11 @@ from django.db.backends.signals import connection_created
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+import headrace
 from headrace.django.conf import Conf
-from headrace.django.statements import masked
-from headrace.django.timing import Allowance
+from headrace.django.measure.statements import masked
+from headrace.django.measure.timing import Allowance
+from headrace.django.site import configured
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -207,7 +209,7 @@ def counted(tally: Tally) -> Iterator[Tally]:
 # --- whose line it is -------------------------------------------------------------------------
 
 _DJANGO = os.path.dirname(django.__file__) + os.sep
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_OURS = os.path.dirname(os.path.abspath(headrace.__file__)) + os.sep
 _NEVER = (_DJANGO, _OURS, os.path.dirname(asgiref.__file__) + os.sep, "<frozen ")
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib") + os.sep
 _PACKAGES = re.compile(r".*/(?:site|dist)-packages/")
@@ -387,9 +389,7 @@ def _say(
         _kept_back(kept_back),
         extra={"kind": kind, **found},
     )
-    from headrace.django import emit
-
-    emit(kind, {name: value for name, value in found.items() if value != ""})
+    configured().emit(kind, {name: value for name, value in found.items() if value != ""})
 
 
 def _slow(request: HttpRequest, statement: str, milliseconds: float, where: str) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The task that consumes events, for Django's own tasks (Django 6.0).
 
-from headrace.django.tasks import drain
+from headrace.django.background import drain
 
 drain.enqueue(limit=10_000)
 """
@@ -16,12 +16,16 @@ from typing import Any, Final
 try:
     from django.tasks import task  # type: ignore[import-not-found,unused-ignore]
 except ImportError as error:
-    raise ImportError("headrace.django.tasks needs Django 6.0, which has django.tasks") from error
+    raise ImportError(
+        "headrace.django.background needs Django 6.0, which has django.tasks"
+    ) from error
 
 import redis
 from django.utils import timezone
 
-from headrace.consume import Unavailable, drain_some
+from headrace.consume import Unavailable
+from headrace.consume.turn import drain_some
+from headrace.django.operate import redis as of_site
 
 _RETRIES: Final = 8
 _RETRY_WAIT: Final = (2.0, 300.0)  # seconds before a drain is tried again: the first, the longest
@@ -42,8 +46,11 @@ def drain(
     again for later, `retries` being how often that has been; with a backend that has no
     `run_after` the error is raised, as it is at last.
     """
+    chosen = dict(options or {})
+    client = of_site.client(chosen.pop("url", None))
+    chosen["stream"] = chosen.get("stream") or of_site.stream()
     try:
-        return asdict(drain_some(handler, limit=limit, **(options or {})))
+        return asdict(drain_some(client, handler, limit=limit, **chosen))
     except (redis.RedisError, Unavailable) as error:
         if retries >= _RETRIES or not drain.get_backend().supports_defer:
             raise
@@ -52,3 +59,5 @@ def drain(
         later = drain.using(run_after=timezone.now() + timedelta(seconds=wait))
         later.enqueue(handler=handler, limit=limit, retries=retries + 1, options=options)
         return {"retry_in": round(wait, 1), "error": f"{type(error).__name__}: {error}"}
+    finally:
+        client.close()
