@@ -242,9 +242,9 @@ cookie_read(PyObject *op, PyObject *const *args, Py_ssize_t given,
         parse_now(out[1], &now) < 0 || add_headers(&headers, out[0]) < 0) {
         return NULL;
     }
-    if (hr_visitor_fingerprint_cookie_read_as(self->cookie, headers.spans,
-                                              headers.count, headers.text, now,
-                                              &fingerprint, NULL) != HR_OK) {
+    if (hr_visitor_fingerprint_cookie_read(self->cookie, headers.spans,
+                                           headers.count, headers.text, now,
+                                           &fingerprint, NULL) != HR_OK) {
         Py_RETURN_NONE;
     }
     return fingerprint_from_core(state_of(op), &fingerprint);

@@ -393,46 +393,6 @@ path_from_text(PyObject *text, PyObject **owner, hr_span *path)
     return 0;
 }
 
-/* How many bytes the well-formed UTF-8 sequence at `at` has; 0 when there is
- * none (RFC 3629: no surrogates, no overlong forms, at most U+10FFFF). */
-static size_t
-utf8_sequence(const unsigned char *at, size_t left)
-{
-    if (at[0] < 0x80) {
-        return 1;
-    }
-    size_t length = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf;
-    if (at[0] < 0xc2 || at[0] > 0xf4 || left < length) {
-        return 0;
-    }
-    switch (at[0]) {
-    case 0xe0:
-        low = 0xa0;
-        break;
-    case 0xed:
-        high = 0x9f;
-        break;
-    case 0xf0:
-        low = 0x90;
-        break;
-    case 0xf4:
-        high = 0x8f;
-        break;
-    default:
-        break;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if (at[i] < low || at[i] > high) {
-            return 0;
-        }
-        low = 0x80;
-        high = 0xbf;
-    }
-    return length;
-}
-
 /* Bytes -> UTF-8, what is not UTF-8 as %XX; a new bytes object. */
 static PyObject *
 repercent(hr_span raw)
@@ -447,7 +407,9 @@ repercent(hr_span raw)
     char *out = PyBytes_AS_STRING(result);
     size_t used = 0;
     for (size_t i = 0; i < raw.len;) {
-        size_t length = utf8_sequence(in + i, raw.len - i);
+        size_t length =
+            in[i] < 0x80 ? 1
+                         : hr_span_utf8_length(raw.ptr + i, raw.ptr + raw.len);
         if (length == 0) {
             out[used++] = '%';
             out[used++] = HEX[in[i] >> 4];

@@ -60,8 +60,9 @@ read_value(const hr_visitor_fingerprint_cookie *cookie, hr_span value,
                           (int)name.len, name.ptr, (int)value.len, value.ptr);
     hr_span span = guarded((hr_span){header, (size_t)length});
     hr_visitor_fingerprint_counts counts = {0};
-    if (hr_visitor_fingerprint_cookie_read(cookie, &span, 1, now, fingerprint,
-                                           &counts) == HR_OK) {
+    if (hr_visitor_fingerprint_cookie_read(cookie, &span, 1,
+                                           HR_VISITOR_COOKIE_UTF8, now,
+                                           fingerprint, &counts) == HR_OK) {
         return HR_OK;
     }
     if (counts.malformed + counts.signature + counts.expired + counts.key_id !=
@@ -144,7 +145,8 @@ test_every_changed_bit_is_refused(void)
                                   (int)span.len, span.ptr);
             hr_span one = {header, (size_t)length};
             accepted += hr_visitor_fingerprint_cookie_read(
-                            cookie, &one, 1, NOW, &got, &counts) == HR_OK;
+                            cookie, &one, 1, HR_VISITOR_COOKIE_UTF8, NOW, &got,
+                            &counts) == HR_OK;
         }
     }
     ok(accepted == minted.value_len,
@@ -250,12 +252,14 @@ test_duplicates(void)
     hr_span headers[2] = {HR_SPAN("device_fp=x; x=y"),
                           guarded((hr_span){header, (size_t)length})};
     hr_visitor_fingerprint_counts counts = {0};
-    ok(hr_visitor_fingerprint_cookie_read(cookie, headers, 2, NOW, &got,
+    ok(hr_visitor_fingerprint_cookie_read(cookie, headers, 2,
+                                          HR_VISITOR_COOKIE_UTF8, NOW, &got,
                                           &counts) == HR_OK &&
            memcmp(got.id, one.id, sizeof(got.id)) == 0 &&
            counts.malformed == 2,
        "the first valid one counts, over several headers");
-    ok(hr_visitor_fingerprint_cookie_read(cookie, headers, 0, NOW, &got,
+    ok(hr_visitor_fingerprint_cookie_read(cookie, headers, 0,
+                                          HR_VISITOR_COOKIE_UTF8, NOW, &got,
                                           NULL) == HR_ABSENT,
        "no headers at all");
     hr_visitor_fingerprint_cookie_free(cookie);
@@ -308,8 +312,9 @@ test_unsigned(void)
         header, sizeof(header), "device_fp=%.*s; device_fp=%.51s",
         (int)UNSIGNED[0].value.len, UNSIGNED[0].value.ptr, minted.value);
     hr_span span = guarded((hr_span){header, (size_t)length});
-    ok(hr_visitor_fingerprint_cookie_read(cookie, &span, 1, NOW, &got, NULL) ==
-               HR_OK &&
+    ok(hr_visitor_fingerprint_cookie_read(cookie, &span, 1,
+                                          HR_VISITOR_COOKIE_UTF8, NOW, &got,
+                                          NULL) == HR_OK &&
            memcmp(got.id, minted.id, 16) == 0 && !got.reissue,
        "unsigned: a signed one wins, wherever it stands");
     hr_visitor_fingerprint_cookie_free(cookie);

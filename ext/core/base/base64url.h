@@ -17,7 +17,8 @@ hr_base64url_decoded_size(size_t len)
     return len / 4 * 3 + (len % 4 == 3 ? 2 : len % 4 == 2 ? 1 : 0);
 }
 
-/* How many characters `len` bytes become. */
+/* How many characters `len` bytes become. Only tests call this: what we encode
+ * has a fixed length. */
 static inline size_t
 hr_base64url_encoded_size(size_t len)
 {

@@ -103,7 +103,7 @@ read_string(hr_json *json)
             length = hr_json_text_escape_length(p, json->end);
             json->flags |= HR_JSON_ESCAPED;
         } else {
-            length = hr_json_text_utf8_length(p, json->end);
+            length = hr_span_utf8_length(p, json->end);
             json->flags |= HR_JSON_WIDE;
         }
         if (length == 0) {

@@ -9,17 +9,6 @@
 
 #include "base/span.h"
 
-/* The value of a hex digit, or -1. */
-static inline int
-hr_json_text_hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The four hex digits at `p`, or -1. */
 static inline int32_t
 hr_json_text_hex4(const char *p, const char *end)
@@ -29,7 +18,7 @@ hr_json_text_hex4(const char *p, const char *end)
         return -1;
     }
     for (int i = 0; i < 4; i++) {
-        int digit = hr_json_text_hex_digit(p[i]);
+        int digit = hr_span_hex_digit(p[i]);
         if (digit < 0) {
             return -1;
         }
@@ -41,10 +30,6 @@ hr_json_text_hex4(const char *p, const char *end)
 /* The length of the escape at `p` (a backslash), 0 when it is none. A pair of
  * surrogates is one escape; half a pair is none. */
 size_t hr_json_text_escape_length(const char *p, const char *end);
-
-/* The length of the UTF-8 sequence of two or more bytes at `p`, 0 when it is
- * none (overlong, a surrogate, over U+10FFFF, cut off). */
-size_t hr_json_text_utf8_length(const char *p, const char *end);
 
 /* Is a float beyond every double? */
 bool hr_json_text_is_huge(hr_span number);

@@ -37,3 +37,30 @@ hr_span_trim(hr_span text)
     }
     return text;
 }
+
+size_t
+hr_span_utf8_length(const char *p, const char *end)
+{
+    const unsigned char *u = (const unsigned char *)p;
+    size_t left = (size_t)(end - p);
+    if (u[0] >= 0xc2 && u[0] <= 0xdf) {
+        return left >= 2 && (u[1] & 0xc0) == 0x80 ? 2 : 0;
+    }
+    if (u[0] >= 0xe0 && u[0] <= 0xef) {
+        unsigned char low = u[0] == 0xe0 ? 0xa0 : 0x80;
+        unsigned char high = u[0] == 0xed ? 0x9f : 0xbf;
+        return left >= 3 && u[1] >= low && u[1] <= high &&
+                       (u[2] & 0xc0) == 0x80
+                   ? 3
+                   : 0;
+    }
+    if (u[0] >= 0xf0 && u[0] <= 0xf4) {
+        unsigned char low = u[0] == 0xf0 ? 0x90 : 0x80;
+        unsigned char high = u[0] == 0xf4 ? 0x8f : 0xbf;
+        return left >= 4 && u[1] >= low && u[1] <= high &&
+                       (u[2] & 0xc0) == 0x80 && (u[3] & 0xc0) == 0x80
+                   ? 4
+                   : 0;
+    }
+    return 0;
+}

@@ -74,4 +74,19 @@ bool hr_span_contains_nocase(hr_span text, hr_span lower);
 /* Without the ASCII spaces and tabs at both ends. */
 hr_span hr_span_trim(hr_span text);
 
+/* The length of the UTF-8 sequence of two or more bytes at `p`, 0 when it is
+ * none (overlong, a surrogate, over U+10FFFF, cut off; RFC 3629). */
+size_t hr_span_utf8_length(const char *p, const char *end);
+
+/* The value of a hex digit, or -1. */
+static inline int
+hr_span_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 #endif

@@ -291,7 +291,7 @@ read_cookie(const hr_gate *gate, const hr_gate_request *request, bool secure,
     const hr_span *headers;
     size_t count = request->cookies(request->source, &headers);
     hr_visitor_fingerprint_counts counts = {0};
-    hr_status status = hr_visitor_fingerprint_cookie_read_as(
+    hr_status status = hr_visitor_fingerprint_cookie_read(
         gate->cookie, headers, count, request->cookie_text, now,
         &visit->fingerprint, &counts);
     hr_ring_counters *stats = stats_of(gate);

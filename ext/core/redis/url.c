@@ -25,16 +25,6 @@ cut(hr_span *rest, char stop, hr_span *before)
     return true;
 }
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)hr_span_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* A copy without percent-encoding. URL: not well-formed, or a NUL. */
 static hr_status
 decode(hr_span text, char **out, size_t *out_len)
@@ -47,8 +37,9 @@ decode(hr_span text, char **out, size_t *out_len)
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
         if (c == '%') {
-            int high = text.len - i > 2 ? hex_digit(text.ptr[i + 1]) : -1;
-            int low = high >= 0 ? hex_digit(text.ptr[i + 2]) : -1;
+            int high =
+                text.len - i > 2 ? hr_span_hex_digit(text.ptr[i + 1]) : -1;
+            int low = high >= 0 ? hr_span_hex_digit(text.ptr[i + 2]) : -1;
             if (low < 0) {
                 hr_alloc_free(copy);
                 return HR_URL;

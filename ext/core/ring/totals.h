@@ -12,7 +12,8 @@
 #include "ring/counters.h"
 #include "base/status.h"
 
-/* Adds `stats` to the totals of `target`, under the file's lock. SYSTEM where
+/* Only tests call this: adds `stats` to the totals of `target`, under the
+ * file's lock. SYSTEM where
  * there is no usable folder or file: then they are not kept. */
 HR_CHECKED hr_status hr_ring_totals_add(
     const char *ring_dir, const char target[HR_RING_PRODUCER_SIZE],

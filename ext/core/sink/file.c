@@ -38,32 +38,6 @@ of(hr_sink_target *target)
 
 /* ---- lines -------------------------------------------------------------- */
 
-/* The length of the well-formed UTF-8 sequence at `text`, 0 for none. */
-static size_t
-sequence_length(hr_span text)
-{
-    const unsigned char *p = (const unsigned char *)text.ptr;
-    size_t len = p[0] < 0x80                   ? 1
-                 : p[0] >= 0xC2 && p[0] < 0xE0 ? 2
-                 : p[0] >= 0xE0 && p[0] < 0xF0 ? 3
-                 : p[0] >= 0xF0 && p[0] < 0xF5 ? 4
-                                               : 0;
-    if (len == 0 || len > text.len) {
-        return 0;
-    }
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xC0) != 0x80) {
-            return 0;
-        }
-    }
-    /* over-long forms, surrogates, beyond U+10FFFF */
-    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
-        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F)) {
-        return 0;
-    }
-    return len;
-}
-
 static void
 put_escape(hr_buf *out, unsigned code)
 {
@@ -79,7 +53,8 @@ put_string(hr_buf *out, hr_span text)
     hr_buf_put(out, "\"", 1);
     while (text.len != 0) {
         unsigned char c = (unsigned char)text.ptr[0];
-        size_t len = sequence_length(text);
+        size_t len =
+            c < 0x80 ? 1 : hr_span_utf8_length(text.ptr, text.ptr + text.len);
         if (len == 0) {
             put_escape(out, 0xFFFD);
             len = 1;

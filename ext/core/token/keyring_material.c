@@ -135,15 +135,6 @@ is_base64_of_key(hr_span text)
     return found;
 }
 
-static int
-hex_value(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 /* Hexadecimal, with or without colons and space, of DER, PEM or a JWK. */
 static bool
 is_hex_of_key(hr_span text)
@@ -152,7 +143,7 @@ is_hex_of_key(hr_span text)
     size_t digits = 0;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
-        int value = hex_value(c);
+        int value = hr_span_hex_digit(c);
         if (value >= 0) {
             char *byte = &bytes[digits / 2];
             *byte = (char)(digits % 2 == 0 ? value << 4 : *byte | value);

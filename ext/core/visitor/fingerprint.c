@@ -427,16 +427,6 @@ hr_visitor_fingerprint_cookie_header(
 
 /* --- reading ----------------------------------------------------------- */
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)hr_span_lower(c);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 /* 32 hex digits, or the same as a UUID (8-4-4-4-12): an id from before. */
 static bool
 read_unsigned(hr_span text, uint8_t id[HR_VISITOR_FINGERPRINT_ID_SIZE])
@@ -451,8 +441,8 @@ read_unsigned(hr_span text, uint8_t id[HR_VISITOR_FINGERPRINT_ID_SIZE])
             text.ptr[at++] != '-') {
             return false;
         }
-        int high = hex_digit(text.ptr[at++]);
-        int low = hex_digit(text.ptr[at++]);
+        int high = hr_span_hex_digit(text.ptr[at++]);
+        int low = hr_span_hex_digit(text.ptr[at++]);
         if (high < 0 || low < 0) {
             return false;
         }
@@ -546,10 +536,12 @@ read_header(const hr_visitor_fingerprint_cookie *cookie, hr_span header,
 }
 
 hr_status
-hr_visitor_fingerprint_cookie_read_as(
-    const hr_visitor_fingerprint_cookie *cookie, const hr_span *headers,
-    size_t header_count, hr_visitor_cookie_text encoding, int64_t now,
-    hr_visitor_fingerprint *fingerprint, hr_visitor_fingerprint_counts *counts)
+hr_visitor_fingerprint_cookie_read(const hr_visitor_fingerprint_cookie *cookie,
+                                   const hr_span *headers, size_t header_count,
+                                   hr_visitor_cookie_text encoding,
+                                   int64_t now,
+                                   hr_visitor_fingerprint *fingerprint,
+                                   hr_visitor_fingerprint_counts *counts)
 {
     hr_visitor_fingerprint_counts ignored = {0};
     hr_visitor_fingerprint found;
@@ -571,16 +563,4 @@ hr_visitor_fingerprint_cookie_read_as(
     }
     *fingerprint = found;
     return HR_OK;
-}
-
-hr_status
-hr_visitor_fingerprint_cookie_read(const hr_visitor_fingerprint_cookie *cookie,
-                                   const hr_span *headers, size_t header_count,
-                                   int64_t now,
-                                   hr_visitor_fingerprint *fingerprint,
-                                   hr_visitor_fingerprint_counts *counts)
-{
-    return hr_visitor_fingerprint_cookie_read_as(cookie, headers, header_count,
-                                                 HR_VISITOR_COOKIE_UTF8, now,
-                                                 fingerprint, counts);
 }

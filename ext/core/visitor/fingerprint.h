@@ -72,19 +72,13 @@ typedef struct hr_visitor_fingerprint_counts {
     uint32_t key_id;
 } hr_visitor_fingerprint_counts;
 
-/* Reads the raw Cookie headers, UTF-8: the first value of our name with a
+/* Reads the raw Cookie headers: the first value of our name with a
  * valid signature counts, else the first unsigned id where these are accepted.
  * OK, or ABSENT when there is none; `counts`, to which is added, says what
  * stood there instead. Where `reissue` is set, `value` is already signed with
  * the first key. Linear, allocates nothing. `counts` may be NULL.
  * Any thread. */
 HR_CHECKED hr_status hr_visitor_fingerprint_cookie_read(
-    const hr_visitor_fingerprint_cookie *cookie, const hr_span *headers,
-    size_t header_count, int64_t now, hr_visitor_fingerprint *fingerprint,
-    hr_visitor_fingerprint_counts *counts);
-
-/* The same for headers of the given encoding (see visitor/cookie.h). */
-HR_CHECKED hr_status hr_visitor_fingerprint_cookie_read_as(
     const hr_visitor_fingerprint_cookie *cookie, const hr_span *headers,
     size_t header_count, hr_visitor_cookie_text encoding, int64_t now,
     hr_visitor_fingerprint *fingerprint,
