@@ -54,7 +54,7 @@ def fill(client: redis.Redis, count: int) -> None:
             "duration_us": 1234,
             "fingerprint": f"{n % VISITORS:032x}",
         }
-        pipe.xadd("events", fields)
+        pipe.xadd("headrace:events", fields)
         if n % 1000 == 999:
             pipe.execute()
     pipe.execute()
@@ -70,10 +70,10 @@ def ours(client: redis.Redis, group: str, handler: Callable[[Sequence[Event]], o
 
 
 def by_hand(client: Any, group: str, handler: Callable[[Sequence[Any]], object]) -> int:
-    client.xgroup_create("events", group, "0")
+    client.xgroup_create("headrace:events", group, "0")
     handled = 0
     while True:
-        found = client.xreadgroup(group, "me", {"events": ">"}, count=BATCH)
+        found = client.xreadgroup(group, "me", {"headrace:events": ">"}, count=BATCH)
         if not found:
             return handled
         entries = found[0][1]
@@ -165,7 +165,7 @@ def bench_tables(client: redis.Redis) -> None:
         ]
         version = connections[alias].Database.__name__
         compare(client, f"into {alias} ({version}), {STORED:,} events", STORED, ways, empty)
-        client.delete("events")
+        client.delete("headrace:events")
         fill(client, STORED)
 
 

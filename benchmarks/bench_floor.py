@@ -33,7 +33,7 @@ ROUNDS = 200
 ROUND_NS = 1e6
 RING_CALLS = 250  # a round
 EVENTS = 50_000
-XADD = ("XADD", "events", "MAXLEN", "~", "100000", "*", "id", "0123456789abcdef-1234567")
+XADD = ("XADD", "headrace:events", "MAXLEN", "~", "100000", "*", "id", "0123456789abcdef-1234567")
 XADD += ("kind", "signup", "time", "1700000000000")
 
 Timed = Callable[[int], float]

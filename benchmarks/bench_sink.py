@@ -177,7 +177,7 @@ def redis_py(path: Path) -> float:
         for n in range(first, min(first + BATCH, count)):
             fields = {"id": f"0123456789abcdef-{n * 18}", "kind": "signup", "time": 1700000000000}
             fields |= {name: str(value) for name, value in FIELDS.items()}
-            pipeline.xadd("events", fields, maxlen=100_000)
+            pipeline.xadd("headrace:events", fields, maxlen=100_000)
         pipeline.set("headrace:marker:redis-py", first, ex=604_800)
         pipeline.execute()
     rate = count / (time.perf_counter() - start)

@@ -196,7 +196,7 @@ def check_events(redis_port: int) -> None:
     """The comparison is worth nothing where no events arrive."""
     with Redis(port=redis_port) as client:
         deadline = time.monotonic() + 5
-        while client.xlen("events") == 0:
+        while client.xlen("headrace:example:events") == 0:
             assert time.monotonic() < deadline, "headrace delivered nothing"
             time.sleep(0.02)
 

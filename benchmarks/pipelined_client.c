@@ -46,8 +46,8 @@ append_event(redisContext *redis, long n)
     snprintf(id, sizeof(id), ID_PREFIX "%ld", n * 18);
     snprintf(time_ms, sizeof(time_ms), "%ld", 1700000000000 + n);
     const char *words[12 + FIELD_WORDS] = {
-        "XADD", "events", "MAXLEN", "~",      "100000", "*",
-        "id",   id,       "kind",   "signup", "time",   time_ms,
+        "XADD", "headrace:events", "MAXLEN", "~",     "100000", "*", "id", id,
+        "kind", "signup",          "time",   time_ms,
     };
     memcpy(words + 12, FIELDS, sizeof(FIELDS));
     append(redis, 12 + (int)FIELD_WORDS, words);

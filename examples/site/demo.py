@@ -367,7 +367,7 @@ class Outcome:
 
 
 def stream(store: redis.Redis) -> list[dict[str, str]]:
-    entries: Any = store.xrange("events")
+    entries: Any = store.xrange("headrace:example:events")
     return [{key.decode(): value.decode() for key, value in f.items()} for _, f in entries]
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from headrace import __version__, _rings
+from headrace._keys import PREFIX, STREAM, Keys, checked_prefix
 
 NEWEST = "$"
 CLEAR = "\x1b[H\x1b[2J"
@@ -61,17 +62,31 @@ def _parser() -> argparse.ArgumentParser:
     stats.set_defaults(run=_stats)
     tail = commands.add_parser("tail", help="follows the stream, or the file: of a sink")
     tail.add_argument("url", metavar="URL", help="redis://, rediss://, unix:// or file:")
-    tail.add_argument("--stream", default="events", help="(events)")
+    _add_keys(tail)
     tail.add_argument("--from-start", action="store_true", help="with what is there already")
     tail.add_argument("--json", action="store_true", help="one object a line")
     tail.set_defaults(run=_tail)
     doctor = commands.add_parser("doctor", help="checks a Redis: what delivery does it allow?")
     doctor.add_argument("url", metavar="URL", help="redis://, rediss:// or unix://")
-    doctor.add_argument("--stream", default="events", help="(events)")
+    _add_keys(doctor)
     doctor.add_argument("--ca-file", help="for rediss://: the authorities to trust")
     doctor.set_defaults(run=_doctor)
     commands.add_parser("consume", help="hands the events of a stream to a function")
     return parser
+
+
+def _add_keys(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--prefix", type=_prefix, default=PREFIX, help=f"of every key in Redis ({PREFIX})"
+    )
+    parser.add_argument("--stream", default=STREAM, help=f"({STREAM})")
+
+
+def _prefix(text: str) -> str:
+    try:
+        return checked_prefix(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 # --- stats ------------------------------------------------------------------------------------
@@ -180,7 +195,7 @@ def _tail(options: argparse.Namespace) -> int:
     events = (
         _follow_file(options.url.removeprefix("file:"), options.from_start)
         if options.url.startswith("file:")
-        else _follow_stream(options.url, options.stream, options.from_start)
+        else _follow_stream(options.url, Keys(options.prefix, options.stream), options.from_start)
     )
     for event in events:
         print(json.dumps(event) if options.json else _event_line(event), flush=True)
@@ -238,13 +253,19 @@ def _lines_of(file: TextIO, path: str) -> Iterator[dict[str, str]]:
             time.sleep(POLL_SECONDS)
 
 
-def _follow_stream(url: str, stream: str, from_start: bool) -> Iterator[dict[str, str]]:
+def _follow_stream(url: str, keys: Keys, from_start: bool) -> Iterator[dict[str, str]]:
+    """Entries as they come. OSError where only other prefixes have had any."""
     redis = _redis()
+    from headrace._redis_prefixes import hint
+
     client = redis.Redis.from_url(url, decode_responses=True, encoding_errors="replace")
     last = "0" if from_start else NEWEST
     try:
+        others = hint(client, keys)
+        if others is not None:
+            raise OSError(others)
         while True:
-            for _, entries in client.xread({stream: last}, count=256, block=1000) or []:
+            for _, entries in client.xread({keys.events: last}, count=256, block=1000) or []:
                 for entry, fields in entries:
                     last = entry
                     yield fields
@@ -274,7 +295,7 @@ def _doctor(options: argparse.Namespace) -> int:
     from headrace._redis_doctor import examine
 
     worst = 0
-    for finding in examine(options.url, options.stream, options.ca_file):
+    for finding in examine(options.url, Keys(options.prefix, options.stream), options.ca_file):
         print(f"  {finding.mark:<5} {finding.name:<14}{printable(finding.text)}", flush=True)
         worst = max(worst, int(finding.is_bad))
     return worst

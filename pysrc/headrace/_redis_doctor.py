@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace import EventSink
+from headrace._keys import Keys
 
 SECONDS = 5.0
 MINIMUM = (6, 2)
@@ -29,9 +30,9 @@ class Finding:
         return self.mark == "BAD"
 
 
-def examine(url: str, stream: str = "events", ca_file: str | None = None) -> Iterator[Finding]:
+def examine(url: str, keys: Keys, ca_file: str | None = None) -> Iterator[Finding]:
     """Everything that matters about this Redis. ValueError for a URL that cannot be parsed."""
-    probe = f"{stream}:headrace-doctor-{secrets.token_hex(4)}"
+    probe = Keys(keys.prefix, f"{keys.stream}:headrace-doctor-{secrets.token_hex(4)}")
     delivery, why, delivered = _deliver(url, probe, ca_file)
     if delivered:
         level = "ok" if delivery == "exactly-once" else "warn"
@@ -52,7 +53,7 @@ def examine(url: str, stream: str = "events", ca_file: str | None = None) -> Ite
         **options,
     )
     try:
-        yield from _look(client, redis, stream)
+        yield from _look(client, redis, keys)
     except redis.RedisError as error:
         yield Finding("BAD", "connection", str(error))
     finally:
@@ -60,9 +61,16 @@ def examine(url: str, stream: str = "events", ca_file: str | None = None) -> Ite
         client.close()
 
 
-def _deliver(url: str, stream: str, ca_file: str | None) -> tuple[str, str, bool]:
+def _deliver(url: str, keys: Keys, ca_file: str | None) -> tuple[str, str, bool]:
     """The level that one event reached, what is said of it, and whether it arrived."""
-    sink = EventSink(url, stream=stream, ring_dir="", ca_file=ca_file, ring_bytes=65536)
+    sink = EventSink(
+        url,
+        prefix=keys.prefix,
+        stream=keys.stream,
+        ring_dir="",
+        ca_file=ca_file,
+        ring_bytes=65536,
+    )
     try:
         sink.emit("doctor")
         left = sink.flush(SECONDS)
@@ -73,18 +81,18 @@ def _deliver(url: str, stream: str, ca_file: str | None) -> tuple[str, str, bool
     return stats["delivery"], f": {detail}" if detail else "", left == 0
 
 
-def _remove(client: Any, redis: Any, stream: str) -> None:
+def _remove(client: Any, redis: Any, keys: Keys) -> None:
     try:
-        entry = client.xrange(stream, count=1)
-        client.delete(stream)
+        entry = client.xrange(keys.events, count=1)
+        client.delete(keys.events)
         if entry:
             producer = entry[0][1].get("id", "").rpartition("-")[0]
-            client.delete(f"headrace:marker:{producer}")
+            client.delete(keys.marker(producer))
     except redis.RedisError:
         return
 
 
-def _look(client: Any, redis: Any, stream: str) -> Iterator[Finding]:
+def _look(client: Any, redis: Any, keys: Keys) -> Iterator[Finding]:
     try:
         info = client.info()
     except redis.exceptions.NoPermissionError:
@@ -95,12 +103,19 @@ def _look(client: Any, redis: Any, stream: str) -> Iterator[Finding]:
         yield _memory(info)
         yield _persistence(info)
         yield _role(info)
-    yield _acl(client, redis)
+    yield _acl(client, redis, keys)
+    from headrace._redis_prefixes import hint
+
     try:
-        length = client.xlen(stream)
-        yield Finding("ok", "stream", f"{stream} has {length} entries")
+        length = client.xlen(keys.events)
     except redis.RedisError as error:
-        yield Finding("BAD", "stream", f"{stream}: {error}")
+        yield Finding("BAD", "stream", f"{keys.events}: {error}")
+        return
+    others = hint(client, keys)
+    if others is None:
+        yield Finding("ok", "stream", f"{keys.events} has {length} entries")
+    else:
+        yield Finding("BAD", "stream", others)
 
 
 def _version(info: dict[str, Any]) -> Finding:
@@ -149,30 +164,34 @@ def _role(info: dict[str, Any]) -> Finding:
     return Finding("ok", "role", f"master, {info.get('connected_slaves', 0)} replicas")
 
 
-NEEDED = {
-    "MULTI": ("MULTI",),
-    "EXEC": ("EXEC",),
-    "XADD": ("XADD", "events", "*", "k", "v"),
-    "SET": ("SET", "headrace:marker:x", "1"),
-    "GET": ("GET", "headrace:marker:x"),
-    "EVAL": ("EVAL", "return 1", "0"),
-    "CLIENT KILL": ("CLIENT", "KILL", "ID", "1"),
-    "CLIENT ID": ("CLIENT", "ID"),
-}
 WITHOUT = {  # what is lost without a command
     "CLIENT KILL": "a batch whose answer is lost may come twice",
     "EVAL": "sessions are written by plain commands",
 }
 
 
-def _acl(client: Any, redis: Any) -> Finding:
+def _needed(keys: Keys) -> dict[str, tuple[str, ...]]:
+    """A call of each command that the sink needs."""
+    return {
+        "MULTI": ("MULTI",),
+        "EXEC": ("EXEC",),
+        "XADD": ("XADD", keys.events, "*", "k", "v"),
+        "SET": ("SET", keys.marker("x"), "1"),
+        "GET": ("GET", keys.marker("x")),
+        "EVAL": ("EVAL", "return 1", "0"),
+        "CLIENT KILL": ("CLIENT", "KILL", "ID", "1"),
+        "CLIENT ID": ("CLIENT", "ID"),
+    }
+
+
+def _acl(client: Any, redis: Any, keys: Keys) -> Finding:
     """Redis 7 can be asked without doing it; an older one answers what the sink found out."""
     try:
         user = client.acl_whoami()
     except redis.RedisError:
         user = "?"
     missing = []
-    for name, command in NEEDED.items():
+    for name, command in _needed(keys).items():
         try:
             answer = client.execute_command("ACL", "DRYRUN", user, *command)
         except redis.RedisError:

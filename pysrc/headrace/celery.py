@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from headrace._celery import at_worker_end
 from headrace._exit import close_all
+from headrace._keys import Keys
 
 __all__ = ["drain", "flush_workers", "measure_tasks"]
 
@@ -56,9 +57,9 @@ def _drain(
     """Hands up to about `limit` events to the handler at a dotted path; what is left is for the
     next call. Answers `headrace.consume.Counts` as a dict.
 
-    `options`: url, stream, group, batch, tries, claim_after. Any number may run at a time, and
-    again: they share the group. While Redis, or what the handler needs, is away, it is tried
-    again later. Without `url` it is the Django site's Redis, else that of the environment's
+    `options`: url, prefix, stream, group, batch, tries, claim_after. Any number may run at a
+    time, and again: they share the group. While Redis, or what the handler needs, is away, it is
+    tried again later. Without `url` it is the Django site's Redis, else that of the environment's
     HEADRACE_SINK.
     """
     import redis
@@ -66,8 +67,9 @@ def _drain(
     from headrace.consume import Unavailable
     from headrace.consume.turn import drain_some
 
-    client, stream = _redis_of(options.pop("url", None))
-    options["stream"] = options.get("stream") or stream
+    client, keys = _redis_of(options.pop("url", None))
+    keys = keys.replaced(options.get("prefix"), options.get("stream"))
+    options.update(prefix=keys.prefix, stream=keys.stream)
     try:
         return asdict(drain_some(client, handler, limit=limit, **options))
     except (redis.RedisError, Unavailable) as error:
@@ -78,21 +80,21 @@ def _drain(
         client.close()
 
 
-def _redis_of(url: str | None) -> tuple[Any, str]:
-    """A client and a stream: the Django site's, else of the URL in the environment.
+def _redis_of(url: str | None) -> tuple[Any, Keys]:
+    """A client and its keys: the Django site's, else of the URL in the environment.
 
     Raises ValueError where there is none.
     """
     if _is_django_site():
-        from headrace.django.operate.redis import client, stream
+        from headrace.django.operate.redis import client, keys
 
-        return client(url), stream()
+        return client(url), keys()
     from headrace.consume import connect
 
     url = url or os.environ.get("HEADRACE_SINK")
     if not url:
         raise ValueError("no url: pass one, or set HEADRACE_SINK in the environment")
-    return connect(url), "events"
+    return connect(url), Keys()
 
 
 def _is_django_site() -> bool:

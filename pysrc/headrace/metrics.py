@@ -30,6 +30,7 @@ except ImportError as error:
     ) from error
 
 from headrace import _rings
+from headrace._keys import PREFIX, STREAM, Keys
 
 if TYPE_CHECKING:
     from headrace import EventSink
@@ -49,9 +50,10 @@ LATENCY_LIMITS = (1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1
 class Collector(_Collector):
     """``REGISTRY.register(Collector(sink))``: everything that `sink`'s processes have counted.
 
-    With ``redis_url`` it asks that Redis how long ``stream`` is and how far its consumer groups
-    lag; with ``celery_app`` how many tasks wait in ``celery_queues``. Neither is waited for longer
-    than a second: what does not answer is left out, and ``headrace_redis_up`` is 0.
+    With ``redis_url`` it asks that Redis how long the stream at ``prefix`` and ``stream`` is and
+    how far its consumer groups lag; with ``celery_app`` how many tasks wait in ``celery_queues``.
+    Neither is waited for longer than a second: what does not answer is left out, and
+    ``headrace_redis_up`` is 0.
     """
 
     def __init__(
@@ -59,13 +61,14 @@ class Collector(_Collector):
         sink: EventSink,
         *,
         redis_url: str | None = None,
-        stream: str = "events",
+        prefix: str = PREFIX,
+        stream: str = STREAM,
         celery_app: Any = None,
         celery_queues: Sequence[str] = ("celery",),
     ) -> None:
         self._sink = sink
         self._redis_url = redis_url
-        self._stream = stream
+        self._events = Keys(prefix, stream).events
         self._celery_app = celery_app
         self._celery_queues = tuple(celery_queues)
         self._remote = concurrent.futures.ThreadPoolExecutor(2, "headrace-metrics")
@@ -78,7 +81,7 @@ class Collector(_Collector):
         """Every metric, as of now."""
         remote: list[concurrent.futures.Future[list[Metric]]] = []
         if self._redis_url is not None:
-            remote.append(self._remote.submit(_stream_metrics, self._redis_url, self._stream))
+            remote.append(self._remote.submit(_stream_metrics, self._redis_url, self._events))
         if self._celery_app is not None:
             remote.append(
                 self._remote.submit(_queue_metrics, self._celery_app, self._celery_queues)

@@ -43,5 +43,5 @@ TEMPLATES = [
 ]
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 STATIC_URL = "static/"
-HEADRACE = {"SINK": "memory:"}
+HEADRACE = {"NAME": "tests", "SINK": "memory:"}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast, for tests only

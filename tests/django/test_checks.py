@@ -60,6 +60,7 @@ def found(deploy: bool = False, **changed: Any) -> set[str]:
 
 
 MEMORY = {"SINK": "memory:"}
+REDIS = {"SINK": "rediss://x"}
 REQUIRED = {"REQUIRE_TOKEN": ["api"]}
 FROM_COOKIE = {"TOKEN_FROM": ["bearer", "cookie:jwt"]}
 PRIVATE = {"FINGERPRINT": {"mode": "off", "gpc": "off"}}
@@ -80,6 +81,9 @@ PRIVATE = {"FINGERPRINT": {"mode": "off", "gpc": "off"}}
         ),
         ("E002", {"MIDDLEWARE": [MIDDLEWARE, AUTH, MIDDLEWARE]}, {"MIDDLEWARE": [MIDDLEWARE]}),
         ("W001", {"HEADRACE": {"SINK": ...}}, {}),
+        ("W016", {"HEADRACE": REDIS}, {"HEADRACE": {**REDIS, "NAME": "shop"}}),
+        ("W016", {"HEADRACE": REDIS}, {"HEADRACE": {"SINK": {"url": "redis://x", "prefix": ""}}}),
+        ("W016", {"HEADRACE": {"SINK": {"url": "unix:///x"}}}, {"HEADRACE": MEMORY}),
         (
             "W002",
             {"MIDDLEWARE": [UPDATE_CACHE, MIDDLEWARE]},
@@ -239,10 +243,10 @@ def test_middleware_that_cannot_be_imported_is_djangos_business() -> None:
 def test_every_check_is_documented(root: Path) -> None:
     source = (root / "pysrc/headrace/django/checks.py").read_text()
     documented = (root / "docs/reference/checks.md").read_text()
-    numbers = {f"W{n:03}" for n in range(1, 16)} | {"E001", "E002", "E003"}
+    numbers = {f"W{n:03}" for n in range(1, 17)} | {"E001", "E002", "E003"}
     for number in numbers:
         assert f"headrace.{number}" in documented
-    assert source.count("_warning(\n") == 15
+    assert source.count("_warning(\n") == 16
 
 
 def test_every_setting_is_documented(root: Path) -> None:

@@ -111,5 +111,5 @@ def test_confidence_interval_holds_the_median() -> None:
 def test_it_looks_at_the_redis_of_the_site(server: Server) -> None:
     text = run(SINK={"url": server.url, "stream": "mine"})
     assert "ok    delivery      exactly-once" in text
-    assert "mine has 0 entries" in text
+    assert "headrace:tests:mine has 0 entries" in text
     assert server.client.keys() == [], "the probe leaves nothing behind"

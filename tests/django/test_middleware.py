@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import SyncToAsync, iscoroutinefunction
-from django.conf import settings
+from django.conf import UserSettingsHolder, global_settings, settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse
@@ -373,6 +373,48 @@ def test_emit_sends_an_event_of_ones_own(events: Events) -> None:
     assert (events()[0]["kind"], events()[0]["plan"]) == ("signup", "pro")
 
 
+@pytest.mark.parametrize(
+    ("setting", "prefix"),
+    [
+        ({"SINK": "redis://x"}, "headrace:tests:"),  # as the settings module begins
+        ({"SINK": {"url": "redis://x", "stream": "s"}, "NAME": "a.B_c-9"}, "headrace:a.B_c-9:"),
+        ({"SINK": {"url": "redis://x", "prefix": "p/"}, "NAME": "shop"}, "p/"),
+        ({"SINK": {"url": "redis://x", "prefix": ""}}, ""),
+        ({"SINK": None, "NAME": "x" * 32}, f"headrace:{'x' * 32}:"),
+    ],
+)
+def test_every_key_in_redis_begins_with_the_sites_prefix(
+    setting: dict[str, Any], prefix: str
+) -> None:
+    with override_settings(HEADRACE=setting):
+        found = conf.read()
+    assert found.keys.prefix == prefix
+    assert found.sink is None or found.sink["prefix"] == prefix
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("mysite.settings.production", "mysite"),
+        ("settings", "settings"),
+        (None, "site"),
+        ("caf\u00e9.settings", "site"),
+        ("x" * 33, "site"),
+    ],
+)
+def test_the_name_is_that_of_the_settings_module(
+    monkeypatch: pytest.MonkeyPatch, module: str | None, name: str
+) -> None:
+    holder: Any = UserSettingsHolder(global_settings)  # as settings.configure() makes it
+    if module is not None:
+        holder.SETTINGS_MODULE = module
+    holder.HEADRACE, holder.SECRET_KEY = {}, SECRET_KEY
+    monkeypatch.setattr(settings, "_wrapped", holder)
+    assert conf.read().name == name
+    with override_settings(DEBUG=True):
+        assert conf.read().name == name
+
+
 @override_settings(HEADRACE={"SINK": None})
 def test_emit_without_a_sink_is_refused() -> None:
     assert headrace.django.emit("signup") is False
@@ -385,6 +427,17 @@ def test_emit_without_a_sink_is_refused() -> None:
         ({"SINK": 7}, r'HEADRACE\["SINK"\]'),
         ({"SINK": "http://x"}, r'HEADRACE\["SINK"\]'),
         ({"SINK": {"url": "memory:", "lingr": 1}}, "did you mean 'linger'"),
+        (
+            {"SINK": {"url": "memory:", "prefix": "a b"}},
+            r'HEADRACE\["SINK"\]: prefix: up to 64 printable ASCII characters without blanks',
+        ),
+        ({"SINK": {"url": "memory:", "prefix": 7}}, r'HEADRACE\["SINK"\]: prefix: a str'),
+        ({"NAME": ""}, r'HEADRACE\["NAME"\]: must be 1 to 32 letters, digits'),
+        ({"NAME": "x" * 33}, r'HEADRACE\["NAME"\]'),
+        ({"NAME": "a:b"}, r'HEADRACE\["NAME"\]'),
+        ({"NAME": "caf\u00e9"}, r'HEADRACE\["NAME"\]'),
+        ({"NAME": "shop\n"}, r'HEADRACE\["NAME"\]'),
+        ({"NAME": None}, r'HEADRACE\["NAME"\]'),
         ({"PATHS": ["/x/"]}, r'HEADRACE\["PATHS"\]'),
         ({"PATHS": {"skip": "/x/"}}, "list of str"),
         ({"PATHS": {"skip": ["x*y"]}}, r'HEADRACE\["PATHS"\]'),

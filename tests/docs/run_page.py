@@ -211,7 +211,7 @@ class Runner:
         settings = f"""
 INSTALLED_APPS += ["headrace.django"]
 MIDDLEWARE.insert(0, "headrace.django.middleware.HeadraceMiddleware")
-HEADRACE = {{"SINK": "redis://127.0.0.1:{self.ports["6379"]}/0"}}
+HEADRACE = {{"NAME": "mysite", "SINK": "redis://127.0.0.1:{self.ports["6379"]}/0"}}
 """
         self.write(Block(0, "python", settings, "append", "mysite/settings.py"), "a")
 

@@ -45,7 +45,7 @@ ours = [path for path in mapped if any(f"/lib{name}" in path for name in ("hired
 assert len(ours) >= 3 and all("headrace.libs" in path for path in ours), ours
 with socket.socket(socket.AF_UNIX) as client:
     client.connect(sys.argv[1])
-    client.sendall(b"XLEN events\r\n")
+    client.sendall(b"XLEN headrace:events\r\n")
     assert client.recv(100) == b":1\r\n"
 PY
 echo "one event delivered, $hidden files hidden"

@@ -195,7 +195,7 @@ def main() -> None:
         import redis
 
         with redis.Redis(port=redis_port, ssl=True, ssl_ca_certs=f"{folder}/ca.pem") as client:
-            events = client.xlen("events")
+            events = client.xlen("headrace:events")
         if events != times:
             raise SystemExit(f"{events} events of {times}")
     finally:

@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COUNT = 'headrace_request_duration_seconds_count{method="GET",route="page/",status="2xx"}'
 
 SETTINGS = """
-HEADRACE = {{"METRICS": True, "SINK": {{"url": {url!r}, "ring_dir": {rings!r}}}}}
+HEADRACE = {{"NAME": "fresh", "METRICS": True, "SINK": {{"url": {url!r}, "ring_dir": {rings!r}}}}}
 """
 WRAPPED = """
 from fresh.{kind} import application as inner
@@ -182,7 +182,7 @@ class Broker:
 class App:
     def connection_for_read(self, **_): return Broker()
 
-sink = EventSink(sys.argv[1], ring_dir=sys.argv[2], stream="events")
+sink = EventSink(sys.argv[1], ring_dir=sys.argv[2])
 gate = Gate(sink=sink, metrics=True)
 for path in ("/", "/x"):
     visit = gate.enter({"REQUEST_METHOD": "GET", "PATH_INFO": path})
@@ -193,7 +193,7 @@ sink.observe("cache", "default", 0.0, "hit")
 sink.observe("task", "mail", 1.0, "success")
 assert sink.flush(5) == 0
 import redis
-redis.Redis.from_url(sys.argv[1]).xgroup_create("events", "headrace", "0")
+redis.Redis.from_url(sys.argv[1]).xgroup_create("headrace:events", "headrace", "0")
 made = Collector(sink, redis_url=sys.argv[1], celery_app=App())
 sys.stdout.write(exposition(made).decode())
 """

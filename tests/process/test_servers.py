@@ -46,6 +46,8 @@ RUNSERVER = [sys.executable, "manage.py", "runserver", "{port}"]
 WSGI, ASGI = "fresh.wsgi:application", "fresh.asgi:application"
 WRAPPED_WSGI, WRAPPED_ASGI = "fresh.wrapped_wsgi:application", "fresh.wrapped_asgi:application"
 
+PREFIX = "headrace:fresh:"  # as the project is called
+
 SERVERS = {
     "gunicorn-sync": [*GUNICORN, WSGI],
     "gunicorn-gthread": [*GUNICORN, "-k", "gthread", "--threads", "4", WSGI],
@@ -87,10 +89,10 @@ def project(template: Path, tmp_path: Path) -> Path:
 
 def adopt(server: Server) -> None:
     """What the next process does for one that had no time to."""
-    sink = EventSink(server.url)
+    sink = EventSink(server.url, prefix=PREFIX)
     assert sink.emit("next")
     deadline = time.monotonic() + 20
-    while len(server.events()) < REQUESTS + 1 and time.monotonic() < deadline:
+    while len(server.events(prefix=PREFIX)) < REQUESTS + 1 and time.monotonic() < deadline:
         time.sleep(0.02)
     sink.close()
 
@@ -116,9 +118,11 @@ def test_no_event_is_lost_at_sigterm(name: str, project: Path, server: Server) -
     # has answered and not yet come back from the request
     if name.startswith(("runserver", "uwsgi")):
         if name.startswith("uwsgi"):  # no more than the last of each thread
-            assert len(server.events()) >= REQUESTS - (4 if name == "uwsgi-threads" else 2), log
+            assert len(server.events(prefix=PREFIX)) >= REQUESTS - (
+                4 if name == "uwsgi-threads" else 2
+            ), log
         adopt(server)
-    events = [event for event in server.events() if event["kind"] == "request"]
+    events = [event for event in server.events(prefix=PREFIX) if event["kind"] == "request"]
     assert len(events) == REQUESTS, log
     assert len({event["id"] for event in events}) == REQUESTS
     assert Counter(event["path"] for event in events) == {
@@ -155,7 +159,7 @@ def test_stopped_under_load(name: str, project: Path, server: Server) -> None:
         for thread in threads:
             thread.join()
     assert sum(answered) > 0
-    assert len(server.events()) >= sum(answered) + 8
+    assert len(server.events(prefix=PREFIX)) >= sum(answered) + 8
     assert "took too long to shut down" not in log
 
 

@@ -163,7 +163,7 @@ def test_multiprocessing_children_flush_at_their_end(server: Server, ring_dir: s
             [sys.executable, str(script), server.url, ring_dir, method], check=True, timeout=60
         )
         assert sorted(numbers(server)) == [0, 1, 2], method
-        server.client.delete("events")
+        server.client.delete("headrace:events")
 
 
 def test_a_sink_of_the_parent_is_flushed_by_forked_children(server: Server, ring_dir: str) -> None:

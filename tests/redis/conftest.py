@@ -78,8 +78,9 @@ class Server:
     def command(self, *words: str, **options: bool) -> Any:
         return self.client.execute_command(*words, **options)  # type: ignore[no-untyped-call]
 
-    def events(self, stream: str = "events") -> list[dict[str, str]]:
-        entries: list[tuple[str, dict[str, str]]] = self.client.xrange(stream)  # type: ignore[assignment]
+    def events(self, stream: str = "events", prefix: str = "headrace:") -> list[dict[str, str]]:
+        entries: list[tuple[str, dict[str, str]]]
+        entries = self.client.xrange(prefix + stream)  # type: ignore[assignment]
         return [fields for _, fields in entries]
 
 

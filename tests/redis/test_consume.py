@@ -28,11 +28,13 @@ from headrace.consume import (
     Unavailable,
     connect,
     consume,
+    dead_stream,
 )
 from headrace.consume.handler import load_handler
 from headrace.events import Event
 from tests.redis import handlers
 from tests.redis.conftest import Server
+from tests.unit.test_keys import BAD_PREFIXES, GOOD_PREFIXES
 
 Seen = list[list[str]]
 
@@ -47,7 +49,9 @@ def client(server: Server) -> Iterator[redis.Redis]:
 def add(client: redis.Redis, count: int, start: int = 0, **fields: str) -> None:
     pipe = client.pipeline(transaction=False)
     for n in range(start, start + count):
-        pipe.xadd("events", {"id": f"0123456789abcdef-{n}", "kind": "a", "time": "1", **fields})
+        pipe.xadd(
+            "headrace:events", {"id": f"0123456789abcdef-{n}", "kind": "a", "time": "1", **fields}
+        )
     pipe.execute()
 
 
@@ -71,7 +75,7 @@ class Handler:
 
 
 def group(client: Any) -> dict[str, Any]:
-    found: dict[str, Any] = client.xinfo_groups("events")[0]
+    found: dict[str, Any] = client.xinfo_groups("headrace:events")[0]
     return found
 
 
@@ -154,13 +158,13 @@ def test_a_poison_event_is_dead_and_the_others_are_handled(client: redis.Redis) 
     assert max(Counter(handler.done).values()) == 1
     assert (counts.handled, counts.dead) == (297, 3)
     assert group(client)["pending"] == 0
-    dead: Any = client.xrange("events:dead")
+    dead: Any = client.xrange("headrace:events:dead")
     assert sorted(fields["id"][17:] for _, fields in dead) == ["150", "151", "7"]
     for _, fields in dead:
         assert fields["dead_error"] == "ValueError: poison"
         assert fields["dead_tries"] == "3"
         assert fields["dead_group"] == "headrace"
-        assert client.xrange("events", fields["dead_entry"], fields["dead_entry"])
+        assert client.xrange("headrace:events", fields["dead_entry"], fields["dead_entry"])
         assert (fields["kind"], fields["plan"]) == ("a", "pro")
 
 
@@ -231,7 +235,7 @@ def test_a_drain_ends_when_what_the_handler_needs_stays_away(client: redis.Redis
 
     with pytest.raises(Unavailable, match="no database"):
         drain(client, handler, tries=2)
-    assert (client.exists("events:dead"), group(client)["pending"]) == (0, 10)
+    assert (client.exists("headrace:events:dead"), group(client)["pending"]) == (0, 10)
     mended = Handler()
     consumer = Consumer(client, mended, claim_after=0.05)
     consumer.run(drain=True)
@@ -249,13 +253,13 @@ def test_an_event_of_a_newer_format_is_dead_at_once(client: redis.Redis) -> None
     counts = drain(client, handler)
     assert handler.calls == [[0, 2]]
     assert counts.dead == 1
-    _, fields = client.xrange("events:dead")[0]  # type: ignore[index]
+    _, fields = client.xrange("headrace:events:dead")[0]  # type: ignore[index]
     assert "format '2'" in fields["dead_error"]
     assert (fields["headrace_format"], fields["dead_tries"]) == ("2", "1")
 
 
 def test_an_event_without_id_kind_and_time_is_handled(client: redis.Redis) -> None:
-    entry = client.xadd("events", {"x": "y"})
+    entry = client.xadd("headrace:events", {"x": "y"})
     found: list[Event] = []
     drain(client, found.extend)
     assert found[0].id == f"entry:{entry}"
@@ -300,7 +304,7 @@ def test_a_flushall_while_a_batch_is_in_hand(client: redis.Redis) -> None:
 
 
 def test_a_stream_that_is_no_stream_is_an_error(client: redis.Redis) -> None:
-    client.set("events", "text")
+    client.set("headrace:events", "text")
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
         drain(client, Handler())
 
@@ -309,7 +313,7 @@ def test_a_stream_that_is_no_stream_is_an_error(client: redis.Redis) -> None:
 
 
 def trim(client: redis.Redis, length: int) -> None:
-    client.xtrim("events", maxlen=length, approximate=False)
+    client.xtrim("headrace:events", maxlen=length, approximate=False)
 
 
 def test_entries_that_were_trimmed_unread_are_counted(client: redis.Redis) -> None:
@@ -386,7 +390,7 @@ def test_the_documented_acl_is_enough(client: redis.Redis, server: Server, root:
     add(client, 100)
     Consumer(client, Handler(), batch=10).run(drain=True, limit=10)
     trim(client, 50)
-    client.xreadgroup("headrace", "gone", {"events": ">"}, count=5)
+    client.xreadgroup("headrace", "gone", {"headrace:events": ">"}, count=5)
     reader = connect(server.url.replace("unix://", "unix://reader:secret@"))
     handler = Handler(bad=lambda n: n == 70)
     counts = Consumer(reader, handler, claim_after=0.01, tries=2).run(drain=True)
@@ -402,8 +406,8 @@ def test_the_documented_acl_is_enough(client: redis.Redis, server: Server, root:
 
 def test_entries_that_were_trimmed_while_pending_are_given_up(client: redis.Redis) -> None:
     add(client, 10)
-    client.xgroup_create("events", "headrace", "0")
-    client.xreadgroup("headrace", "gone", {"events": ">"}, count=6)
+    client.xgroup_create("headrace:events", "headrace", "0")
+    client.xreadgroup("headrace", "gone", {"headrace:events": ">"}, count=6)
     trim(client, 7)
     handler = Handler()
     time.sleep(0.05)
@@ -549,7 +553,7 @@ def test_an_event_that_kills_its_process_is_dead_in_the_end(
     assert ends == [-signal.SIGKILL] * 10 + [0]
     seen = [line.split()[0] for line in (tmp_path / "seen").read_text().splitlines()]
     assert len(seen) == len(set(seen)) == 40
-    dead: Any = client.xrange("events:dead")
+    dead: Any = client.xrange("headrace:events:dead")
     assert [fields["poison"] for _, fields in dead] == ["1"]
     assert "ended 10 times" in dead[0][1]["dead_error"]
 
@@ -579,8 +583,8 @@ def test_a_batch_whose_reply_was_lost_is_read_again(client: redis.Redis) -> None
     add(client, 10)
     handler = Handler()
     consumer = Consumer(client, handler)
-    client.xgroup_create("events", "headrace", "0")
-    client.xreadgroup("headrace", consumer.name, {"events": ">"}, count=4)
+    client.xgroup_create("headrace:events", "headrace", "0")
+    client.xreadgroup("headrace", consumer.name, {"headrace:events": ">"}, count=4)
     consumer.run(drain=True)
     assert sorted(handler.done) == list(range(10))
 
@@ -646,6 +650,38 @@ def test_a_handler_of_django_is_not_for_this_command(processes: Processes) -> No
     )
     assert done.returncode == 2
     assert "manage.py headrace_consume" in done.stderr
+
+
+@pytest.mark.parametrize("prefix", GOOD_PREFIXES)
+def test_it_reads_below_its_prefix(client: redis.Redis, server: Server, prefix: str) -> None:
+    client.xadd(f"{prefix}events", {"id": "a-1", "kind": "a", "time": "1"})
+    client.xadd(f"{prefix}other", {"id": "a-2", "kind": "a", "time": "1"})
+    handler = Handler()
+    drain(client, handler, prefix=prefix)
+    assert handler.done == [1]
+    consume(server.url, handler, drain=True, prefix=prefix, stream="other")
+    assert handler.done == [1, 2]
+
+
+@pytest.mark.parametrize("prefix", BAD_PREFIXES)
+def test_a_wrong_prefix_raises_in_the_words_of_the_sink(client: redis.Redis, prefix: str) -> None:
+    with pytest.raises(ValueError, match="prefix: ") as raised:
+        Consumer(client, Handler(), prefix=prefix)
+    with pytest.raises(ValueError, match="prefix: ") as sinks:
+        EventSink("memory:", prefix=prefix)
+    assert str(raised.value) == str(sinks.value)
+
+
+def test_a_prefix_is_text(client: redis.Redis) -> None:
+    with pytest.raises(TypeError, match="prefix"):
+        Consumer(client, Handler(), prefix=7)  # type: ignore[arg-type]
+
+
+def test_where_the_dead_are() -> None:
+    assert dead_stream() == "headrace:events:dead"
+    assert dead_stream("a", prefix="b:") == "b:a:dead"
+    with pytest.raises(ValueError, match="prefix: "):
+        dead_stream("a", prefix="{b}:")
 
 
 @pytest.mark.parametrize("options", [{"batch": 0}, {"tries": 0}, {"claim_after": 0}])

@@ -21,6 +21,7 @@ from tests.redis.conftest import Server
 from tests.redis.consume_command import Running
 from tests.redis.postgresql import cluster
 
+PREFIX = "headrace:tests:"  # consume_settings.NAME
 EVENTS = 400
 VISITORS = 7
 KILLS = 5
@@ -105,7 +106,7 @@ def site(
 
 def emit(server: Server, ring_dir: str) -> int:
     """Requests of some visitors, one a minute, through a real sink. How many were delivered."""
-    sink = EventSink(server.url, ring_dir=ring_dir)
+    sink = EventSink(server.url, prefix=PREFIX, ring_dir=ring_dir)
     for n in range(EVENTS):
         fields = {"label": "track", "path": f"/{n}/", "fingerprint": f"visitor{n % VISITORS}"}
         assert sink.emit("request", fields)
@@ -147,7 +148,7 @@ def test_the_tables_are_filled_exactly_once_whoever_is_killed(
     assert site.one("SELECT sum(views) FROM headrace_analytics_visitor") == EVENTS
     assert site.one("SELECT sum(views) FROM headrace_analytics_session") == EVENTS
     assert site.one("SELECT count(*) FROM headrace_analytics_session") == VISITORS
-    assert not server.client.exists("events:dead")
+    assert not server.client.exists(f"{PREFIX}events:dead")
 
 
 @pytest.mark.parametrize("site", ["sqlite"], indirect=True)
@@ -162,7 +163,7 @@ def test_several_processes_with_the_same_visitors_count_right(
     site: Site, server: Server, ring_dir: str
 ) -> None:
     emit(server, ring_dir)
-    first = server.client.xrange("events")
+    first = server.client.xrange(f"{PREFIX}events")
     running = [
         site.start("headrace_consume", f"--group={group}", "--batch=7", "--drain")
         for group in ("one", "one", "other")  # the last one brings every event once more
@@ -188,7 +189,7 @@ def fill(site: Site, server: Server, rows: list[dict[str, str]]) -> None:
     numbers = itertools.count()
     for row in rows:
         first = {"id": f"0123456789abcdef-{next(numbers)}", "kind": "request"}
-        server.client.xadd("events", {**first, "path": "/", **row})
+        server.client.xadd(f"{PREFIX}events", {**first, "path": "/", **row})
     site.run("headrace_consume", "--drain")
 
 
@@ -216,13 +217,15 @@ def test_a_visitor_is_erased_everywhere(site: Site, server: Server) -> None:
     rows += [{"time": now, "kind": "signup", "fingerprint": "a"}]
     fill(site, server, rows)
     for who in "ab":
-        server.client.hset(f"session:{who}", "views", "1")
-    server.client.xadd("events:dead", {"id": "x-1", "fingerprint": "a", "dead_error": "x"})
+        server.client.hset(f"{PREFIX}session:{who}", "views", "1")
+    server.client.xadd(
+        f"{PREFIX}events:dead", {"id": "x-1", "fingerprint": "a", "dead_error": "x"}
+    )
     site.run("headrace_erase", "--visitor=a")
     assert left(site) == {"pageview": 1, "customevent": 0, "session": 1, "visitor": 1}
-    assert [event["fingerprint"] for event in server.events()] == ["b"]
-    assert server.client.keys("session:*") == ["session:b"]
-    assert server.client.xlen("events:dead") == 0
+    assert [event["fingerprint"] for event in server.events(prefix=PREFIX)] == ["b"]
+    assert server.client.keys(f"{PREFIX}session:*") == [f"{PREFIX}session:b"]
+    assert server.client.xlen(f"{PREFIX}events:dead") == 0
 
 
 def test_a_user_is_erased_with_what_the_same_browser_did_without_a_login(
@@ -242,18 +245,21 @@ def test_a_user_is_erased_with_what_the_same_browser_did_without_a_login(
     ]
     fill(site, server, [{"time": str(now + n), **row} for n, row in enumerate(rows)])
     for who, user in (("own", "7"), ("shared", "8"), ("other", "8"), ("elsewhere", "7")):
-        server.client.hset(f"session:{who}", "user", user)
+        server.client.hset(f"{PREFIX}session:{who}", "user", user)
     said = site.run("headrace_erase", "--user=7")
     assert left(site) == {"pageview": 2, "customevent": 1, "session": 2, "visitor": 2}
     visitors = 'SELECT fingerprint, views, "user" FROM headrace_analytics_visitor ORDER BY 1'
     assert site.query(visitors) == [("other", 1, "8"), ("shared", 1, "8")]
-    assert [(e.get("fingerprint"), e["user"]) for e in server.events()] == [
+    assert [(e.get("fingerprint"), e["user"]) for e in server.events(prefix=PREFIX)] == [
         ("shared", "8"),
         ("other", "8"),
         (None, "8"),
     ]
-    assert sorted(server.client.keys("session:*")) == ["session:other", "session:shared"]
-    assert "entry of events: 6" in said
+    assert sorted(server.client.keys(f"{PREFIX}session:*")) == [
+        f"{PREFIX}session:other",
+        f"{PREFIX}session:shared",
+    ]
+    assert f"entry of {PREFIX}events: 6" in said
     assert site.run("headrace_erase", "--user=7").strip() == ""
 
 
@@ -265,21 +271,21 @@ class TestCommand:
     def test_without_the_tables_nothing_is_taken(self, site: Site, server: Server) -> None:
         """Or every event would fail, and be put to the dead."""
         site.run("migrate", "--verbosity=0", "headrace_analytics", "zero")
-        server.client.xadd("events", {"id": "a-1", "kind": "request", "time": "1"})
+        server.client.xadd(f"{PREFIX}events", {"id": "a-1", "kind": "request", "time": "1"})
         process = site.start("headrace_consume", "--drain")
         assert process.wait(30) == 1
         assert "migrate headrace_analytics" in process.errors
-        assert not server.client.exists("events:dead")
+        assert not server.client.exists(f"{PREFIX}events:dead")
 
     def test_a_database_that_is_away_puts_nothing_to_the_dead(
         self, site: Site, server: Server
     ) -> None:
-        server.client.xadd("events", {"id": "a-1", "kind": "request", "time": "1"})
+        server.client.xadd(f"{PREFIX}events", {"id": "a-1", "kind": "request", "time": "1"})
         site.query("ALTER TABLE headrace_analytics_pageview RENAME COLUMN label TO other")
         process = site.start("headrace_consume", "--drain", "--tries=2")
         assert process.wait(30) == 1
         assert "Unavailable" in process.errors
-        assert not server.client.exists("events:dead")
+        assert not server.client.exists(f"{PREFIX}events:dead")
         site.query("ALTER TABLE headrace_analytics_pageview RENAME COLUMN other TO label")
         site.run("headrace_consume", "--drain", "--claim-after=0.1")
         assert left(site)["pageview"] == 1

@@ -53,7 +53,7 @@ def app() -> Celery:
 
 def add(server: Server, count: int) -> None:
     for n in range(count):
-        server.client.xadd("events", {"id": f"a-{n}", "kind": "a", "time": "1"})
+        server.client.xadd("headrace:events", {"id": f"a-{n}", "kind": "a", "time": "1"})
 
 
 def test_a_task_drains_up_to_so_many(server: Server, app: Celery) -> None:
@@ -102,7 +102,7 @@ def test_it_is_tried_again_later_and_later(
     finally:
         drain.pop_request()
     assert 0.7 <= waits[0] / min(300, 2 * 2**retries) <= 1.3
-    assert not server.client.exists("events:dead")
+    assert not server.client.exists("headrace:events:dead")
 
 
 def test_a_beat_schedule_knows_the_task_by_its_name(app: Celery) -> None:
@@ -183,6 +183,7 @@ settings.configure(
     SECRET_KEY="a secret key of the tests, long enough for HS256",
     INSTALLED_APPS=["headrace.django"],
     HEADRACE={{
+        "NAME": "shop",
         "METRICS": True,
         # So late that only the end of the worker brings the events.
         "SINK": {{"url": {server.url!r}, "ring_dir": {str(rings)!r}, "linger": 60.0}},
@@ -197,7 +198,7 @@ def mail(fails):
     if fails:
         raise ValueError("no such address")
 """
-    reader = EventSink(server.url, ring_dir=str(rings))
+    reader = EventSink(server.url, prefix="headrace:shop:", ring_dir=str(rings))
     broker = Celery(broker=url)
 
     def tasks() -> dict[str, int]:
@@ -222,7 +223,7 @@ def mail(fails):
         assert time.monotonic() - started < 20, "a deadline, with much room"
         until(worker, lambda: ask()["status"] == "ok")
     broker.close()
-    assert [event["kind"] for event in server.events()] == ["mail"] * 3
+    assert [event["kind"] for event in server.events(prefix="headrace:shop:")] == ["mail"] * 3
     assert tasks() == wanted, "what a worker has counted stays when it ends"
     reader.close(0)
 
@@ -267,7 +268,7 @@ from django.conf import settings
 
 settings.configure(
     SECRET_KEY="a secret key of the tests, long enough for HS256",
-    HEADRACE={"SINK": os.environ["HEADRACE_SINK"]},
+    HEADRACE={"SINK": {"url": os.environ["HEADRACE_SINK"], "prefix": "headrace:"}},
     TASKS={"default": {"BACKEND": os.environ["BACKEND"]}},
 )
 django.setup()

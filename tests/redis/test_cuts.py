@@ -23,7 +23,7 @@ def naive(url: str, count: int, *, again: bool) -> int:
     while sent < count:
         pipeline = client.pipeline(transaction=False)
         for n in range(sent, min(sent + 50, count)):
-            pipeline.xadd("events", {"n": n})
+            pipeline.xadd("headrace:events", {"n": n})
         try:
             pipeline.execute()
         except redis.exceptions.RedisError:

@@ -45,7 +45,7 @@ def test_bytes_that_look_like_commands_stay_bytes(server: Server, ring_dir: str)
     sink = EventSink(server.url, ring_dir=ring_dir)
     sink.emit("visit", {"agent": hostile})
     assert sink.flush(5) == 0
-    raw = server.command("XRANGE", "events", "-", "+", NEVER_DECODE=True)
+    raw = server.command("XRANGE", "headrace:events", "-", "+", NEVER_DECODE=True)
     assert raw[0][1][b"agent"] == hostile
     sink.close()
 

@@ -187,7 +187,7 @@ def test_a_missing_password_is_told(server: Server, ring_dir: str) -> None:
 
 
 def test_a_stream_that_is_not_allowed_is_tried_again(server: Server, ring_dir: str) -> None:
-    server.command("ACL", "SETUSER", "site", "on", ">pw", "~headrace:*", "+@all")
+    server.command("ACL", "SETUSER", "site", "on", ">pw", "~headrace:marker:*", "+@all")
     sink = sink_for(f"unix://site:pw@{server.socket}", ring_dir)
     sink.emit("visit", {"n": 0})
     wait_for(lambda: error_of(sink) == "auth")
@@ -239,7 +239,7 @@ def test_a_level_that_was_asked_for_is_not_lowered(
 
 
 LEAST = (
-    "~events ~session:* ~headrace:marker:* +xadd +set +get +multi +exec +eval +hmget +hset "
+    "~headrace:* +xadd +set +get +multi +exec +eval +hmget +hset "
     "+hincrby +expire +client|id +client|kill +client|setname +info"
 )
 
@@ -269,7 +269,9 @@ def test_a_cluster_is_told_to_people(server: Server, folder: Path, ring_dir: str
 
 
 def test_a_marker_that_may_not_be_written_lowers_the_level(server: Server, ring_dir: str) -> None:
-    server.command("ACL", "SETUSER", "site", "on", ">pw", "~events", "%R~headrace:*", "+@all")
+    server.command(
+        "ACL", "SETUSER", "site", "on", ">pw", "~headrace:events", "%R~headrace:*", "+@all"
+    )
     sink = sink_for(f"unix://site:pw@{server.socket}", ring_dir)
     sink.emit("visit", {"n": 0})
     assert sink.flush(5) == 0
@@ -295,14 +297,14 @@ def test_a_server_that_may_evict_lowers_the_level(
 
 
 def test_a_key_of_another_type_rejects_for_good(server: Server, ring_dir: str) -> None:
-    server.client.set("events", "not a stream")
+    server.client.set("headrace:events", "not a stream")
     sink = sink_for(server.url, ring_dir)
     for n in range(10):
         sink.emit("visit", {"n": n})
     assert sink.flush(5) == 0
     stats = sink.stats()
     assert (stats["dropped"], stats["delivered"]) == ({"rejected": 10}, 0)
-    server.client.delete("events")
+    server.client.delete("headrace:events")
     sink.emit("visit", {"n": 10})
     assert sink.flush(5) == 0
     assert numbers(server) == [10]

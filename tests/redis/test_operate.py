@@ -212,8 +212,8 @@ def test_waiting_tasks_and_lag_of_the_stream(server: Server, ring_dir: str) -> N
     for n in range(5):
         assert sink.emit("visit", {"n": n})
     assert sink.flush(5) == 0
-    server.client.xgroup_create("events", "billing", "0")
-    server.client.xreadgroup("billing", "one", {"events": ">"}, count=2)
+    server.client.xgroup_create("headrace:events", "billing", "0")
+    server.client.xreadgroup("billing", "one", {"headrace:events": ">"}, count=2)
     collector = Collector(
         sink, redis_url=server.url, celery_app=app, celery_queues=("celery", "none such")
     )

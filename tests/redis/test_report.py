@@ -17,7 +17,7 @@ from tests.redis.conftest import Server
 
 def report(url: str, **options: Any) -> dict[str, Any]:
     output = io.StringIO()
-    with override_settings(HEADRACE={"SINK": {"url": url, "stream": "a stream"}}):
+    with override_settings(HEADRACE={"NAME": "shop", "SINK": {"url": url, "stream": "a stream"}}):
         call_command("headrace_report", source="stream", format="json", stdout=output, **options)
     found: dict[str, Any] = json.loads(output.getvalue())
     return found
@@ -38,9 +38,11 @@ def fill(server: Server, count: int) -> None:
             "duration_us": str(1000 + number),
             "fingerprint": f"visitor-{number % 10}",
         }
-        pipeline.xadd("a stream", fields)
-    pipeline.xadd("a stream", {"x": b"\xff"})
-    pipeline.xadd("a stream", {"id": "n", "kind": "request", "headrace_format": "99"})
+        pipeline.xadd("headrace:shop:a stream", fields)
+    pipeline.xadd("headrace:shop:a stream", {"x": b"\xff"})
+    pipeline.xadd(
+        "headrace:shop:a stream", {"id": "n", "kind": "request", "headrace_format": "99"}
+    )
     pipeline.execute()
 
 
@@ -50,7 +52,7 @@ def test_every_entry_of_the_stream_counts_once(
     monkeypatch.setattr(of_events, "BATCH", 50)
     fill(server, 500)
     found = report(server.url, since="1h")
-    assert found["source"] == "stream a stream"
+    assert found["source"] == "stream headrace:shop:a stream"
     assert found["total"]["requests"] == 500
     assert (found["total"]["visitors"], found["total"]["sessions"]) == (10, 10)
     assert found["routes"][0]["p95_ms"] == pytest.approx(1.475, rel=0.005)

@@ -47,7 +47,7 @@ def test_touches_of_one_visitor_are_combined(server: Server, ring_dir: str, deli
     for n in range(50):
         visit(front, f"/page/{n}/", fingerprint.value)
     assert sink.flush(5) == 0
-    key = f"session:{fingerprint.id}"
+    key = f"headrace:session:{fingerprint.id}"
     session = server.client.hgetall(key)
     assert (session["views"], session["path"]) == ("50", "/page/49/")
     now = time.time_ns() // 1_000_000
@@ -63,7 +63,7 @@ def test_last_seen_only_moves_forward_and_first_seen_only_back(
 ) -> None:
     sink = EventSink(server.url, ring_dir=ring_dir)
     fingerprint = COOKIE.mint()
-    key = f"session:{fingerprint.id}"
+    key = f"headrace:session:{fingerprint.id}"
     future = str(time.time_ns() // 1_000_000 + 60_000)
     server.client.hset(
         key, mapping={"first_seen": future, "last_seen": future, "path": "/new/", "views": "3"}
@@ -119,7 +119,7 @@ def test_two_processes_that_touch_one_visitor_in_turn(server: Server, ring_dir: 
         process.stdin.write(f"/{n}/\n")
         process.stdin.flush()
         assert process.stdout.readline() == "0\n"
-        session = server.client.hgetall(f"session:{fingerprint.id}")
+        session = server.client.hgetall(f"headrace:session:{fingerprint.id}")
         assert (session["views"], session["path"]) == (str(n + 1), f"/{n}/")
         assert int(session["last_seen"]) >= last
         last = int(session["last_seen"])
@@ -138,14 +138,14 @@ def test_forged_cookies_leave_no_key(server: Server, ring_dir: str) -> None:
         if n % 5000 == 0:
             sink.flush(5)
     assert sink.flush(10) == 0
-    assert list(server.client.scan_iter("session:*")) == []
+    assert list(server.client.scan_iter("headrace:session:*")) == []
     sink.close()
 
 
 def test_a_failed_session_does_not_hold_up_its_event(server: Server, ring_dir: str) -> None:
     sink = EventSink(server.url, ring_dir=ring_dir)
     fingerprint = COOKIE.mint()
-    server.client.set(f"session:{fingerprint.id}", "not a hash")
+    server.client.set(f"headrace:session:{fingerprint.id}", "not a hash")
     visit(gate(sink), "/", fingerprint.value)
     assert sink.flush(5) == 0
     stats = sink.stats()
@@ -161,14 +161,15 @@ def test_without_eval_plain_commands_do(server: Server, ring_dir: str) -> None:
     for n in range(5):
         visit(front, f"/{n}/", fingerprint.value)
     assert sink.flush(5) == 0
-    session = server.client.hgetall(f"session:{fingerprint.id}")
+    session = server.client.hgetall(f"headrace:session:{fingerprint.id}")
     assert (session["views"], session["path"]) == ("5", "/4/")
     assert sink.stats()["delivery"] == "exactly-once, plain sessions"
     sink.close()
 
 
 def test_without_any_session_command_events_still_arrive(server: Server, ring_dir: str) -> None:
-    server.command("ACL", "SETUSER", "few", "on", ">secret", "~events", "~headrace:*", "+@all")
+    keys = ("~headrace:events", "~headrace:marker:*")
+    server.command("ACL", "SETUSER", "few", "on", ">secret", *keys, "+@all")
     sink = EventSink(f"unix://few:secret@{server.socket}", ring_dir=ring_dir)
     visit(gate(sink), "/", COOKIE.mint().value)
     assert sink.flush(5) == 0

@@ -16,6 +16,7 @@ import pytest
 
 from headrace import EventSink
 from headrace.testing import captured_events
+from tests.unit.test_keys import BAD_PREFIXES, GOOD_PREFIXES
 
 SECRET = "s3cr3t-that-nobody-may-see"
 
@@ -222,6 +223,7 @@ BAD_ARGUMENTS: list[tuple[str, dict[str, Any]]] = [
     ("sample", {"sample": 0.0}),
     ("sample", {"sample": 1.5}),
     ("client_name", {"client_name": "two words"}),
+    *(("prefix", {"prefix": prefix}) for prefix in BAD_PREFIXES),
 ]
 
 
@@ -233,6 +235,16 @@ def test_a_wrong_setting_is_named_and_no_secret_shown(
     with pytest.raises(ValueError, match=setting) as raised:
         EventSink(arguments.pop("url"), **arguments)
     assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("prefix", GOOD_PREFIXES)
+def test_a_prefix_may_be_any_printable_text(prefix: str) -> None:
+    EventSink("redis://127.0.0.1", prefix=prefix).close()
+
+
+def test_a_prefix_is_text() -> None:
+    with pytest.raises(TypeError):
+        EventSink("redis://127.0.0.1", prefix=7)  # type: ignore[arg-type]
 
 
 def test_an_unknown_setting_is_a_type_error() -> None:

@@ -31,6 +31,8 @@ MIDDLEWARE = [
 ]
 
 HEADRACE = {
+    # Every key in Redis begins with headrace:example:
+    "NAME": "example",
     # A label of our own: what lies below it follows the rules of `api`, and is answered
     # 401 without a valid token, before any view runs.
     "PATHS": {

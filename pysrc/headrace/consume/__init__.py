@@ -9,10 +9,10 @@ has each effect exactly once. See docs/how-to/consume.md.
 
 How an entry goes: XREADGROUP gives it to one process of the group, and it stays pending until
 XACK. A batch that fails is split in halves until the entries that fail by themselves are found;
-those are tried again later, with a growing wait, and after `tries` put into `<stream>:dead`. The
-tries are kept in Redis, in the entry's delivery counter, so that an entry that kills its process
-is found too. What a dead process had in hand is taken over: at once where the process is known
-to be gone, else when it has not been touched for `claim_after` seconds.
+those are tried again later, with a growing wait, and after `tries` put into
+`<prefix><stream>:dead`. The tries are kept in Redis, in the entry's delivery counter, so that an
+entry that kills its process is found too. What a dead process had in hand is taken over: at once
+where the process is known to be gone, else when it has not been touched for `claim_after` seconds.
 
 The modules, from the bottom up: `entry`, `handler` and `process` (what an entry, a handler and a
 consumer's process are), `lag`, `group`, `retry`, `turn`, `command`.

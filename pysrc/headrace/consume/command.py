@@ -18,10 +18,14 @@ from typing import Any, TextIO
 
 import redis
 
+from headrace._keys import PREFIX, STREAM, Keys
+from headrace._redis_prefixes import hint
 from headrace.consume.group import connect
 from headrace.consume.handler import Handler, Unavailable, load_handler, named
 from headrace.consume.lag import Counts
 from headrace.consume.turn import BATCH, CLAIM_AFTER, GROUP, TRIES, Consumer
+
+logger = logging.getLogger("headrace.consume")
 
 
 class Progress:
@@ -94,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run_command(client: redis.Redis, handler: Handler, out: TextIO, **options: Any) -> Counts:
-    """`Consumer.run` with signals and progress; `options` are what `add_arguments` reads."""
+    """`Consumer.run` with signals and progress; `options` are those of `Consumer`, and `drain`."""
     drain = options.pop("drain")
     consumer = Consumer(client, handler, **options)
     progress = Progress(out, consumer.name)
@@ -113,7 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("url", metavar="URL", help="redis://, rediss:// or unix://")
     parser.add_argument("handler", metavar="HANDLER", help="dotted path of handle(events)")
-    parser.add_argument("--stream", default="events", help="(events)")
+    parser.add_argument("--prefix", default=PREFIX, help=f"of every key ({PREFIX})")
+    parser.add_argument("--stream", default=STREAM, help=f"({STREAM})")
     add_arguments(parser)
     options = vars(parser.parse_args(argv))
     url, path = options.pop("url"), options.pop("handler")
@@ -129,6 +134,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     try:
+        others = hint(client, Keys(options["prefix"], options["stream"]))
+        if others is not None and options["drain"]:
+            sys.stderr.write(f"headrace consume: {others}\n")
+            return 1
+        if others is not None:  # they may be on their way
+            logger.warning("headrace: %s", others)
         run_command(client, handler, sys.stdout, **options)
     except (Unavailable, redis.RedisError) as error:
         sys.stderr.write(f"headrace consume: {named(error)}\n")

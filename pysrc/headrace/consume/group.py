@@ -15,6 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from headrace._keys import PREFIX, STREAM, Keys, dead_of
 from headrace.consume.entry import Entry, Row, order
 from headrace.consume.handler import named
 from headrace.consume.lag import Counts, Lag
@@ -56,9 +57,9 @@ def connect(url: str, **options: Any) -> redis.Redis:
     return redis.Redis.from_url(url, **settings)
 
 
-def dead_stream(stream: str) -> str:
-    """Where entries go that no try could handle."""
-    return f"{stream}:dead"
+def dead_stream(stream: str = STREAM, *, prefix: str = PREFIX) -> str:
+    """The key of the stream where entries go that no try could handle."""
+    return Keys(prefix, stream).dead
 
 
 def passes(error: redis.RedisError) -> bool:
@@ -73,7 +74,7 @@ def _group_is_gone(error: Exception) -> bool:
 
 
 class Group:
-    """One consumer's side of a group. `consumer` is its name there."""
+    """One consumer's side of a group. `consumer` is its name there, `stream` a whole key."""
 
     def __init__(
         self,
@@ -177,7 +178,7 @@ class Group:
         in one transaction.
         """
         pipe = self._client.pipeline(transaction=True)
-        pipe.xadd(dead_stream(self.stream), fields, maxlen=DEAD_MAX_LENGTH, approximate=True)
+        pipe.xadd(dead_of(self.stream), fields, maxlen=DEAD_MAX_LENGTH, approximate=True)
         pipe.xack(self.stream, self.group, entry)
         pipe.execute()
 

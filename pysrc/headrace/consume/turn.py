@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import redis
 
+from headrace._keys import PREFIX, STREAM, Keys
 from headrace.consume.group import Group, connect, passes
 from headrace.consume.handler import Handler, load_handler, named
 from headrace.consume.lag import Counts
@@ -30,8 +31,9 @@ _PATIENCE: Final = 10.0  # seconds that a task waits for Redis
 class Consumer:
     """One process's part of a consumer group.
 
-    `client` decodes responses (`connect` makes one). `run` is called by one thread; `stop` by
-    any, and by signal handlers.
+    It reads the stream at `prefix` and `stream`, which are those of `EventSink`. `client` decodes
+    responses (`connect` makes one). `run` is called by one thread; `stop` by any, and by signal
+    handlers.
     """
 
     def __init__(
@@ -39,7 +41,8 @@ class Consumer:
         client: redis.Redis,
         handler: Handler,
         *,
-        stream: str = "events",
+        prefix: str = PREFIX,
+        stream: str = STREAM,
         group: str = GROUP,
         batch: int = BATCH,
         tries: int = TRIES,
@@ -52,7 +55,10 @@ class Consumer:
         self.report = report
         self._stop = Stop()
         self._group = Group(
-            *(client, stream, group), batch=batch, claim_after=claim_after, counts=self.counts
+            *(client, Keys(prefix, stream).events, group),
+            batch=batch,
+            claim_after=claim_after,
+            counts=self.counts,
         )
         self._tries = Tries(
             *(handler, self._group, self._stop), batch=batch, tries=tries, counts=self.counts

@@ -41,14 +41,15 @@ def drain(
     """Hands up to about `limit` events to the handler at a dotted path; what is left is for the
     next call. Answers `headrace.consume.Counts` as a dict.
 
-    `options`: url, stream, group, batch, tries, claim_after. Any number may run at a time, and
-    again: they share the group. While Redis, or what the handler needs, is away, it is enqueued
-    again for later, `retries` being how often that has been; with a backend that has no
+    `options`: url, prefix, stream, group, batch, tries, claim_after. Any number may run at a
+    time, and again: they share the group. While Redis, or what the handler needs, is away, it is
+    enqueued again for later, `retries` being how often that has been; with a backend that has no
     `run_after` the error is raised, as it is at last.
     """
     chosen = dict(options or {})
     client = of_site.client(chosen.pop("url", None))
-    chosen["stream"] = chosen.get("stream") or of_site.stream()
+    keys = of_site.keys().replaced(chosen.get("prefix"), chosen.get("stream"))
+    chosen.update(prefix=keys.prefix, stream=keys.stream)
     try:
         return asdict(drain_some(client, handler, limit=limit, **chosen))
     except (redis.RedisError, Unavailable) as error:

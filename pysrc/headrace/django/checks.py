@@ -86,6 +86,15 @@ def _sink(site: Site) -> Found:
             'Set it to a URL such as "redis://127.0.0.1:6379/0", or to None to say that this '
             "is meant.",
         )
+    url = str((site.conf.sink or {}).get("url", ""))
+    if site.conf.prefix_is_unset and url.startswith(("redis:", "rediss:", "unix:")):
+        yield _warning(
+            16,
+            'HEADRACE["NAME"] is not set: the keys in Redis begin with '
+            f'"{site.conf.keys.prefix}", after the settings module, and another site may have '
+            "the same.",
+            f'Set it to the name of this site; "{site.conf.name}" keeps the keys as they are.',
+        )
 
 
 def _users(site: Site) -> Found:

@@ -11,6 +11,7 @@ import difflib
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,11 +23,14 @@ from django.utils.module_loading import import_string
 
 from headrace._defaults import PATHS
 from headrace._front import MODES, Mode
+from headrace._keys import STREAM, Keys
 
 MASK_PATHS = ("password_reset_confirm", "admin:password_reset_confirm")
 
 _SINK_OFF_VALUES = ("", "off", "none")
 _FALSE_WORDS = ("0", "false", "no", "off")
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 PROXIES_MAX = 100  # see Gate
 
@@ -45,8 +49,11 @@ class Conf:
     """Every key of ``HEADRACE``, resolved."""
 
     enabled: bool
+    name: str
     sink: dict[str, Any] | None
     sink_is_unset: bool
+    keys: Keys  # what the sink writes in Redis
+    prefix_is_unset: bool  # neither NAME nor a prefix is set
     paths: dict[str, list[str]]
     treat_as: dict[str, str]
     jwt: dict[str, Any] | None
@@ -87,7 +94,12 @@ def read() -> Conf:
     """Reads the settings. Raises SettingError."""
     raw = _setting()
     enabled = _enabled(raw)
+    name = _site_name(raw)
     sink, sink_is_unset = _sink(raw)
+    prefix_is_unset = "NAME" not in raw and "prefix" not in (sink or {})
+    keys = _keys(sink, name)
+    if sink is not None:
+        sink["prefix"] = keys.prefix
     fingerprint = _fingerprint_setting(raw)
     mode, gpc = _mode(fingerprint, "mode", "cookie"), _mode(fingerprint, "gpc", "derived")
     simple_jwt = _simple_jwt()
@@ -97,8 +109,11 @@ def read() -> Conf:
     server_timing = _typed(raw, "SERVER_TIMING", bool, False)
     return Conf(
         enabled=enabled,
+        name=name,
         sink=sink,
         sink_is_unset=sink_is_unset,
+        keys=keys,
+        prefix_is_unset=prefix_is_unset,
         paths=_paths(raw),
         treat_as=_typed(raw, "TREAT_AS", dict, {}),
         jwt=_jwt(raw, simple_jwt),
@@ -133,6 +148,7 @@ def read() -> Conf:
 
 KEYS = (
     "ENABLED",
+    "NAME",
     "SINK",
     "PATHS",
     "TREAT_AS",
@@ -174,6 +190,7 @@ KEY_KEYS = ("secret", "pem", "jwk", "algorithm", "key_id")  # of one key as a di
 
 SINK_KEYS = (
     "url",
+    "prefix",
     "stream",
     "ring_bytes",
     "linger",
@@ -315,6 +332,38 @@ def _enabled(raw: Mapping[str, Any]) -> bool:
     if from_environment:
         return from_environment.lower() not in _FALSE_WORDS
     return bool(_typed(raw, "ENABLED", bool, True))
+
+
+def _site_name(raw: Mapping[str, Any]) -> str:
+    """NAME; else the first part of the settings module's name, where that can be one."""
+    if "NAME" not in raw:
+        name = _settings_module().partition(".")[0]
+        return name if _NAME.fullmatch(name) else "site"
+    value = raw["NAME"]
+    if not isinstance(value, str) or _NAME.fullmatch(value) is None:
+        raise SettingError(
+            _name("NAME"),
+            f"must be 1 to 32 letters, digits and the characters _ . - (ASCII), not {value!r}",
+        )
+    return value
+
+
+def _settings_module() -> str:
+    """Its dotted path, also while tests override settings; empty after settings.configure()."""
+    holder: Any = settings._wrapped  # type: ignore[misc]
+    while getattr(holder, "SETTINGS_MODULE", None) is None:
+        if not hasattr(holder, "default_settings"):
+            return ""
+        holder = holder.default_settings
+    return str(holder.SETTINGS_MODULE)
+
+
+def _keys(sink: Mapping[str, Any] | None, name: str) -> Keys:
+    given = sink or {}
+    try:
+        return Keys(given.get("prefix", f"headrace:{name}:"), str(given.get("stream", STREAM)))
+    except (TypeError, ValueError) as error:
+        raise SettingError(_name("SINK"), str(error)) from error
 
 
 def _sink(raw: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:

@@ -30,13 +30,14 @@ def collector() -> Collector:
         raise ImproperlyConfigured('metrics need HEADRACE["SINK"]: it holds the counters')
     with _lock:
         if _made is None or _made[0] is not site.sink:
-            setting = site.conf.sink or {}
-            url = str(setting.get("url", ""))
+            url = str((site.conf.sink or {}).get("url", ""))
+            keys = site.conf.keys
             app = site_app()
             made = Collector(
                 site.sink,
                 redis_url=url if url.startswith(("redis://", "rediss://", "unix://")) else None,
-                stream=setting.get("stream", "events"),
+                prefix=keys.prefix,
+                stream=keys.stream,
                 celery_app=app,
                 celery_queues=() if app is None else queues_of(app),
             )

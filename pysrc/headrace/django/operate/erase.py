@@ -9,35 +9,35 @@ from typing import Any
 
 import redis
 
-from headrace.consume import dead_stream
+from headrace._keys import Keys, pattern_of
 
 _PAGE = 1000
-_SESSION = "session:"
 
 Wanted = Callable[[dict[str, str]], bool]
 
 
-def erase_visitor(client: redis.Redis, stream: str, fingerprint: str) -> Counter[str]:
+def erase_visitor(client: redis.Redis, keys: Keys, fingerprint: str) -> Counter[str]:
     """Deletes the visitor's entries and session. How many, by what."""
-    gone = _erase_entries(client, stream, lambda fields: fields.get("fingerprint") == fingerprint)
-    gone["session hash"] += int(client.delete(_SESSION + fingerprint))
+    gone = _erase_entries(client, keys, lambda fields: fields.get("fingerprint") == fingerprint)
+    gone["session hash"] += int(client.delete(keys.sessions + fingerprint))
     return gone
 
 
-def visitors_of(client: redis.Redis, stream: str, user: str) -> set[str]:
+def visitors_of(client: redis.Redis, keys: Keys, user: str) -> set[str]:
     """The visitors, by fingerprint, that this user has been, as far as Redis knows."""
     found = {
         fields.get("fingerprint", "")
-        for name in (stream, dead_stream(stream))
+        for name in (keys.events, keys.dead)
         for _, fields in _entries(client, name)
         if fields.get("user") == user
     }
-    found.update(key.removeprefix(_SESSION) for key, of in _sessions(client).items() if of == user)
+    sessions = _sessions(client, keys)
+    found.update(key.removeprefix(keys.sessions) for key, of in sessions.items() if of == user)
     return found - {""}
 
 
 def erase_user(
-    client: redis.Redis, stream: str, user: str, fingerprints: Collection[str]
+    client: redis.Redis, keys: Keys, user: str, fingerprints: Collection[str]
 ) -> Counter[str]:
     """Deletes the user's entries, and those of the visitors that the user has been without a
     user in them, and the sessions of these visitors. How many, by what.
@@ -47,14 +47,14 @@ def erase_user(
         of = fields.get("user", "")
         return of == user or (not of and fields.get("fingerprint") in fingerprints)
 
-    gone = _erase_entries(client, stream, wanted)
-    users = _sessions(client)
-    keys = {key for key, of in users.items() if of == user}
-    keys.update(
-        key for name in fingerprints if users.get(key := _SESSION + name, user) in ("", user)
+    gone = _erase_entries(client, keys, wanted)
+    users = _sessions(client, keys)
+    sessions = {key for key, of in users.items() if of == user}
+    sessions.update(
+        key for name in fingerprints if users.get(key := keys.sessions + name, user) in ("", user)
     )
-    if keys:
-        gone["session hash"] += int(client.delete(*keys))
+    if sessions:
+        gone["session hash"] += int(client.delete(*sessions))
     return gone
 
 
@@ -68,9 +68,9 @@ def _entries(client: Any, stream: str) -> Any:
         first = f"({page[-1][0]}"
 
 
-def _erase_entries(client: Any, stream: str, wanted: Wanted) -> Counter[str]:
+def _erase_entries(client: Any, keys: Keys, wanted: Wanted) -> Counter[str]:
     gone: Counter[str] = Counter()
-    for name in (stream, dead_stream(stream)):
+    for name in (keys.events, keys.dead):
         found: list[str] = []
         for entry, fields in _entries(client, name):
             if wanted(fields):
@@ -83,12 +83,12 @@ def _erase_entries(client: Any, stream: str, wanted: Wanted) -> Counter[str]:
     return gone
 
 
-def _sessions(client: Any) -> dict[str, str]:
+def _sessions(client: Any, keys: Keys) -> dict[str, str]:
     """The user of each session, by key."""
-    keys = list(client.scan_iter(match=f"{_SESSION}*", count=_PAGE))
+    names = list(client.scan_iter(match=f"{pattern_of(keys.sessions)}*", count=_PAGE))
     pipe = client.pipeline(transaction=False)
-    for key in keys:
-        pipe.hget(key, "user")
+    for name in names:
+        pipe.hget(name, "user")
     # A key of that name that is no hash is somebody else's.
-    found = zip(keys, pipe.execute(raise_on_error=False), strict=True)
+    found = zip(names, pipe.execute(raise_on_error=False), strict=True)
     return {key: user or "" for key, user in found if not isinstance(user, Exception)}

@@ -7,6 +7,7 @@ from typing import Any
 
 import redis
 
+from headrace._keys import Keys
 from headrace.consume import connect
 from headrace.django.conf import SettingError, read
 
@@ -19,7 +20,7 @@ _TLS = {
 
 def client(url: str | None = None) -> redis.Redis:
     """A client of the sink's Redis, or of `url`. Raises SettingError."""
-    sink = _sink()
+    sink = read().sink or {}
     if url is None:
         url = sink.get("url", "")
     if not str(url).startswith(("redis://", "rediss://", "unix://")):
@@ -33,10 +34,6 @@ def client(url: str | None = None) -> redis.Redis:
         raise SettingError('HEADRACE["SINK"]', str(error)) from error
 
 
-def stream() -> str:
-    """The stream that the sink writes to."""
-    return str(_sink().get("stream", "events"))
-
-
-def _sink() -> dict[str, Any]:
-    return read().sink or {}
+def keys() -> Keys:
+    """The keys that the sink writes. Raises SettingError."""
+    return read().keys

@@ -15,7 +15,7 @@ from django.db import close_old_connections, connections, router
 from headrace.consume.command import add_arguments, run_command
 from headrace.consume.handler import Handler, Unavailable, load_handler
 from headrace.django.conf import SettingError
-from headrace.django.operate.redis import client, stream
+from headrace.django.operate.redis import client, keys
 from headrace.events import Event
 
 STORE = "headrace.django.analytics.store"
@@ -33,6 +33,7 @@ class Command(BaseCommand):
             metavar="HANDLER",
             help=f"dotted path of handle(events) ({STORE})",
         )
+        parser.add_argument("--prefix", help="of every key (the sink's)")
         parser.add_argument("--stream", help="(the sink's)")
         parser.add_argument("--url", help="of the Redis (the sink's)")
         add_arguments(cast(Any, parser))
@@ -41,16 +42,16 @@ class Command(BaseCommand):
         try:
             handler = load_handler(options["handler"])
             connection = client(options["url"])
-            name = options["stream"] or stream()
+            found = keys().replaced(options["prefix"], options["stream"])
         except (ValueError, SettingError) as error:
             raise CommandError(str(error)) from error
         if options["handler"] == STORE:
             check_tables()
         chosen = {key: options[key] for key in _OPTIONS}
+        chosen.update(prefix=found.prefix, stream=found.stream)
         try:
             run_command(
                 *(connection, with_fresh_connections(handler), cast(TextIO, _Plain(self.stdout))),
-                stream=name,
                 **chosen,
             )
         except (Unavailable, redis.RedisError, ValueError) as error:

@@ -72,8 +72,7 @@ class Command(BaseCommand):
         from headrace._redis_doctor import examine
 
         self.stdout.write(f"\n{doctor.masked(url)}:")
-        stream = setting.get("stream", "events")
-        for finding in examine(url, stream, setting.get("ca_file")):
+        for finding in examine(url, configured().conf.keys, setting.get("ca_file")):
             self.stdout.write(f"  {finding.mark:<5} {finding.name:<14}{finding.text}")
 
     def _report(

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from headrace.django.conf import SettingError
 from headrace.django.operate import erase
-from headrace.django.operate.redis import client, stream
+from headrace.django.operate.redis import client, keys
 
 _BATCH = 1000
 
@@ -53,14 +53,14 @@ def _erase(connection: redis.Redis | None, visitor: str | None, user: str | None
         from headrace.django.analytics import prune
     if visitor:
         if connection is not None:
-            gone += erase.erase_visitor(connection, stream(), visitor)
+            gone += erase.erase_visitor(connection, keys(), visitor)
         if has_tables:
             gone += prune.erase_visitor(visitor, _BATCH)
     if user:
         fingerprints = prune.visitors_of(user) if has_tables else set()
         if connection is not None:
-            fingerprints |= erase.visitors_of(connection, stream(), user)
-            gone += erase.erase_user(connection, stream(), user, fingerprints)
+            fingerprints |= erase.visitors_of(connection, keys(), user)
+            gone += erase.erase_user(connection, keys(), user, fingerprints)
         if has_tables:
             gone += prune.erase_user(user, fingerprints, _BATCH)
     return gone

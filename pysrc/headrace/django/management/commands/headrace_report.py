@@ -198,7 +198,7 @@ class Command(BaseCommand):
         url = str(sink.get("url", ""))
         if not url.startswith(("redis:", "rediss:", "unix:")):
             raise CommandError('--from stream needs a HEADRACE["SINK"] in Redis')
-        stream = str(sink.get("stream", "events"))
+        stream = configured().conf.keys.events
         more = _tls(sink) if url.startswith("rediss:") else {}
         client = redis.Redis.from_url(url, **more)
         found = events.stream_events(client, stream, int(start * 1000), unread)
