@@ -57,8 +57,8 @@ read_header(const hr_visitor_fingerprint_cookie *cookie, hr_span header,
 {
     hr_visitor_fingerprint got;
     hr_visitor_fingerprint_counts counts = {0};
-    if (hr_visitor_fingerprint_cookie_read(cookie, &header, 1, text, NOW,
-                                              &got, &counts) == HR_OK) {
+    if (hr_visitor_fingerprint_cookie_read(cookie, &header, 1, text, NOW, &got,
+                                           &counts) == HR_OK) {
         check(cookie, &got);
     }
     size_t refused = (size_t)counts.malformed + counts.signature +
