@@ -270,7 +270,7 @@ def _follow_stream(url: str, keys: Keys, from_start: bool) -> Iterator[dict[str,
                     last = entry
                     yield fields
     except redis.RedisError as error:
-        raise OSError(f"{_masked(url)}: {error}") from error
+        raise OSError(f"{_without_password(url)}: {error}") from error
     finally:
         client.close()
 
@@ -283,7 +283,7 @@ def _redis() -> Any:
     return redis
 
 
-def _masked(url: str) -> str:
+def _without_password(url: str) -> str:
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 

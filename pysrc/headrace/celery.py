@@ -11,20 +11,16 @@
 from __future__ import annotations
 
 import os
-import random
 import sys
-from dataclasses import asdict
 from importlib.util import find_spec
-from typing import Any, Final
+from typing import Any
 
 from headrace._celery import at_worker_end
+from headrace._drain import RETRIES, drained, wait_before
 from headrace._exit import close_all
 from headrace._keys import Keys
 
 __all__ = ["drain", "flush_workers", "measure_tasks"]
-
-_RETRIES: Final = 8
-_RETRY_WAIT: Final = (2.0, 300.0)  # seconds before a drain is tried again: the first, the longest
 
 
 def flush_workers() -> None:
@@ -65,19 +61,13 @@ def _drain(
     import redis
 
     from headrace.consume import Unavailable
-    from headrace.consume.turn import drain_some
 
     client, keys = _redis_of(options.pop("url", None))
-    keys = keys.replaced(options.get("prefix"), options.get("stream"))
-    options.update(prefix=keys.prefix, stream=keys.stream)
     try:
-        return asdict(drain_some(client, handler, limit=limit, **options))
+        return drained(client, keys, handler, limit, options)
     except (redis.RedisError, Unavailable) as error:
-        first, longest = _RETRY_WAIT
-        wait = min(longest, first * 2**self.request.retries) * random.uniform(0.75, 1.25)
+        wait = wait_before(self.request.retries)
         raise self.retry(exc=error, countdown=wait) from error
-    finally:
-        client.close()
 
 
 def _redis_of(url: str | None) -> tuple[Any, Keys]:
@@ -111,7 +101,7 @@ def _make_task() -> Any:
     make = shared_task(
         bind=True,
         name="headrace.drain",
-        max_retries=_RETRIES,
+        max_retries=RETRIES,
         acks_late=True,
         reject_on_worker_lost=True,
     )

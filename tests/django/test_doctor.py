@@ -14,7 +14,7 @@ from django.core.management.base import CommandError
 from django.test import override_settings
 
 import headrace.django
-from headrace.django.operate.doctor import cost_of, hops, masked
+from headrace.django.operate.doctor import cost_of, hops, without_secrets
 from tests.django.conftest import Events
 from tests.redis.conftest import Server, folder, server
 
@@ -91,8 +91,10 @@ def test_parts_that_are_off(setting: dict[str, Any]) -> None:
     assert "added in all" in run(**setting)
 
 
-def test_masked() -> None:
-    hidden = masked({"JWT": {"keys": ["x"], "leeway": 1}, "SINK": "rediss://a:b@h/0", "A": None})
+def test_secrets_are_left_out() -> None:
+    hidden = without_secrets(
+        {"JWT": {"keys": ["x"], "leeway": 1}, "SINK": "rediss://a:b@h/0", "A": None}
+    )
     assert hidden == {"JWT": {"keys": "***", "leeway": 1}, "SINK": "rediss://***@h/0", "A": None}
 
 

@@ -8,10 +8,8 @@ drain.enqueue(limit=10_000)
 
 from __future__ import annotations
 
-import random
-from dataclasses import asdict
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 try:
     from django.tasks import task  # type: ignore[import-not-found,unused-ignore]
@@ -23,12 +21,9 @@ except ImportError as error:
 import redis
 from django.utils import timezone
 
+from headrace._drain import RETRIES, drained, wait_before
 from headrace.consume import Unavailable
-from headrace.consume.turn import drain_some
 from headrace.django.operate import redis as of_site
-
-_RETRIES: Final = 8
-_RETRY_WAIT: Final = (2.0, 300.0)  # seconds before a drain is tried again: the first, the longest
 
 
 @task  # type: ignore[untyped-decorator,unused-ignore]
@@ -48,17 +43,12 @@ def drain(
     """
     chosen = dict(options or {})
     client = of_site.client(chosen.pop("url", None))
-    keys = of_site.keys().replaced(chosen.get("prefix"), chosen.get("stream"))
-    chosen.update(prefix=keys.prefix, stream=keys.stream)
     try:
-        return asdict(drain_some(client, handler, limit=limit, **chosen))
+        return drained(client, of_site.keys(), handler, limit, chosen)
     except (redis.RedisError, Unavailable) as error:
-        if retries >= _RETRIES or not drain.get_backend().supports_defer:
+        if retries >= RETRIES or not drain.get_backend().supports_defer:
             raise
-        first, longest = _RETRY_WAIT
-        wait = min(longest, first * 2**retries) * random.uniform(0.75, 1.25)
+        wait = wait_before(retries)
         later = drain.using(run_after=timezone.now() + timedelta(seconds=wait))
         later.enqueue(handler=handler, limit=limit, retries=retries + 1, options=options)
         return {"retry_in": round(wait, 1), "error": f"{type(error).__name__}: {error}"}
-    finally:
-        client.close()

@@ -39,12 +39,12 @@ WHOLE_REQUESTS = 5
 # --- what is in effect ------------------------------------------------------------------------
 
 
-def masked(value: Any, name: str = "") -> Any:
+def without_secrets(value: Any, name: str = "") -> Any:
     """The value without its secrets: keys, and the user and password of a URL."""
     if name in SECRET_NAMES and value is not None:
         return "***"
     if isinstance(value, Mapping):
-        return {key: masked(entry, str(key)) for key, entry in value.items()}
+        return {key: without_secrets(entry, str(key)) for key, entry in value.items()}
     if isinstance(value, str):
         return re.sub(r"//[^/@]*@", "//***@", value)
     return value
@@ -62,9 +62,12 @@ def in_effect() -> Iterator[tuple[str, str]]:
         yield "events", "off"
     else:
         stats = site.sink.stats()
-        url = masked(str((conf.sink or {}).get("url")))
+        url = without_secrets(str((conf.sink or {}).get("url")))
         yield "events", f"{url}, delivery {stats['delivery']}, ring {stats['ring']['kind']}"
-    yield "HEADRACE", json.dumps(masked(dict(getattr(settings, "HEADRACE", {}))), default=str)
+    yield (
+        "HEADRACE",
+        json.dumps(without_secrets(dict(getattr(settings, "HEADRACE", {}))), default=str),
+    )
     for at, path in enumerate(settings.MIDDLEWARE, 1):
         yield f"middleware {at}", f"{path}: {hops(path)}"
 

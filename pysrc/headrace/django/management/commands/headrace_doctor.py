@@ -71,7 +71,7 @@ class Command(BaseCommand):
             return
         from headrace._redis_doctor import examine
 
-        self.stdout.write(f"\n{doctor.masked(url)}:")
+        self.stdout.write(f"\n{doctor.without_secrets(url)}:")
         for finding in examine(url, configured().conf.keys, setting.get("ca_file")):
             self.stdout.write(f"  {finding.mark:<5} {finding.name:<14}{finding.text}")
 
