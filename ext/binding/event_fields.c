@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Everything that can fail or allocate happens here, before the ring is
- * touched. Values are borrowed: only a str with a lone surrogate has to be
- * written anew, and numbers are printed into the struct. */
+ * touched. The body copies each value at once, so nothing that is made for a
+ * value outlives its field. */
 #include "event_fields.h"
-
-#include <stdio.h>
 
 #include "base/buf.h"
 
@@ -89,8 +87,7 @@ read_name(PyObject *name, bool (*is_reserved)(hr_span), hr_span *out)
 
 /* U+FFFD for every lone surrogate. */
 static int
-read_altered_text(event_fields *out, PyObject *value,
-                  hr_ring_event_field *field)
+add_repaired_text(hr_ring_event_body *body, hr_span name, PyObject *value)
 {
     PyObject *raw = PyUnicode_AsEncodedString(value, "utf-8", "surrogatepass");
     if (raw == NULL) {
@@ -104,104 +101,96 @@ read_altered_text(event_fields *out, PyObject *value,
             memcpy(bytes + i, "\xef\xbf\xbd", 3);
         }
     }
-    out->owned[out->owned_count++] = raw;
-    field->value = (hr_span){(char *)bytes, (size_t)size};
-    field->altered = true;
+    hr_ring_event_body_add_altered(body, name,
+                                   (hr_span){(char *)bytes, (size_t)size});
+    Py_DECREF(raw);
     return 0;
 }
 
 static int
-read_text(event_fields *out, PyObject *value, hr_ring_event_field *field)
+add_text(hr_ring_event_body *body, hr_span name, PyObject *value)
 {
     Py_ssize_t size;
     const char *bytes = event_utf8_of(value, &size);
     if (bytes != NULL) {
-        field->value = (hr_span){bytes, (size_t)size};
+        hr_ring_event_body_add(body, name, (hr_span){bytes, (size_t)size});
         return 0;
     }
     if (!PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
         return -1;
     }
     PyErr_Clear();
-    return read_altered_text(out, value, field);
+    return add_repaired_text(body, name, value);
 }
 
 static int
-read_big_int(event_fields *out, PyObject *value, hr_ring_event_field *field)
+add_big_int(hr_ring_event_body *body, hr_span name, PyObject *value)
 {
     PyObject *text = PyLong_Type.tp_repr(value);
     if (text == NULL) {
         return -1; /* over sys.set_int_max_str_digits: a ValueError */
     }
-    out->owned[out->owned_count++] = text;
-    return read_text(out, text, field);
-}
-
-/* Decimal digits; `buffer` has room for any long long. */
-static size_t
-print_int(char *buffer, long long number)
-{
-    size_t sign = 0;
-    if (number >= 0 && number < 10) {
-        buffer[0] = (char)('0' + number);
-        return 1;
-    }
-    unsigned long long rest = (unsigned long long)number;
-    if (number < 0) {
-        buffer[0] = '-';
-        sign = 1;
-        rest = 0ULL - rest;
-    }
-    return sign + hr_buf_format_number(buffer + sign, rest);
+    int result = add_text(body, name, text);
+    Py_DECREF(text);
+    return result;
 }
 
 static int
-read_number(event_fields *out, PyObject *value, hr_ring_event_field *field)
+add_int(hr_ring_event_body *body, hr_span name, PyObject *value)
 {
-    char *buffer = out->numbers[out->count];
-    size_t room = sizeof(out->numbers[0]);
-    size_t length;
-    if (PyLong_Check(value)) {
-        int overflow;
-        long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
-        if (overflow != 0) {
-            return read_big_int(out, value, field);
-        }
-        length = print_int(buffer, number);
-    } else {
-        char *text = PyOS_double_to_string(PyFloat_AS_DOUBLE(value), 'r', 0,
-                                           Py_DTSF_ADD_DOT_0, NULL);
-        if (text == NULL) {
-            return -1;
-        }
-        length = (size_t)snprintf(buffer, room, "%s", text);
-        PyMem_Free(text);
+    char room[21]; /* a sign and 20 digits */
+    int overflow;
+    long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (overflow != 0) {
+        return add_big_int(body, name, value);
     }
-    field->value = (hr_span){buffer, length};
+    bool negative = number < 0;
+    unsigned long long rest = (unsigned long long)number;
+    hr_span digits = hr_buf_number_text(room + 1, negative ? 0 - rest : rest);
+    if (negative) {
+        room[20 - digits.len] = '-';
+        digits = (hr_span){digits.ptr - 1, digits.len + 1};
+    }
+    hr_ring_event_body_add(body, name, digits);
     return 0;
 }
 
-/* What is no plain text. */
+static int
+add_float(hr_ring_event_body *body, hr_span name, PyObject *value)
+{
+    char *text = PyOS_double_to_string(PyFloat_AS_DOUBLE(value), 'r', 0,
+                                       Py_DTSF_ADD_DOT_0, NULL);
+    if (text == NULL) {
+        return -1;
+    }
+    hr_ring_event_body_add(body, name, (hr_span){text, strlen(text)});
+    PyMem_Free(text);
+    return 0;
+}
+
+/* Values that are not ASCII str. */
 static __attribute__((noinline)) int
-read_odd_value(event_fields *out, PyObject *value, hr_ring_event_field *field)
+add_odd_value(hr_ring_event_body *body, hr_span name, PyObject *value)
 {
     if (PyBool_Check(value)) {
-        field->value = value == Py_True ? HR_SPAN("1") : HR_SPAN("0");
+        hr_ring_event_body_add(body, name,
+                               value == Py_True ? HR_SPAN("1") : HR_SPAN("0"));
         return 0;
     }
-    if (PyLong_CheckExact(value)) {
-        return read_number(out, value, field);
+    if (PyLong_Check(value)) {
+        return add_int(body, name, value);
     }
     if (PyUnicode_Check(value)) {
-        return read_text(out, value, field);
+        return add_text(body, name, value);
     }
     if (PyBytes_Check(value)) {
-        field->value = (hr_span){PyBytes_AS_STRING(value),
-                                 (size_t)PyBytes_GET_SIZE(value)};
+        hr_ring_event_body_add(body, name,
+                               (hr_span){PyBytes_AS_STRING(value),
+                                         (size_t)PyBytes_GET_SIZE(value)});
         return 0;
     }
-    if (PyLong_Check(value) || PyFloat_Check(value)) {
-        return read_number(out, value, field);
+    if (PyFloat_Check(value)) {
+        return add_float(body, name, value);
     }
     PyErr_Format(PyExc_TypeError,
                  "an event field is str, bytes, int, float, bool or None, "
@@ -211,11 +200,9 @@ read_odd_value(event_fields *out, PyObject *value, hr_ring_event_field *field)
 }
 
 static inline __attribute__((always_inline)) int
-read_fields(event_fields *out, PyObject *dict,
+read_fields(hr_ring_event_body *body, PyObject *dict,
             bool (*is_reserved)(hr_span name))
 {
-    out->count = 0;
-    out->owned_count = 0;
     if (!PyDict_Check(dict)) {
         PyErr_Format(PyExc_TypeError, "event fields are a dict, not %.100s",
                      Py_TYPE(dict)->tp_name);
@@ -228,44 +215,28 @@ read_fields(event_fields *out, PyObject *dict,
         return -1;
     }
     Py_ssize_t at = 0;
-    PyObject *name;
+    PyObject *key;
     PyObject *value;
-    while (PyDict_Next(dict, &at, &name, &value)) {
-        hr_ring_event_field *field = &out->fields[out->count];
-        field->altered = false;
-        if (read_name(name, is_reserved, &field->name) < 0) {
-            goto fail;
+    while (PyDict_Next(dict, &at, &key, &value)) {
+        hr_span name;
+        if (read_name(key, is_reserved, &name) < 0) {
+            return -1;
         }
         if (__builtin_expect(is_plain(value), 1)) {
-            field->value = plain_span(value);
-        } else if (value == Py_None) {
-            continue;
-        } else if (read_odd_value(out, value, field) < 0) {
-            goto fail;
+            hr_ring_event_body_add(body, name, plain_span(value));
+        } else if (value != Py_None && add_odd_value(body, name, value) < 0) {
+            return -1;
         }
-        out->count++;
     }
     return 0;
-fail:
-    event_fields_clear(out);
-    return -1;
 }
 
 /* The sink's own names are looked at in place. */
 int
-event_fields_read(event_fields *out, PyObject *dict,
+event_fields_read(hr_ring_event_body *body, PyObject *dict,
                   bool (*is_reserved)(hr_span name))
 {
     return is_reserved == event_field_is_reserved
-               ? read_fields(out, dict, is_own)
-               : read_fields(out, dict, is_reserved);
-}
-
-void
-event_fields_clear(event_fields *fields)
-{
-    for (size_t i = 0; i < fields->owned_count; i++) {
-        Py_DECREF(fields->owned[i]);
-    }
-    fields->owned_count = 0;
+               ? read_fields(body, dict, is_own)
+               : read_fields(body, dict, is_reserved);
 }

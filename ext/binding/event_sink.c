@@ -79,7 +79,7 @@ sink_emit(EventSinkObject *self, PyObject *const *args, Py_ssize_t nargs,
 {
     static const char *const NAMES[] = {"kind", "fields"};
     PyObject *values[2] = {NULL, NULL};
-    event_fields fields;
+    hr_ring_event_body body;
     hr_span kind;
     if (kwnames == NULL && (nargs == 1 || nargs == 2)) {
         values[0] = args[0];
@@ -91,18 +91,12 @@ sink_emit(EventSinkObject *self, PyObject *const *args, Py_ssize_t nargs,
     if (read_kind(values[0], &kind) < 0) {
         return NULL;
     }
-    if (values[1] == NULL || values[1] == Py_None) {
-        fields.count = 0;
-        fields.owned_count = 0;
-    } else if (event_fields_read(&fields, values[1], event_field_is_reserved) <
-               0) {
+    hr_ring_event_body_init(&body);
+    if (values[1] != NULL && values[1] != Py_None &&
+        event_fields_read(&body, values[1], event_field_is_reserved) < 0) {
         return NULL;
     }
-    hr_status status =
-        hr_sink_emit(self->sink, kind, fields.fields, fields.count, 0);
-    if (fields.owned_count != 0) {
-        event_fields_clear(&fields);
-    }
+    hr_status status = hr_sink_emit(self->sink, kind, &body, 0);
     event_sink_log(self);
     return Py_NewRef(status == HR_OK ? Py_True : Py_False);
 }

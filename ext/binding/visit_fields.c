@@ -7,27 +7,7 @@
 bool
 visit_fields_is_reserved(hr_span name)
 {
-    static const hr_span NAMES[] = {{"label", 5},
-                                    {"method", 6},
-                                    {"path", 4},
-                                    {"route", 5},
-                                    {"status", 6},
-                                    {"duration_us", 11},
-                                    {"user", 4},
-                                    {"fingerprint", 11},
-                                    {"new", 3},
-                                    {"reason", 6},
-                                    {"agent", 5},
-#define X(name, word) {word, sizeof(word) - 1},
-                                    HR_GATE_EVENT_EXTRAS(X)
-#undef X
-    };
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(NAMES); i++) {
-        if (hr_span_equal(name, NAMES[i])) {
-            return true;
-        }
-    }
-    return event_field_is_reserved(name);
+    return hr_gate_event_has_field(name) || event_field_is_reserved(name);
 }
 
 const char visit_fields_add_doc[] = PyDoc_STR(
@@ -40,11 +20,11 @@ PyObject *
 visit_fields_add(PyObject *op, PyObject *dict)
 {
     VisitObject *self = (VisitObject *)op;
-    event_fields fields;
-    if (event_fields_read(&fields, dict, visit_fields_is_reserved) < 0) {
+    hr_ring_event_body checked;
+    hr_ring_event_body_init(&checked);
+    if (event_fields_read(&checked, dict, visit_fields_is_reserved) < 0) {
         return NULL;
     }
-    event_fields_clear(&fields);
     PyObject *merged =
         self->fields != NULL ? PyDict_Copy(self->fields) : PyDict_New();
     if (merged == NULL || PyDict_Update(merged, dict) < 0) {

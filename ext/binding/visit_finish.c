@@ -170,21 +170,20 @@ record(VisitObject *self, const held_visit *held, hr_gate_outcome *outcome,
        char set_cookie[HR_SET_COOKIE_MAX])
 {
     core_state *state = state_of((PyObject *)self);
-    event_fields fields;
-    fields.count = 0;
-    fields.owned_count = 0;
-    if (held->fields != NULL &&
-        event_fields_read(&fields, held->fields, visit_fields_is_reserved) <
-            0) {
-        PyErr_Clear(); /* checked when added; only memory can be short */
-        fields.count = 0;
+    hr_ring_event_body fields;
+    if (held->fields != NULL) {
+        hr_ring_event_body_init(&fields);
+        outcome->fields = &fields;
+        if (event_fields_read(&fields, held->fields,
+                              visit_fields_is_reserved) < 0) {
+            PyErr_Clear(); /* checked when added; only memory can be short */
+            outcome->fields = NULL;
+        }
     }
     outcome->secure = self->secure;
     outcome->route = utf8_of(held->route);
     outcome->path = utf8_of(held->event_path);
     outcome->path_is_altered = self->path_is_altered;
-    outcome->fields = fields.fields;
-    outcome->field_count = fields.count;
     request_source source;
     hr_gate_request request;
     if (self->is_scope) {
@@ -198,7 +197,6 @@ record(VisitObject *self, const held_visit *held, hr_gate_outcome *outcome,
     size_t length = hr_gate_finish(self->gate->gate, &self->visit, &request,
                                    outcome, set_cookie);
     request_source_fini(&source);
-    event_fields_clear(&fields);
     return length;
 }
 

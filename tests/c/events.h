@@ -23,35 +23,44 @@ make_ring(hr_ring *ring)
            HR_RING_PRODUCER_SIZE);
 }
 
-/* Puts an event into the ring; answers its sequence, 0 when there was no
- * room. */
+/* Puts an event into the ring, whose body it finishes; returns its sequence,
+ * 0 when there was no room. */
 __attribute__((unused)) static uint64_t
-put_event(hr_ring *ring, int64_t time_ms, const hr_ring_event_field *fields,
-          size_t count, uint32_t flags)
+put_event(hr_ring *ring, int64_t time_ms, hr_ring_event_body *body,
+          uint32_t flags)
 {
-    hr_ring_event_plan plan;
+    const hr_span kind = HR_SPAN("visit");
     uint64_t position;
     char *record;
-    if (hr_ring_event_measure(HR_SPAN("visit"), fields, count, &plan) !=
-            HR_OK ||
-        hr_ring_reserve(ring, plan.size, ring->units, &position, &record) !=
-            HR_OK) {
+    if (hr_ring_event_body_finish(body, kind) != HR_OK) {
         return 0;
     }
-    hr_ring_event_write(record, &plan, HR_SPAN("visit"), fields, count,
-                        time_ms, flags);
+    size_t size = hr_ring_event_size(kind, body);
+    if (hr_ring_reserve(ring, size, ring->units, &position, &record) !=
+        HR_OK) {
+        return 0;
+    }
+    hr_ring_event_write(record, kind, body, time_ms, flags);
     hr_ring_counters_raise(&ring->header->stats.accepted, 1);
-    hr_ring_commit(ring, position, record, plan.size);
+    hr_ring_commit(ring, position, record, size);
     return position;
+}
+
+/* An event of one field. */
+__attribute__((unused)) static uint64_t
+put_field(hr_ring *ring, int64_t time_ms, hr_span name, hr_span value)
+{
+    hr_ring_event_body body;
+    hr_ring_event_body_init(&body);
+    hr_ring_event_body_add(&body, name, value);
+    return put_event(ring, time_ms, &body, 0);
 }
 
 /* An event of one field, n. */
 __attribute__((unused)) static uint64_t
 put_number(hr_ring *ring, int64_t time_ms, const char *n)
 {
-    hr_ring_event_field field = {.name = HR_SPAN("n"),
-                                 .value = {n, strlen(n)}};
-    return put_event(ring, time_ms, &field, 1, 0);
+    return put_field(ring, time_ms, HR_SPAN("n"), (hr_span){n, strlen(n)});
 }
 
 /* An event that touches the session of `fingerprint`. */
@@ -59,13 +68,15 @@ __attribute__((unused)) static uint64_t
 put_touch(hr_ring *ring, int64_t time_ms, const char *fingerprint,
           const char *path, const char *user)
 {
-    hr_ring_event_field fields[] = {
-        {.name = HR_SPAN("fingerprint"),
-         .value = {fingerprint, strlen(fingerprint)}},
-        {.name = HR_SPAN("path"), .value = {path, path ? strlen(path) : 0}},
-        {.name = HR_SPAN("user"), .value = {user, user ? strlen(user) : 0}},
-    };
-    return put_event(ring, time_ms, fields, 3, HR_RING_EVENT_SESSION);
+    hr_ring_event_body body;
+    hr_ring_event_body_init(&body);
+    hr_ring_event_body_add(&body, HR_SPAN("fingerprint"),
+                           (hr_span){fingerprint, strlen(fingerprint)});
+    hr_ring_event_body_add(&body, HR_SPAN("path"),
+                           (hr_span){path, path ? strlen(path) : 0});
+    hr_ring_event_body_add(&body, HR_SPAN("user"),
+                           (hr_span){user, user ? strlen(user) : 0});
+    return put_event(ring, time_ms, &body, HR_RING_EVENT_SESSION);
 }
 
 #endif

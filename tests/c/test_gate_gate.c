@@ -183,6 +183,72 @@ test_new_visitor(fixture *f, hr_gate *gate)
     hr_gate_visit_fini(&visit);
 }
 
+/* The fixed fields in their order, the extra ones, then those of the view;
+ * empty ones are left out, and `altered` lists from all three. */
+static void
+test_fields(fixture *f)
+{
+    static const char WANT[] =
+        "label=track\nmethod=GET\npath=/p\nstatus=404\nduration_us=*\n"
+        "user=7\nagent=bot\nscheme=http\nhost=*\nip=192.0.2.1\n"
+        "plan=pro\nlong=*\naltered=path,host,long\n";
+    static char text[HR_FIELD_VALUE_MAX + 1];
+    hr_gate *gate;
+    hr_gate_settings settings = f->settings;
+    settings.extra_fields =
+        1U << HR_GATE_EVENT_EXTRA_SCHEME | 1U << HR_GATE_EVENT_EXTRA_HOST |
+        1U << HR_GATE_EVENT_EXTRA_REFERRER | 1U << HR_GATE_EVENT_EXTRA_IP;
+    must(hr_gate_new(&settings, &gate));
+    memset(text, 'x', sizeof(text));
+    clear_request();
+    headers[HR_GATE_REQUEST_HEADER_HOST] =
+        guarded((hr_span){text, sizeof(text)});
+    headers[HR_GATE_REQUEST_HEADER_USER_AGENT] = HR_SPAN("Googlebot/2.1");
+    hr_ring_event_body fields;
+    hr_ring_event_body_init(&fields);
+    hr_ring_event_body_add(&fields, HR_SPAN("plan"), HR_SPAN("pro"));
+    hr_ring_event_body_add(&fields, HR_SPAN("long"),
+                           (hr_span){text, sizeof(text)});
+    hr_gate_visit visit;
+    char cookie[HR_SET_COOKIE_MAX];
+    hr_gate_enter(gate, &REQUEST, HR_SPAN("GET"), HR_SPAN("/page"),
+                  HR_GATE_MODE_OFF, false, NULL, &visit);
+    hr_gate_outcome outcome = {.status = 404,
+                               .user = HR_SPAN("7"),
+                               .route = HR_SPAN(""),
+                               .path = HR_SPAN("/p"),
+                               .path_is_altered = true,
+                               .fields = &fields};
+    hr_gate_finish(gate, &visit, &REQUEST, &outcome, cookie);
+    hr_gate_visit_fini(&visit);
+    hr_ring_event event = last_event(f);
+    hr_ring_event_field field;
+    char found[512];
+    size_t at = 0;
+    while (hr_ring_event_next_field(&event.body, &field)) {
+        bool starred = field.value.len > 100 ||
+                       hr_span_equal(field.name, HR_SPAN("duration_us"));
+        hr_span value = starred ? HR_SPAN("*") : field.value;
+        at += (size_t)snprintf(found + at, sizeof(found) - at, "%.*s=%.*s\n",
+                               (int)field.name.len, field.name.ptr,
+                               (int)value.len, value.ptr);
+    }
+    ok(hr_span_equal((hr_span){found, at}, HR_SPAN(WANT)), "fields: %s",
+       strcmp(found, WANT) == 0 ? "all in order" : found);
+    hr_gate_free(gate);
+    static const char *const NAMES[] = {"label", "path",   "new",
+                                        "agent", "scheme", "request_id"};
+    int known = 1;
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        known &=
+            hr_gate_event_has_field((hr_span){NAMES[i], strlen(NAMES[i])});
+    }
+    ok(known, "fields: the fixed and the extra ones are known");
+    ok(!hr_gate_event_has_field(HR_SPAN("plan")) &&
+           !hr_gate_event_has_field(HR_SPAN("pat")),
+       "fields: others are not");
+}
+
 static void
 test_candidate_that_is_not_handed_out(fixture *f, hr_gate *gate)
 {
@@ -315,6 +381,7 @@ main(void)
     must(hr_gate_new(&f.settings, &gate));
     test_new_visitor(&f, gate);
     test_candidate_that_is_not_handed_out(&f, gate);
+    test_fields(&f);
     test_skip(&f, gate);
     test_gpc(gate);
     test_stages(&f, gate);

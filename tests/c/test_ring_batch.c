@@ -51,10 +51,10 @@ test_take_by_bytes(void)
     make_ring(&ring);
     make_batch(&batch, 4096);
     memset(text, 'x', sizeof(text));
-    hr_ring_event_field field = {.name = HR_SPAN("t"),
-                                 .value = {text, sizeof(text)}};
     size_t put = 0;
-    while (put_event(&ring, 1, &field, 1, 0) != 0 || put == 0) {
+    while (put_field(&ring, 1, HR_SPAN("t"), (hr_span){text, sizeof(text)}) !=
+               0 ||
+           put == 0) {
         put++;
     }
     hr_ring_batch_take(&batch, &ring, 4096, false);

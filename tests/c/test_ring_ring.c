@@ -19,21 +19,24 @@ static int
 put(hr_ring *ring, uint64_t number, size_t padding, int commit)
 {
     static const char dots[2048] = {'.'};
-    const hr_ring_event_field fields[] = {
-        {.name = HR_SPAN("n"), .value = {(char *)&number, sizeof(number)}},
-        {.name = HR_SPAN("p"), .value = {dots, padding}},
-    };
-    hr_ring_event_plan plan;
+    hr_ring_event_body body;
     uint64_t position;
     char *record;
-    if (hr_ring_event_measure(HR_SPAN("k"), fields, 2, &plan) != HR_OK ||
-        hr_ring_reserve(ring, plan.size, ring->units, &position, &record) !=
-            HR_OK) {
+    hr_ring_event_body_init(&body);
+    hr_ring_event_body_add(&body, HR_SPAN("n"),
+                           (hr_span){(char *)&number, sizeof(number)});
+    hr_ring_event_body_add(&body, HR_SPAN("p"), (hr_span){dots, padding});
+    if (hr_ring_event_body_finish(&body, HR_SPAN("k")) != HR_OK) {
         return 0;
     }
-    hr_ring_event_write(record, &plan, HR_SPAN("k"), fields, 2, 1, 0);
+    size_t size = hr_ring_event_size(HR_SPAN("k"), &body);
+    if (hr_ring_reserve(ring, size, ring->units, &position, &record) !=
+        HR_OK) {
+        return 0;
+    }
+    hr_ring_event_write(record, HR_SPAN("k"), &body, 1, 0);
     if (commit) {
-        hr_ring_commit(ring, position, record, plan.size);
+        hr_ring_commit(ring, position, record, size);
     }
     return 1;
 }

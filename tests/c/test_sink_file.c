@@ -59,9 +59,8 @@ test_lines(void)
     for (size_t i = 0; i < sizeof(LINES) / sizeof(LINES[0]); i++) {
         char want[200];
         hr_buf out;
-        hr_ring_event_field field = {.name = HR_SPAN("n"),
-                                     .value = guarded(LINES[i].value)};
-        uint64_t sequence = put_event(&ring, 12, &field, 1, 0);
+        uint64_t sequence =
+            put_field(&ring, 12, HR_SPAN("n"), guarded(LINES[i].value));
         take();
         hr_buf_init(&out, 4096);
         int len = snprintf(want, sizeof(want),

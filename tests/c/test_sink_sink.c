@@ -66,6 +66,15 @@ static const hr_sink_target_ops PROBE = {
     .free = probe_nothing,
 };
 
+/* An event without fields. */
+static hr_status
+emit(hr_sink *sink)
+{
+    hr_ring_event_body body;
+    hr_ring_event_body_init(&body);
+    return hr_sink_emit(sink, HR_SPAN("k"), &body, 0);
+}
+
 static hr_sink *
 make(probe *target, size_t ring_bytes)
 {
@@ -105,7 +114,7 @@ test_failures_pass(void)
     hr_sink *sink = make(&target, HR_RING_BYTES_MIN);
     int accepted = 0;
     for (int i = 0; i < 100; i++) {
-        accepted += hr_sink_emit(sink, HR_SPAN("k"), NULL, 0, 0) == HR_OK;
+        accepted += emit(sink) == HR_OK;
     }
     ok(accepted == 100, "failures: the ring takes events meanwhile");
     ok(hr_sink_flush(sink, soon(20)) == 0, "failures: then all is settled");
@@ -118,8 +127,7 @@ test_failures_pass(void)
     ok(hr_sink_take_notice(sink, notice), "failures: there is a line to log");
     ok(!hr_sink_take_notice(sink, notice), "failures: once");
     ok(hr_sink_close(sink, soon(20)) == 0, "failures: closed");
-    ok(hr_sink_emit(sink, HR_SPAN("k"), NULL, 0, 0) == HR_CLOSED,
-       "failures: nothing goes in any more");
+    ok(emit(sink) == HR_CLOSED, "failures: nothing goes in any more");
     hr_sink_life_release(sink);
 }
 
@@ -128,8 +136,7 @@ test_deadlines(void)
 {
     static probe target = {.base = {&PROBE}, .failures = 1 << 30};
     hr_sink *sink = make(&target, HR_RING_BYTES_MIN);
-    ok(hr_sink_emit(sink, HR_SPAN("k"), NULL, 0, 0) == HR_OK,
-       "deadlines: one event");
+    ok(emit(sink) == HR_OK, "deadlines: one event");
     int64_t start = hr_clock_steady_ns();
     ok(hr_sink_flush(sink, start + SECOND / 20) == 1,
        "deadlines: flush tells what is left");
@@ -148,10 +155,12 @@ emit_until_closed(void *context)
 {
     (void)context;
     char text[40] = "0123456789012345678901234567890123456789";
-    const hr_ring_event_field field = {.name = HR_SPAN("n"),
-                                       .value = {text, sizeof(text)}};
     for (;;) {
-        hr_status status = hr_sink_emit(shared, HR_SPAN("k"), &field, 1, 0);
+        hr_ring_event_body body;
+        hr_ring_event_body_init(&body);
+        hr_ring_event_body_add(&body, HR_SPAN("n"),
+                               (hr_span){text, sizeof(text)});
+        hr_status status = hr_sink_emit(shared, HR_SPAN("k"), &body, 0);
         if (status == HR_CLOSED) {
             return NULL;
         }
@@ -200,6 +209,73 @@ test_threads(void)
     hr_sink_life_release(shared);
 }
 
+/* Emits so many fields, a value of so many bytes among them; returns what the
+ * reader gets, or nothing for an event that is refused. */
+static hr_ring_event
+sampled(hr_sink *sink, hr_status want, size_t fields, size_t bytes)
+{
+    static char text[HR_FIELD_VALUE_MAX + 1];
+    hr_sink_target *target = hr_sink_borrow_target(sink);
+    size_t before = hr_sink_memory_count(target);
+    hr_ring_event_body body;
+    hr_ring_event_body_init(&body);
+    hr_ring_event_body_add(&body, HR_SPAN("first"), (hr_span){text, bytes});
+    for (size_t i = 1; i < fields; i++) {
+        hr_ring_event_body_add(&body, HR_SPAN("n"), HR_SPAN("v"));
+    }
+    hr_status status = hr_sink_emit(sink, HR_SPAN("k"), &body, 0);
+    ok(status == want, "sampled: %zu fields: %s", fields,
+       hr_status_word(status));
+    (void)hr_sink_flush(sink, 0);
+    size_t after = hr_sink_memory_count(target);
+    ok(after - before == (want == HR_OK), "sampled: kept or not");
+    return after != before ? hr_sink_memory_at(target, after - 1)->event
+                           : (hr_ring_event){0};
+}
+
+/* `sample` is one field more: it comes after the caller's and before
+ * `altered`. */
+static void
+test_sampled(void)
+{
+    hr_sink_target *target = NULL;
+    hr_sink *sink = NULL;
+    const char *why;
+    if (hr_sink_memory_new(&target) != HR_OK ||
+        hr_sink_life_new(
+            &(hr_sink_settings){
+                .target = target,
+                .identity = HR_SPAN("memory:"),
+                .ring_bytes = HR_RING_BYTES_MIN,
+                .ring_dir = HR_SPAN(""),
+                .batch = 8,
+                .sample = 0.9999999999,
+            },
+            &sink, &why) != HR_OK) {
+        printf("Bail out! no sink\n");
+        exit(2);
+    }
+    hr_ring_event event = sampled(sink, HR_OK, HR_EVENT_FIELDS_MAX, 5);
+    ok(event.field_count == HR_EVENT_FIELDS_MAX + 1, "sampled: one more");
+    event = sampled(sink, HR_OK, 1, HR_FIELD_VALUE_MAX + 1);
+    hr_span rest = event.body;
+    hr_ring_event_field fields[3];
+    size_t count = 0;
+    while (count < 3 && hr_ring_event_next_field(&rest, &fields[count])) {
+        count++;
+    }
+    ok(count == 3 && rest.len == 0 &&
+           hr_span_equal(fields[1].name, HR_SPAN("sample")) &&
+           hr_span_equal(fields[2].name, HR_SPAN("altered")) &&
+           hr_span_equal(fields[2].value, HR_SPAN("first")),
+       "sampled: `altered` is the last");
+    sampled(sink, HR_TOO_BIG, HR_EVENT_FIELDS_MAX + 1, 5);
+    const hr_ring_counters *stats = hr_sink_stats(sink);
+    ok(hr_ring_counters_read(&stats->accepted) == 2, "sampled: counted");
+    (void)hr_sink_close(sink, 0);
+    hr_sink_life_release(sink);
+}
+
 #ifdef HR_ALLOC_TEST
 /* Makes a sink, emits, reads, closes. With every status but a crash. */
 static hr_status
@@ -229,7 +305,7 @@ live_once(void)
     }
     if (status == HR_OK) {
         for (int i = 0; i < 20 && status == HR_OK; i++) {
-            status = hr_sink_emit(sink, HR_SPAN("k"), NULL, 0, 0);
+            status = emit(sink);
         }
         (void)hr_sink_flush(sink, 0);
         if (status == HR_OK &&
@@ -268,6 +344,7 @@ main(void)
     test_failures_pass();
     test_deadlines();
     test_threads();
+    test_sampled();
 #ifdef HR_ALLOC_TEST
     test_out_of_memory();
 #endif

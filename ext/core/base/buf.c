@@ -61,24 +61,31 @@ static const char PAIRS[] =
     "606162636465666768697071727374757677787980818283848586878889"
     "90919293949596979899";
 
-size_t
-hr_buf_format_number(char out[20], uint64_t number)
+hr_span
+hr_buf_number_text(char room[20], uint64_t number)
 {
-    char text[20];
-    size_t at = sizeof(text);
+    char *at = room + 20;
     while (number >= 100) {
         at -= 2;
-        memcpy(text + at, PAIRS + 2 * (number % 100), 2);
+        memcpy(at, PAIRS + 2 * (number % 100), 2);
         number /= 100;
     }
     if (number >= 10) {
         at -= 2;
-        memcpy(text + at, PAIRS + 2 * number, 2);
+        memcpy(at, PAIRS + 2 * number, 2);
     } else {
-        text[--at] = (char)('0' + number);
+        *--at = (char)('0' + number);
     }
-    memcpy(out, text + at, sizeof(text) - at);
-    return sizeof(text) - at;
+    return (hr_span){at, (size_t)(room + 20 - at)};
+}
+
+size_t
+hr_buf_format_number(char out[20], uint64_t number)
+{
+    char room[20];
+    hr_span text = hr_buf_number_text(room, number);
+    memcpy(out, text.ptr, text.len);
+    return text.len;
 }
 
 void

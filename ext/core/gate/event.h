@@ -41,22 +41,25 @@ typedef struct hr_gate_event {
     hr_span path;
     bool path_is_altered; /* repaired: listed in `altered` */
     hr_span route;
-    int status;
+    unsigned status;
     uint64_t duration_us;
     hr_span user;
     hr_span fingerprint; /* present: the session is touched too */
     bool is_new;
     hr_status reason; /* of a refused token; OK or ABSENT: none */
     hr_visitor_agent agent;
-    uint32_t extra_fields;             /* bits of hr_gate_event_extra */
-    hr_span address;                   /* the client's */
-    const hr_ring_event_field *fields; /* the caller's own, last */
-    size_t field_count;                /* at most HR_EVENT_FIELDS_MAX */
+    uint32_t extra_fields;            /* bits of hr_gate_event_extra */
+    hr_span address;                  /* the client's */
+    const hr_ring_event_body *fields; /* the caller's own, last; or NULL */
 } hr_gate_event;
 
 /* Hands the event to the sink, which counts it when it refuses it. Any
  * thread; never blocks. */
 void hr_gate_event_emit(hr_sink *sink, const hr_gate_event *event,
                         const hr_gate_request *request);
+
+/* Is `name` a field of `request` events, so that a caller's own field must
+ * have another name? */
+bool hr_gate_event_has_field(hr_span name);
 
 #endif

@@ -496,14 +496,13 @@ record(const hr_gate *gate, const hr_gate_visit *visit,
         .path = outcome->path.ptr != NULL ? outcome->path : visit->path,
         .path_is_altered = outcome->path_is_altered,
         .route = outcome->route,
-        .status = outcome->status,
+        .status = outcome->status > 0 ? (unsigned)outcome->status : 0,
         .duration_us = duration_us,
         .user = visit->token != NULL ? visit->user : outcome->user,
         .reason = visit->reason,
         .agent = visit->agent,
         .extra_fields = gate->extra_fields,
         .fields = outcome->fields,
-        .field_count = outcome->field_count,
     };
     if (visit->has_fingerprint && (handed_out || !visit->is_new)) {
         event.is_new = visit->is_new;

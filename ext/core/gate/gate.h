@@ -119,9 +119,8 @@ typedef struct hr_gate_outcome {
     hr_span user;  /* who the framework's session has logged in, or absent */
     hr_span route; /* the framework's route, or absent */
     hr_span path;  /* stands in for the visit's path, or absent */
-    bool path_is_altered;              /* that path is a repaired one */
-    const hr_ring_event_field *fields; /* more fields of this event */
-    size_t field_count;
+    bool path_is_altered;             /* that path is a repaired one */
+    const hr_ring_event_body *fields; /* more of this event, or NULL */
 } hr_gate_outcome;
 
 /* Records the event. When `hand_out` is set, writes the Set-Cookie value to

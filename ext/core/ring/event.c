@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* Measuring and writing are two passes over the same fields, so that the ring
- * can be asked for exactly the bytes that will be written; both must agree on
- * what is cut, which is why the cut is a function of the value alone.
+/* A field is written once, into the body: there it is cut, and there its place
+ * is noted when it was altered. The ring is asked for the bytes that the body
+ * has, and the body is copied.
  *
  * Reading trusts nothing: a ring file may have been written by anybody. */
 #include "ring/event.h"
 
-#include <string.h>
-
 static const hr_span ALTERED = {"altered", 7};
 
-/* Cut here, or repaired by the caller. */
-static inline bool
-is_altered(const hr_ring_event_field *field)
-{
-    return field->altered || field->value.len > HR_FIELD_VALUE_MAX;
-}
+_Static_assert(HR_RING_EVENT_HEADER + 1 +
+                       sizeof(((hr_ring_event_body *)NULL)->bytes) <=
+                   HR_RING_EVENT_RECORD_MAX,
+               "every body has a record");
 
 hr_span
 hr_ring_event_cut(hr_span text, size_t max)
@@ -35,140 +31,98 @@ hr_ring_event_cut(hr_span text, size_t max)
     return (hr_span){text.ptr, max};
 }
 
-/* For events in which a field is left out, cut or repaired. */
-static hr_status
-measure_uneven(hr_span kind, const hr_ring_event_field *fields, size_t count,
-               hr_ring_event_plan *plan)
+void
+hr_ring_event_body_add_altered(hr_ring_event_body *body, hr_span name,
+                               hr_span value)
 {
-    size_t text = kind.len;
-    size_t altered = 0;
-    unsigned kept = 0;
-    for (size_t i = 0; i < count; i++) {
-        const hr_ring_event_field *field = &fields[i];
-        if (field->value.ptr == NULL) {
-            continue;
-        }
-        if (field->name.len > HR_FIELD_NAME_MAX) {
-            return HR_TOO_BIG;
-        }
-        size_t value = field->value.len;
-        if (is_altered(field)) {
-            value = hr_ring_event_cut(field->value, HR_FIELD_VALUE_MAX).len;
-            altered += field->name.len + (altered != 0);
-        }
-        text += field->name.len + value;
-        kept++;
+    size_t start = body->length;
+    hr_ring_event_body_add(body, name,
+                           hr_ring_event_cut(value, HR_FIELD_VALUE_MAX));
+    if (body->altered_count == HR_RING_EVENT_BODY_FIELDS_MAX) {
+        body->too_big = true;
+    } else if (body->length != start) {
+        body->altered[body->altered_count++] = (uint16_t)start;
     }
-    if (altered != 0) {
-        text += ALTERED.len + altered;
-        kept++;
+}
+
+void
+hr_ring_event_body_append(hr_ring_event_body *body,
+                          const hr_ring_event_body *more)
+{
+    if (more->too_big || !hr_ring_event_body_has_room(body, more->length) ||
+        body->altered_count + more->altered_count >
+            HR_RING_EVENT_BODY_FIELDS_MAX) {
+        body->too_big = true;
+        return;
     }
-    if (text > HR_EVENT_MAX) {
-        return HR_TOO_BIG;
+    for (unsigned i = 0; i < more->altered_count; i++) {
+        body->altered[body->altered_count++] =
+            (uint16_t)(body->length + more->altered[i]);
     }
-    *plan = (hr_ring_event_plan){
-        .size = HR_RING_EVENT_HEADER + 1 + 3 * (size_t)kept + text,
-        .field_count = kept,
-        .altered_bytes = altered,
-    };
-    return HR_OK;
+    memcpy(body->bytes + body->length, more->bytes, more->length);
+    body->length += more->length;
+    body->field_count += more->field_count;
+}
+
+/* The name of the field that begins at `start`. */
+static hr_span
+name_at(const hr_ring_event_body *body, size_t start)
+{
+    return (hr_span){body->bytes + start + 3,
+                     (unsigned char)body->bytes[start]};
+}
+
+/* This list may be longer than another value. */
+static void
+add_list_of_altered(hr_ring_event_body *body)
+{
+    size_t list = body->altered_count - 1; /* the commas */
+    for (unsigned i = 0; i < body->altered_count; i++) {
+        list += name_at(body, body->altered[i]).len;
+    }
+    if (!hr_ring_event_body_has_room(body, 3 + ALTERED.len + list)) {
+        body->too_big = true;
+        return;
+    }
+    char *at =
+        hr_ring_event_put_head(body->bytes + body->length, ALTERED.len, list);
+    at = hr_ring_event_put_bytes(at, ALTERED);
+    for (unsigned i = 0; i < body->altered_count; i++) {
+        if (i != 0) {
+            *at++ = ',';
+        }
+        at = hr_ring_event_put_bytes(at, name_at(body, body->altered[i]));
+    }
+    body->length = (size_t)(at - body->bytes);
+    body->field_count++;
 }
 
 hr_status
-hr_ring_event_measure(hr_span kind, const hr_ring_event_field *fields,
-                      size_t count, hr_ring_event_plan *plan)
+hr_ring_event_body_finish(hr_ring_event_body *body, hr_span kind)
 {
-    /* One more than a caller's: the sink adds `sample`. */
-    if (kind.len > HR_KIND_MAX || count > HR_EVENT_FIELDS_MAX + 1) {
+    if (kind.len > HR_KIND_MAX ||
+        body->field_count > HR_RING_EVENT_BODY_FIELDS_MAX) {
         return HR_TOO_BIG;
     }
-    /* Most events are plain; the first field that is not sends the event
-     * the long way. */
-    size_t text = kind.len;
-    for (size_t i = 0; i < count; i++) {
-        const hr_ring_event_field *field = &fields[i];
-        if (__builtin_expect(field->value.ptr == NULL || is_altered(field) ||
-                                 field->name.len > HR_FIELD_NAME_MAX,
-                             0)) {
-            return measure_uneven(kind, fields, count, plan);
-        }
-        text += field->name.len + field->value.len;
+    if (body->altered_count != 0) {
+        add_list_of_altered(body);
     }
-    if (text > HR_EVENT_MAX) {
-        return HR_TOO_BIG;
-    }
-    *plan = (hr_ring_event_plan){
-        .size = HR_RING_EVENT_HEADER + 1 + 3 * count + text,
-        .field_count = (unsigned)count,
-        .plain = true,
-    };
-    return HR_OK;
+    size_t text = kind.len + body->length - 3 * (size_t)body->field_count;
+    return body->too_big || text > HR_EVENT_MAX ? HR_TOO_BIG : HR_OK;
 }
 
-static void
-write_uneven(char *at, const hr_ring_event_plan *plan,
-             const hr_ring_event_field *fields, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (fields[i].value.ptr != NULL) {
-            at = hr_ring_event_put_field(
-                at, fields[i].name,
-                hr_ring_event_cut(fields[i].value, HR_FIELD_VALUE_MAX));
-        }
-    }
-    if (plan->altered_bytes == 0) {
-        return;
-    }
-    at = hr_ring_event_put_field_head(at, ALTERED.len, plan->altered_bytes);
-    at = hr_ring_event_put_bytes(at, ALTERED);
-    bool first = true;
-    for (size_t i = 0; i < count; i++) {
-        if (fields[i].value.ptr == NULL || !is_altered(&fields[i])) {
-            continue;
-        }
-        if (!first) {
-            *at++ = ',';
-        }
-        at = hr_ring_event_put_bytes(at, fields[i].name);
-        first = false;
-    }
-}
-
-/* All that comes before the fields; answers where they go. */
-static inline char *
-write_head(char *record, hr_span kind, unsigned field_count, int64_t time_ms,
-           uint32_t flags)
+void
+hr_ring_event_write(char *record, hr_span kind, const hr_ring_event_body *body,
+                    int64_t time_ms, uint32_t flags)
 {
     uint64_t head = ((uint64_t)time_ms & 0xFFFFFFFFFFFFU) |
                     (uint64_t)(flags & 0xFF) << 48 |
-                    (uint64_t)field_count << 56;
+                    (uint64_t)body->field_count << 56;
     memcpy(record + 16, &head, 8);
     char *at = record + HR_RING_EVENT_HEADER;
     *at++ = (char)(unsigned char)kind.len;
-    return hr_ring_event_put_bytes(at, kind);
-}
-
-void
-hr_ring_event_write_body(char *record, hr_span kind, hr_span body,
-                         unsigned field_count, int64_t time_ms, uint32_t flags)
-{
-    char *at = write_head(record, kind, field_count, time_ms, flags);
-    memcpy(at, body.ptr, body.len);
-}
-
-void
-hr_ring_event_write(char *record, const hr_ring_event_plan *plan, hr_span kind,
-                    const hr_ring_event_field *fields, size_t count,
-                    int64_t time_ms, uint32_t flags)
-{
-    char *at = write_head(record, kind, plan->field_count, time_ms, flags);
-    if (!plan->plain) {
-        write_uneven(at, plan, fields, count);
-        return;
-    }
-    for (size_t i = 0; i < count; i++) {
-        at = hr_ring_event_put_field(at, fields[i].name, fields[i].value);
-    }
+    at = hr_ring_event_put_bytes(at, kind);
+    memcpy(at, body->bytes, body->length);
 }
 
 bool
@@ -185,7 +139,6 @@ hr_ring_event_next_field(hr_span *rest, hr_ring_event_field *field)
     }
     field->name = (hr_span){rest->ptr + 3, name};
     field->value = (hr_span){rest->ptr + 3 + name, value};
-    field->altered = false;
     *rest = hr_span_from(*rest, 3 + name + value);
     return true;
 }

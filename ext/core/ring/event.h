@@ -20,45 +20,51 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/config.h"
 #include "base/span.h"
 #include "base/status.h"
 
-/* One field of an event. Names are checked by the caller (the binding raises
- * ValueError for bad ones); values over HR_FIELD_VALUE_MAX are cut by the
- * writer on a character boundary and their names listed in `altered`. */
-typedef struct hr_ring_event_field {
-    hr_span name;
-    hr_span value; /* absent (NULL): the field is left out */
-    bool altered;  /* the caller already changed the value (a surrogate) */
-} hr_ring_event_field;
-
-/* Flags of an event. */
-#define HR_RING_EVENT_SESSION                     \
-    1U /* has fingerprint: the session is touched \
-        */
+/* Flag of an event that has a fingerprint: the session is touched. */
+#define HR_RING_EVENT_SESSION 1U
 
 #define HR_RING_EVENT_HEADER 24U
 /* The largest record: every field of the largest event, its lengths and the
  * header. A multiple of 8. */
 #define HR_RING_EVENT_RECORD_MAX 8576U
+/* Fields of one body: a caller's, and one that the sink adds. */
+#define HR_RING_EVENT_BODY_FIELDS_MAX (HR_EVENT_FIELDS_MAX + 1)
 
-/* What measuring found; the writer needs it. */
-typedef struct hr_ring_event_plan {
-    size_t size;          /* bytes of the record */
-    unsigned field_count; /* fields in the record, `altered` included */
-    size_t altered_bytes; /* length of the value of `altered`; 0: none */
-    bool plain;           /* every field goes in as it is */
-} hr_ring_event_plan;
+/* The fields of one event as they will lie in its record. It is in the
+ * caller's storage, mostly on the stack, and owns nothing. Only
+ * hr_ring_event_body_* touch its members. One thread at a time. */
+typedef struct hr_ring_event_body {
+    size_t length;          /* of what is written in `bytes` */
+    unsigned field_count;   /* fields in `bytes` */
+    unsigned altered_count; /* of these, the ones listed in `altered` */
+    bool too_big;           /* a field was over a cap: there is no event */
+    /* Where in `bytes` the fields begin that were cut or repaired. */
+    uint16_t altered[HR_RING_EVENT_BODY_FIELDS_MAX];
+    /* Not zeroed. Each field, `altered` too, has a head of three bytes. */
+    char bytes[HR_EVENT_MAX + 3 * (HR_RING_EVENT_BODY_FIELDS_MAX + 1)];
+} hr_ring_event_body;
 
-/* Measures the record of an event. TOO_BIG: kind, names and values together
- * are over HR_EVENT_MAX, or a name, the kind or the number of fields is over
- * its own cap. Any thread. */
-HR_CHECKED hr_status hr_ring_event_measure(hr_span kind,
-                                           const hr_ring_event_field *fields,
-                                           size_t count,
-                                           hr_ring_event_plan *plan);
+/* Makes a body without fields. */
+static inline void
+hr_ring_event_body_init(hr_ring_event_body *body)
+{
+    body->length = 0;
+    body->field_count = 0;
+    body->altered_count = 0;
+    body->too_big = false;
+}
+
+static inline bool
+hr_ring_event_body_has_room(const hr_ring_event_body *body, size_t size)
+{
+    return size <= sizeof(body->bytes) - body->length;
+}
 
 /* Names and values are mostly short: for these a call of memcpy costs more
  * than the copy, which is two overlapping moves of a fixed size. */
@@ -87,7 +93,7 @@ hr_ring_event_put_bytes(char *at, hr_span bytes)
 }
 
 static inline char *
-hr_ring_event_put_field_head(char *at, size_t name, size_t value)
+hr_ring_event_put_head(char *at, size_t name, size_t value)
 {
     uint16_t length = (uint16_t)value;
     *at = (char)(unsigned char)name;
@@ -95,34 +101,69 @@ hr_ring_event_put_field_head(char *at, size_t name, size_t value)
     return at + 3;
 }
 
-/* Writes one field of a record; answers where the next one goes. The name has
- * at most HR_FIELD_NAME_MAX bytes, the value HR_FIELD_VALUE_MAX. */
-static inline char *
-hr_ring_event_put_field(char *at, hr_span name, hr_span value)
+/* Adds a field whose value the caller repaired, or one that is too long: it
+ * is cut on a character boundary. Its name is listed in `altered`. Otherwise
+ * as hr_ring_event_body_add. */
+void hr_ring_event_body_add_altered(hr_ring_event_body *body, hr_span name,
+                                    hr_span value);
+
+/* Adds one field, a copy of both spans; nothing for an absent value. A value
+ * over HR_FIELD_VALUE_MAX is cut. A field over another cap makes the body too
+ * big, which hr_ring_event_body_finish returns. */
+static inline void
+hr_ring_event_body_add(hr_ring_event_body *body, hr_span name, hr_span value)
 {
-    at = hr_ring_event_put_field_head(at, name.len, value.len);
+    if (__builtin_expect(value.len > HR_FIELD_VALUE_MAX, 0)) {
+        hr_ring_event_body_add_altered(body, name, value);
+        return;
+    }
+    if (value.ptr == NULL) {
+        return;
+    }
+    size_t size = 3 + name.len + value.len;
+    if (__builtin_expect(name.len > HR_FIELD_NAME_MAX ||
+                             !hr_ring_event_body_has_room(body, size),
+                         0)) {
+        body->too_big = true;
+        return;
+    }
+    char *at = hr_ring_event_put_head(body->bytes + body->length, name.len,
+                                      value.len);
     at = hr_ring_event_put_bytes(at, name);
-    return hr_ring_event_put_bytes(at, value);
+    hr_ring_event_put_bytes(at, value);
+    body->length += size;
+    body->field_count++;
 }
 
-/* Bytes of the record of `kind` with fields that have `body` bytes. */
+/* Adds all fields of `more`, which is not finished. */
+void hr_ring_event_body_append(hr_ring_event_body *body,
+                               const hr_ring_event_body *more);
+
+/* Adds the field `altered` where there is something to list; after it nothing
+ * is added any more. TOO_BIG: kind, names and values together are over
+ * HR_EVENT_MAX, or a name, the kind or the number of fields is over its own
+ * cap. */
+HR_CHECKED hr_status hr_ring_event_body_finish(hr_ring_event_body *body,
+                                               hr_span kind);
+
+/* Bytes of the record of a finished body. */
 static inline size_t
-hr_ring_event_size(hr_span kind, size_t body)
+hr_ring_event_size(hr_span kind, const hr_ring_event_body *body)
 {
-    return HR_RING_EVENT_HEADER + 1 + kind.len + body;
+    return HR_RING_EVENT_HEADER + 1 + kind.len + body->length;
 }
-
-/* hr_ring_event_write() for fields that are written already: `body` is what
- * hr_ring_event_put_field() wrote, for `field_count` fields. Any thread. */
-void hr_ring_event_write_body(char *record, hr_span kind, hr_span body,
-                              unsigned field_count, int64_t time_ms,
-                              uint32_t flags);
 
 /* Writes all of the record but its first 16 bytes (the ring's part). `record`
- * has plan->size bytes. Any thread. */
-void hr_ring_event_write(char *record, const hr_ring_event_plan *plan,
-                         hr_span kind, const hr_ring_event_field *fields,
-                         size_t count, int64_t time_ms, uint32_t flags);
+ * has hr_ring_event_size() bytes. Any thread. */
+void hr_ring_event_write(char *record, hr_span kind,
+                         const hr_ring_event_body *body, int64_t time_ms,
+                         uint32_t flags);
+
+/* One field of a record, borrowed from its bytes. */
+typedef struct hr_ring_event_field {
+    hr_span name;
+    hr_span value;
+} hr_ring_event_field;
 
 /* A record read back: borrowed from its bytes. */
 typedef struct hr_ring_event {

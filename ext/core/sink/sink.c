@@ -283,101 +283,52 @@ settle(hr_sink *sink, uint64_t position, char *record, size_t size)
     }
 }
 
+/* Adds the field `sample` where the sink keeps only some events. SAMPLED:
+ * this one is not kept. */
 static hr_status
-put(hr_sink *sink, hr_span kind, const hr_ring_event_field *fields,
-    size_t count, uint32_t flags)
+sample(hr_sink *sink, hr_ring_event_body *body)
 {
-    hr_ring_event_plan plan;
-    uint64_t position;
-    char *record;
-    hr_status status = hr_ring_event_measure(kind, fields, count, &plan);
-    if (status == HR_OK) {
-        status = reserve(sink, kind, plan.size, &position, &record);
+    if (!is_sampled(sink)) {
+        return HR_SAMPLED;
     }
-    if (status != HR_OK) {
-        return status;
-    }
-    hr_ring_event_write(record, &plan, kind, fields, count, hr_clock_wall_ms(),
-                        flags);
-    settle(sink, position, record, plan.size);
+    hr_ring_event_body_add(
+        body, HR_SPAN("sample"),
+        (hr_span){sink->sample_text, strlen(sink->sample_text)});
     return HR_OK;
 }
 
-/* The same for fields that are written already. */
 static hr_status
-put_written(hr_sink *sink, hr_span kind, hr_span body, unsigned field_count,
-            uint32_t flags)
+put(hr_sink *sink, hr_span kind, hr_ring_event_body *body, uint32_t flags)
 {
-    size_t size = hr_ring_event_size(kind, body.len);
     uint64_t position;
     char *record;
-    hr_status status = reserve(sink, kind, size, &position, &record);
+    hr_status status = hr_ring_event_body_finish(body, kind);
     if (status != HR_OK) {
         return status;
     }
-    hr_ring_event_write_body(record, kind, body, field_count,
-                             hr_clock_wall_ms(), flags);
+    size_t size = hr_ring_event_size(kind, body);
+    status = reserve(sink, kind, size, &position, &record);
+    if (status != HR_OK) {
+        return status;
+    }
+    hr_ring_event_write(record, kind, body, hr_clock_wall_ms(), flags);
     settle(sink, position, record, size);
     return HR_OK;
 }
 
-/* With the sample rate as one more field. */
-static hr_status
-put_sampled(hr_sink *sink, hr_span kind, const hr_ring_event_field *fields,
-            size_t count, uint32_t flags)
-{
-    hr_ring_event_field more[HR_EVENT_FIELDS_MAX + 1];
-    if (!is_sampled(sink)) {
-        return HR_SAMPLED;
-    }
-    if (count > HR_EVENT_FIELDS_MAX) {
-        return HR_TOO_BIG;
-    }
-    if (count != 0) {
-        memcpy(more, fields, count * sizeof(*fields));
-    }
-    more[count] = (hr_ring_event_field){
-        .name = HR_SPAN("sample"),
-        .value = {sink->sample_text, strlen(sink->sample_text)},
-    };
-    return put(sink, kind, more, count + 1, flags);
-}
-
 hr_status
-hr_sink_emit(hr_sink *sink, hr_span kind, const hr_ring_event_field *fields,
-             size_t count, uint32_t flags)
+hr_sink_emit(hr_sink *sink, hr_span kind, hr_ring_event_body *body,
+             uint32_t flags)
 {
     hr_status status = HR_OK;
     if (__builtin_expect(!is_up(sink), 0)) {
         status = start(sink);
     }
-    if (status == HR_OK) {
-        status = !hr_sink_is_sampling(sink)
-                     ? put(sink, kind, fields, count, flags)
-                     : put_sampled(sink, kind, fields, count, flags);
-    }
-    if (__builtin_expect(status != HR_OK, 0)) {
-        hr_sink_refuse(sink, status);
-    }
-    return status;
-}
-
-bool
-hr_sink_is_sampling(const hr_sink *sink)
-{
-    return sink->sample_text[0] != '\0';
-}
-
-hr_status
-hr_sink_emit_written(hr_sink *sink, hr_span kind, hr_span body,
-                     unsigned field_count, uint32_t flags)
-{
-    hr_status status = HR_OK;
-    if (__builtin_expect(!is_up(sink), 0)) {
-        status = start(sink);
+    if (status == HR_OK && sink->sample_text[0] != '\0') {
+        status = sample(sink, body);
     }
     if (status == HR_OK) {
-        status = put_written(sink, kind, body, field_count, flags);
+        status = put(sink, kind, body, flags);
     }
     if (__builtin_expect(status != HR_OK, 0)) {
         hr_sink_refuse(sink, status);

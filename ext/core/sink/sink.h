@@ -49,22 +49,12 @@ HR_CHECKED hr_status hr_sink_life_new(const hr_sink_settings *settings,
                                       hr_sink **sink, const char **why);
 
 /* Puts one event into this process's ring; starts the thread on the first
- * one. OK: it is committed. FULL, TOO_BIG, CLOSED, SAMPLED, and NO_MEMORY or
- * SYSTEM where no ring can be had: refused and counted. Never blocks, never
- * touches a socket. Any thread. */
+ * one. Finishes `body`, after a field `sample` where the sink keeps only some
+ * events: a body is emitted once. OK: the event is committed. FULL, TOO_BIG,
+ * CLOSED, SAMPLED, and NO_MEMORY or SYSTEM where no ring can be had: refused
+ * and counted. Never blocks, never touches a socket. Any thread. */
 HR_CHECKED hr_status hr_sink_emit(hr_sink *sink, hr_span kind,
-                                  const hr_ring_event_field *fields,
-                                  size_t count, uint32_t flags);
-
-/* Does this sink keep only some events, and say so in each? */
-bool hr_sink_is_sampling(const hr_sink *sink);
-
-/* hr_sink_emit() for fields that are written already, as for
- * hr_ring_event_write_body(): for a sink that is not sampling, and an event
- * below all caps. Any thread. */
-HR_CHECKED hr_status hr_sink_emit_written(hr_sink *sink, hr_span kind,
-                                          hr_span body, unsigned field_count,
-                                          uint32_t flags);
+                                  hr_ring_event_body *body, uint32_t flags);
 
 /* Counts an event that the caller itself refused. Any thread. */
 void hr_sink_refuse(hr_sink *sink, hr_status reason);
