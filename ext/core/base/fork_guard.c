@@ -148,14 +148,17 @@ hr_fork_guard_close(int fd)
 }
 
 void *
-hr_fork_guard_page_new(size_t size)
+hr_fork_guard_page_new(size_t size, bool *wiped)
 {
     void *block = mmap(NULL, size, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (block == MAP_FAILED) {
         return NULL;
     }
-    if (madvise(block, size, MADV_WIPEONFORK) != 0) {
+    bool done = madvise(block, size, MADV_WIPEONFORK) == 0;
+    if (wiped != NULL) {
+        *wiped = done;
+    } else if (!done) {
         (void)munmap(block, size);
         return NULL;
     }

@@ -5,6 +5,7 @@
 #ifndef HR_BASE_FORK_GUARD_H
 #define HR_BASE_FORK_GUARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -39,8 +40,10 @@ void hr_fork_guard_hold(void);
 void hr_fork_guard_let_go(void);
 
 /* `size` zeroed bytes in pages of their own that a fork hands on as zeroes
- * and a core dump leaves out. NULL when the kernel cannot do it. */
-void *hr_fork_guard_page_new(size_t size);
+ * and a core dump leaves out. NULL when there are none (errno says why). Where
+ * the kernel cannot wipe them on a fork, `*wiped` is false; with `wiped` NULL
+ * the pages are refused then. */
+void *hr_fork_guard_page_new(size_t size, bool *wiped);
 void hr_fork_guard_page_free(void *block, size_t size);
 
 #endif

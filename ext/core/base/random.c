@@ -46,7 +46,7 @@ hr_random_fill(void *out, size_t size)
 hr_random *
 hr_random_new(void)
 {
-    return hr_fork_guard_page_new(sizeof(hr_random));
+    return hr_fork_guard_page_new(sizeof(hr_random), NULL);
 }
 
 void

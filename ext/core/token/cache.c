@@ -21,11 +21,11 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fork_guard.h"
 
 #define WAYS 16
 #define LOCKS 64
@@ -206,13 +206,7 @@ hr_token_cache_new(size_t capacity, hr_token_cache **cache)
     fresh->capacity = capacity;
     fresh->set_count = (capacity + WAYS - 1) / WAYS;
     fresh->sets = hr_alloc_zeroed(fresh->set_count, sizeof(*fresh->sets));
-    void *page = mmap(NULL, sizeof(shared_page), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page != MAP_FAILED) {
-        fresh->page = page;
-        fresh->wiped =
-            madvise(page, sizeof(shared_page), MADV_WIPEONFORK) == 0;
-    }
+    fresh->page = hr_fork_guard_page_new(sizeof(*fresh->page), &fresh->wiped);
     if (fresh->sets == NULL || fresh->page == NULL) {
         hr_status status = fresh->sets == NULL ? HR_NO_MEMORY : HR_SYSTEM;
         hr_token_cache_free(fresh);
@@ -237,9 +231,7 @@ hr_token_cache_free(hr_token_cache *cache)
             hr_token_release(cache->sets[i].tokens[way]);
         }
     }
-    if (cache->page != NULL) {
-        munmap(cache->page, sizeof(*cache->page));
-    }
+    hr_fork_guard_page_free(cache->page, sizeof(*cache->page));
     hr_alloc_free(cache->sets);
     hr_alloc_free(cache);
 }

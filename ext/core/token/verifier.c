@@ -12,11 +12,11 @@
 
 #include <math.h>
 #include <sched.h>
-#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/base64url.h"
 #include "base/clock.h"
+#include "base/fork_guard.h"
 #include "token/verifier_keyset.h"
 #include "token/verifier_settings.h"
 
@@ -60,21 +60,6 @@ current_keyset(hr_token_verifier *verifier)
     return set;
 }
 
-/* The page of the lock. Where the kernel cannot wipe it on fork, a child
- * might inherit it locked; the binding's GIL forbids that, since a thread
- * that forks is not inside. */
-static atomic_uint *
-new_lock_page(void)
-{
-    void *page = mmap(NULL, sizeof(atomic_uint), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) {
-        return NULL;
-    }
-    (void)madvise(page, sizeof(atomic_uint), MADV_WIPEONFORK);
-    return page;
-}
-
 hr_status
 hr_token_verifier_new(const hr_token_verifier_settings *settings,
                       hr_token_verifier **verifier,
@@ -94,7 +79,11 @@ hr_token_verifier_new(const hr_token_verifier_settings *settings,
     fresh->max_bytes = settings->max_bytes;
     fresh->arena = hr_token_verifier_settings_copy_rules(
         settings, &fresh->claims, &fresh->type);
-    fresh->lock = new_lock_page();
+    /* Where the kernel cannot wipe the lock on a fork, a child might inherit
+     * it locked. The forking thread holds the GIL, so no other thread can hold
+     * this lock. */
+    bool wiped;
+    fresh->lock = hr_fork_guard_page_new(sizeof(*fresh->lock), &wiped);
     if (fresh->arena == NULL || fresh->lock == NULL) {
         status = fresh->arena == NULL ? HR_NO_MEMORY : HR_SYSTEM;
         goto fail;
@@ -136,9 +125,7 @@ hr_token_verifier_release(hr_token_verifier *verifier)
     }
     hr_token_verifier_keyset_release(verifier->current);
     hr_token_cache_free(verifier->cache);
-    if (verifier->lock != NULL) {
-        munmap(verifier->lock, sizeof(*verifier->lock));
-    }
+    hr_fork_guard_page_free(verifier->lock, sizeof(*verifier->lock));
     hr_alloc_free(verifier->arena);
     hr_alloc_free(verifier);
 }

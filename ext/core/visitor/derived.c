@@ -61,7 +61,7 @@ hr_visitor_derived_new(const char *folder, hr_visitor_derived **result)
         return HR_NO_MEMORY;
     }
     derived->folder = hr_alloc_copy((hr_span){folder, strlen(folder)});
-    derived->store = hr_fork_guard_page_new(sizeof(*derived->store));
+    derived->store = hr_fork_guard_page_new(sizeof(*derived->store), NULL);
     derived->forgotten = derived->store != NULL;
     if (derived->store == NULL) {
         derived->store = hr_alloc_zeroed(1, sizeof(*derived->store));
