@@ -345,7 +345,7 @@ sink_dealloc(EventSinkObject *self)
     if (self->sink != NULL) {
         PyThreadState *saved = PyEval_SaveThread();
         (void)hr_sink_close(self->sink, hr_clock_steady_ns() + LET_GO_NS);
-        hr_sink_life_release(self->sink);
+        hr_sink_release(self->sink);
         PyEval_RestoreThread(saved);
     }
     type->tp_free(self);

@@ -22,7 +22,7 @@ int event_sink_set_counters(core_state *state, PyObject *dict,
 /* Puts a new reference into the dict; NULL is an error already set. */
 int event_sink_set_steal(PyObject *dict, const char *key, PyObject *value);
 
-/* The word of a hr_sink_state; "unknown" for another number. */
+/* The word of a hr_sink_phase; "unknown" for another number. */
 const char *event_sink_state_word(uint32_t state);
 
 /* observe, metrics and _rings: see their doc strings. */

@@ -485,7 +485,7 @@ make_sink(PyTypeObject *type, const sink_arguments *arguments)
     }
     self->exit_timeout = arguments->exit_timeout;
     self->captures = captures;
-    hr_status status = hr_sink_life_new(
+    hr_status status = hr_sink_new(
         &(hr_sink_settings){
             .target = target,
             .identity = {identity.ptr, identity.len},

@@ -100,7 +100,7 @@ set_up(fixture *f)
         .reconnect_first_ns = 1,
         .reconnect_longest_ns = 1,
     };
-    must(hr_sink_life_new(&sink, &f->sink, &why));
+    must(hr_sink_new(&sink, &f->sink, &why));
     f->settings = (hr_gate_settings){
         .paths = f->paths,
         .cookie = f->cookie,
@@ -116,7 +116,7 @@ static void
 tear_down(fixture *f)
 {
     hr_sink_close(f->sink, 0);
-    hr_sink_life_release(f->sink);
+    hr_sink_release(f->sink);
     hr_visitor_fingerprint_cookie_free(f->cookie);
     hr_path_filter_free(f->paths);
 }

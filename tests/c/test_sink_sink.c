@@ -80,7 +80,7 @@ make(probe *target, size_t ring_bytes)
 {
     hr_sink *sink = NULL;
     const char *why;
-    hr_status status = hr_sink_life_new(
+    hr_status status = hr_sink_new(
         &(hr_sink_settings){
             .target = &target->base,
             .identity = HR_SPAN("probe"),
@@ -128,7 +128,7 @@ test_failures_pass(void)
     ok(!hr_sink_take_notice(sink, notice), "failures: once");
     ok(hr_sink_close(sink, soon(20)) == 0, "failures: closed");
     ok(emit(sink) == HR_CLOSED, "failures: nothing goes in any more");
-    hr_sink_life_release(sink);
+    hr_sink_release(sink);
 }
 
 static void
@@ -144,7 +144,7 @@ test_deadlines(void)
        "deadlines: so does close");
     ok(hr_clock_steady_ns() - start < 20 * SECOND,
        "deadlines: neither waits for ever");
-    hr_sink_life_release(sink);
+    hr_sink_release(sink);
 }
 
 static hr_sink *shared;
@@ -206,7 +206,7 @@ test_threads(void)
     ok(hr_ring_counters_read(&stats->accepted) ==
            hr_ring_counters_read(&stats->delivered),
        "threads: the ledger is even");
-    hr_sink_life_release(shared);
+    hr_sink_release(shared);
 }
 
 /* Emits so many fields, a value of so many bytes among them; returns what the
@@ -242,7 +242,7 @@ test_sampled(void)
     hr_sink *sink = NULL;
     const char *why;
     if (hr_sink_memory_new(&target) != HR_OK ||
-        hr_sink_life_new(
+        hr_sink_new(
             &(hr_sink_settings){
                 .target = target,
                 .identity = HR_SPAN("memory:"),
@@ -273,7 +273,7 @@ test_sampled(void)
     const hr_ring_counters *stats = hr_sink_stats(sink);
     ok(hr_ring_counters_read(&stats->accepted) == 2, "sampled: counted");
     (void)hr_sink_close(sink, 0);
-    hr_sink_life_release(sink);
+    hr_sink_release(sink);
 }
 
 #ifdef HR_ALLOC_TEST
@@ -286,7 +286,7 @@ live_once(void)
     const char *why;
     hr_status status = hr_sink_memory_new(&target);
     if (status == HR_OK) {
-        status = hr_sink_life_new(
+        status = hr_sink_new(
             &(hr_sink_settings){
                 .target = target,
                 .identity = HR_SPAN("memory:"),
@@ -313,7 +313,7 @@ live_once(void)
             status = HR_NO_MEMORY;
         }
         (void)hr_sink_close(sink, 0);
-        hr_sink_life_release(sink);
+        hr_sink_release(sink);
     }
     return status;
 }

@@ -29,7 +29,6 @@ DOORS = {
 # Two files that call each other.
 CIRCLES = {
     ("redis/delivery", "redis/delivery_replies"),
-    ("sink/sink", "sink/thread"),
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"(?P<own>[^"]+)"|<(?P<system>[^>]+)>)', re.M)
@@ -175,7 +174,7 @@ def strangers(name: str, suffix: str, text: str) -> list[str]:
 
 
 # Headers of two files each, which belong to one of these two.
-SHARED = {"redis/delivery_private", "sink/private"}
+SHARED = {"redis/delivery_private"}
 
 
 @core_files

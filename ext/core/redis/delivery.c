@@ -401,6 +401,7 @@ delivery_report(const hr_sink_target *target, hr_sink_target_report *report)
     snprintf(report->delivery, sizeof(report->delivery), "%s%s%s",
              WORDS[self->level], sessions,
              self->peer.may_evict ? ", evictable" : "");
+    report->may_evict = self->peer.may_evict;
     snprintf(report->server, sizeof(report->server), "%s", self->peer.version);
     snprintf(report->detail, sizeof(report->detail), "%s", self->detail);
 }

@@ -66,7 +66,7 @@ typedef struct hr_ring_journal {
 /* How the sink is, for readers in other processes. Texts end in NUL and may be
  * found half written. */
 typedef struct hr_ring_beacon {
-    _Atomic uint32_t state; /* hr_sink_state */
+    _Atomic uint32_t state; /* hr_sink_phase */
     _Atomic uint32_t error; /* of the last attempt that failed */
     _Atomic uint64_t failures;
     _Atomic int64_t delivered_ms;    /* when a batch was last acknowledged */

@@ -7,7 +7,7 @@
  * The ring's memory stays mapped until the last reference is gone: a thread
  * that is in the middle of emit while another one closes the sink finds the
  * ring sealed, not gone. */
-#include "sink/private.h"
+#include "sink/sink.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -17,8 +17,67 @@
 #include "base/clock.h"
 #include "ring/file.h"
 #include "ring/totals.h"
+#include "sink/drain.h"
+#include "sink/state.h"
+#include "sink/thread.h"
 
 #define NS_PER_MS 1000000
+
+/* ---- making ------------------------------------------------------------ */
+
+static hr_status
+check(const hr_sink_settings *settings, const char **why)
+{
+    double reserved = 0;
+    for (size_t i = 0; i < settings->reserve_count; i++) {
+        double part = settings->reserves[i].part;
+        if (!(part > 0 && part < 1)) {
+            *why = "reserve: a part is above 0 and below 1";
+            return HR_SETTING;
+        }
+        reserved += part;
+    }
+    *why = NULL;
+    if (settings->reserve_count > HR_RING_RESERVES_MAX || reserved >= 1) {
+        *why = "reserve: at most 8 kinds, all parts together below 1";
+    } else if (settings->ring_bytes < HR_RING_BYTES_MIN ||
+               settings->ring_bytes > HR_RING_BYTES_TOP) {
+        *why = "ring_bytes: from 64 KiB to 1 GiB";
+    } else if (settings->batch == 0 || settings->batch > HR_BATCH_MAX) {
+        *why = "batch: from 1 to 4096 events";
+    } else if (settings->linger_ns < 0 ||
+               settings->linger_ns > INT64_C(60000000000)) {
+        *why = "linger: from 0 to 60 seconds";
+    } else if (settings->reconnect_first_ns < 0 ||
+               settings->reconnect_longest_ns < settings->reconnect_first_ns) {
+        *why = "reconnect: the first wait is above 0, the longest not below";
+    } else if (settings->max_age_ms < 0) {
+        *why = "max_age: seconds above 0, or None";
+    } else if (!(settings->sample > 0 && settings->sample <= 1)) {
+        *why = "sample: above 0, up to 1";
+    }
+    return *why == NULL ? HR_OK : HR_SETTING;
+}
+
+hr_status
+hr_sink_new(const hr_sink_settings *settings, hr_sink **sink, const char **why)
+{
+    hr_status status = check(settings, why);
+    return status == HR_OK ? hr_sink_state_new(settings, sink) : status;
+}
+
+hr_sink *
+hr_sink_retain(hr_sink *sink)
+{
+    hr_sink_state_retain(sink);
+    return sink;
+}
+
+void
+hr_sink_release(hr_sink *sink)
+{
+    hr_sink_state_release(sink);
+}
 
 /* ---- starting ---------------------------------------------------------- */
 
@@ -40,7 +99,7 @@ start_thread(hr_sink *sink)
     pthread_attr_setstacksize(&attributes, HR_SINK_STACK_BYTES);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    hr_sink_life_retain(sink);
+    hr_sink_state_retain(sink);
     sink->running = true;
     int error = pthread_create(&thread, &attributes, hr_sink_thread, sink);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -135,7 +194,7 @@ start(hr_sink *sink)
     }
     pthread_mutex_unlock(&sink->lock);
     if (greeting != NULL) {
-        hr_sink_notify(sink, greeting, true);
+        hr_sink_state_notify(sink, greeting, true);
     }
     return status;
 }
@@ -237,7 +296,7 @@ static void
 drain(hr_sink *sink)
 {
     begin_turn(sink);
-    hr_sink_thread_drain(sink);
+    hr_sink_drain_all(sink);
     end_turn(sink);
 }
 
@@ -338,21 +397,6 @@ hr_sink_emit(hr_sink *sink, hr_span kind, hr_ring_event_body *body,
 
 /* ---- flush and close --------------------------------------------------- */
 
-/* Under `lock`: until `changed`, or the deadline. */
-static bool
-wait_changed(hr_sink *sink, int64_t deadline_ns)
-{
-    struct timespec deadline = {deadline_ns / 1000000000,
-                                deadline_ns % 1000000000};
-    if (hr_clock_steady_ns() >= deadline_ns) {
-        return false;
-    }
-    sink->waiters++;
-    pthread_cond_timedwait(&sink->changed, &sink->lock, &deadline);
-    sink->waiters--;
-    return true;
-}
-
 /* Waits until the tail has reached `position`. */
 static uint64_t
 flush_to(hr_sink *sink, uint64_t position, int64_t deadline_ns)
@@ -370,7 +414,7 @@ flush_to(hr_sink *sink, uint64_t position, int64_t deadline_ns)
             hr_wake_call(&sink->wake);
         }
         while (hr_ring_tail(&sink->ring) < position && sink->running &&
-               wait_changed(sink, deadline_ns)) {
+               hr_sink_state_wait(sink, deadline_ns)) {
         }
         pthread_mutex_unlock(&sink->lock);
     }
@@ -399,7 +443,7 @@ park(hr_sink *sink)
     if (sink->running) {
         hr_wake_call(&sink->wake);
     }
-    while (sink->running && wait_changed(sink, deadline)) {
+    while (sink->running && hr_sink_state_wait(sink, deadline)) {
     }
     bool parked = !sink->running;
     pthread_mutex_unlock(&sink->lock);
@@ -457,7 +501,7 @@ hr_sink_describe(hr_sink *sink, hr_sink_report *report)
     }
     pthread_mutex_unlock(&sink->lock);
     memcpy(report->target_name, sink->target_name, HR_RING_PRODUCER_SIZE);
-    report->state = (hr_sink_state)atomic_load(&sink->state);
+    report->state = (hr_sink_phase)atomic_load(&sink->state);
     report->error = (hr_status)atomic_load(&sink->error);
     report->failures = atomic_load(&sink->failures);
 }
@@ -480,30 +524,6 @@ hr_sink_target *
 hr_sink_borrow_target(hr_sink *sink)
 {
     return sink->target;
-}
-
-void
-hr_sink_announce(hr_sink *sink)
-{
-    pthread_mutex_lock(&sink->lock);
-    if (sink->waiters != 0) {
-        pthread_cond_broadcast(&sink->changed);
-    }
-    pthread_mutex_unlock(&sink->lock);
-}
-
-void
-hr_sink_notify(hr_sink *sink, const char *text, bool always)
-{
-    int64_t now = hr_clock_steady_ns();
-    pthread_mutex_lock(&sink->lock);
-    if (always || sink->noticed_ns == 0 ||
-        now - sink->noticed_ns >= (int64_t)HR_SINK_NOTICE_MS * NS_PER_MS) {
-        snprintf(sink->notice, sizeof(sink->notice), "%s", text);
-        sink->noticed_ns = always ? sink->noticed_ns : now;
-        atomic_store(&sink->notice_ready, 1);
-    }
-    pthread_mutex_unlock(&sink->lock);
 }
 
 bool

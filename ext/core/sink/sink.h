@@ -17,7 +17,7 @@
 #include "base/status.h"
 #include "sink/target.h"
 
-typedef struct hr_sink hr_sink;
+typedef struct hr_sink_state hr_sink; /* sink/state.h */
 
 /* Headroom: this part of the ring is kept for one kind of event. */
 typedef struct hr_sink_reserve {
@@ -45,8 +45,8 @@ typedef struct hr_sink_settings {
 /* A sink that has no ring, thread, socket or file yet: the first event brings
  * them. SETTING (`*why` names it), NO_MEMORY, SYSTEM. The caller owns one
  * reference. */
-HR_CHECKED hr_status hr_sink_life_new(const hr_sink_settings *settings,
-                                      hr_sink **sink, const char **why);
+HR_CHECKED hr_status hr_sink_new(const hr_sink_settings *settings,
+                                 hr_sink **sink, const char **why);
 
 /* Puts one event into this process's ring; starts the thread on the first
  * one. Finishes `body`, after a field `sample` where the sink keeps only some
@@ -79,17 +79,17 @@ hr_ring_counters *hr_sink_stats(hr_sink *sink);
  * closed or cannot be made. Valid as hr_sink_stats. Any thread. */
 hr_ring_metrics *hr_sink_metrics(hr_sink *sink);
 
-typedef enum hr_sink_state {
+typedef enum hr_sink_phase {
     HR_SINK_IDLE,       /* no event yet in this process */
     HR_SINK_CONNECTING, /* no attempt has ended yet */
     HR_SINK_DELIVERING, /* the last attempt succeeded */
     HR_SINK_WAITING,    /* the last attempt failed; the next one will come */
     HR_SINK_CLOSED
-} hr_sink_state;
+} hr_sink_phase;
 
 /* What stats() tells beside the counters. */
 typedef struct hr_sink_report {
-    hr_sink_state state;
+    hr_sink_phase state;
     hr_status error;   /* of the last failed attempt; OK: none since */
     uint64_t failures; /* attempts that failed, ever */
     hr_sink_target_report target;
@@ -129,7 +129,7 @@ void hr_sink_inspect(hr_sink *sink,
 bool hr_sink_take_notice(hr_sink *sink, char notice[HR_NOTICE_MAX]);
 
 /* Shared by the Python object and every gate that uses it. */
-hr_sink *hr_sink_life_retain(hr_sink *sink);
-void hr_sink_life_release(hr_sink *sink);
+hr_sink *hr_sink_retain(hr_sink *sink);
+void hr_sink_release(hr_sink *sink);
 
 #endif

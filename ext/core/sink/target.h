@@ -4,6 +4,7 @@
 #ifndef HR_SINK_TARGET_H
 #define HR_SINK_TARGET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "ring/batch.h"
@@ -16,6 +17,7 @@ typedef struct hr_sink_target hr_sink_target;
 typedef struct hr_sink_target_report {
     char delivery[64]; /* the level reached: "exactly-once", ... */
     char server[48];   /* version; "" unknown */
+    bool may_evict;    /* it may throw events away when memory is short */
     char detail[192];  /* why the last attempt failed; "" it did not */
 } hr_sink_target_report;
 

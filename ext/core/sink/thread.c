@@ -10,25 +10,21 @@
  * While the target fails, the batch stays as it is in the ring, and the wait
  * between attempts doubles up to the longest, with jitter. A flush ends a
  * wait early. */
-#include "sink/private.h"
+#include "sink/thread.h"
 
 #include <poll.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "base/clock.h"
-#include "ring/file.h"
-#include "ring/totals.h"
+#include "sink/adopt.h"
+#include "sink/drain.h"
+#include "sink/state.h"
 
 #define NS_PER_MS INT64_C(1000000)
 
 typedef struct loop {
     hr_sink *sink;
-    int64_t quiet_since_ns; /* no event since then */
-    int64_t adopt_at_ns;    /* next look for dead rings */
-    int64_t wait_ns;        /* before the next attempt; 0: the last was good */
-    bool failing;           /* a failure was told, its end was not */
-    bool warned;            /* that the server may evict was told */
+    hr_sink_drain drain;
+    int64_t wait_ns; /* before the next attempt; 0: the last was good */
 } loop;
 
 static hr_status
@@ -62,130 +58,6 @@ next_wait(loop *self)
                      (double)jitter);
 }
 
-static void
-learn(hr_sink *sink)
-{
-    hr_sink_target_report report = {.delivery = ""};
-    sink->target->ops->report(sink->target, &report);
-    pthread_mutex_lock(&sink->lock);
-    sink->report = report;
-    pthread_mutex_unlock(&sink->lock);
-    hr_ring_beacon *beacon = &sink->ring.header->beacon;
-    memcpy(beacon->delivery, report.delivery, sizeof(beacon->delivery));
-    memcpy(beacon->server, report.server, sizeof(beacon->server));
-}
-
-/* What became of the last attempt, for readers of the ring. */
-static void
-tell(hr_sink *sink, hr_sink_state state, hr_status error)
-{
-    hr_ring_beacon *beacon = &sink->ring.header->beacon;
-    atomic_store(&beacon->state, (uint32_t)state);
-    atomic_store(&beacon->error, (uint32_t)error);
-    atomic_store(&beacon->failures, atomic_load(&sink->failures));
-}
-
-static void
-note_success(loop *self)
-{
-    hr_sink *sink = self->sink;
-    self->wait_ns = 0;
-    atomic_store(&sink->ring.header->beacon.delivered_ms, hr_clock_wall_ms());
-    if (atomic_load(&sink->state) == HR_SINK_DELIVERING) {
-        return;
-    }
-    learn(sink);
-    atomic_store(&sink->error, HR_OK);
-    atomic_store(&sink->state, HR_SINK_DELIVERING);
-    tell(sink, HR_SINK_DELIVERING, HR_OK);
-    if (!self->warned && strstr(sink->report.delivery, "evict") != NULL) {
-        char text[HR_NOTICE_MAX];
-        snprintf(text, sizeof(text),
-                 "%.300s may throw events away when its memory is short: its "
-                 "maxmemory-policy is not noeviction",
-                 sink->identity);
-        hr_sink_notify(sink, text, true);
-        self->warned = true;
-    }
-    if (self->failing) {
-        char text[HR_NOTICE_MAX];
-        snprintf(text, sizeof(text), "events reach %.300s again",
-                 sink->identity);
-        hr_sink_notify(sink, text, true);
-        self->failing = false;
-    }
-}
-
-static void
-note_failure(loop *self, hr_status status)
-{
-    hr_sink *sink = self->sink;
-    char text[HR_NOTICE_MAX];
-    learn(sink);
-    atomic_store(&sink->error, (int)status);
-    atomic_fetch_add(&sink->failures, 1);
-    atomic_store(&sink->state, HR_SINK_WAITING);
-    tell(sink, HR_SINK_WAITING, status);
-    snprintf(text, sizeof(text),
-             "events do not reach %.200s: %s (%.150s); %llu are waiting",
-             sink->identity, hr_status_text(status), sink->report.detail,
-             (unsigned long long)hr_ring_counters_pending(
-                 &sink->ring.header->stats));
-    hr_sink_notify(sink, text, false);
-    self->failing = true;
-}
-
-static void
-expire(hr_sink *sink, hr_ring_batch *batch)
-{
-    if (sink->settings.max_age_ms != 0) {
-        hr_ring_batch_expire(batch,
-                             hr_clock_wall_ms() - sink->settings.max_age_ms);
-    }
-}
-
-/* The clock is coarse: many events of a batch have the same time, and go into
- * the histogram together. */
-static void
-measure_queue(const hr_ring_batch *batch, size_t from)
-{
-    hr_ring_counters_histogram *queue = &batch->ring->header->stats.queue;
-    int64_t now = hr_clock_wall_ms();
-    for (size_t i = from; i < batch->count;) {
-        int64_t time_ms = batch->events[i].event.time_ms;
-        uint64_t us = now > time_ms ? (uint64_t)(now - time_ms) * 1000 : 0;
-        uint64_t times = 0;
-        for (; i < batch->count && batch->events[i].event.time_ms == time_ms;
-             i++) {
-            times++;
-        }
-        hr_ring_counters_raise(
-            &queue->bucket[hr_ring_counters_histogram_index(us)], times);
-        hr_ring_counters_raise(&queue->sum, us * times);
-        hr_ring_counters_raise(&queue->count, times);
-    }
-}
-
-/* One attempt. OK: the batch is settled and its room is free again. */
-static hr_status
-deliver(loop *self, hr_ring_batch *batch, uint64_t *delivered)
-{
-    hr_sink *sink = self->sink;
-    hr_status status = HR_OK;
-    expire(sink, batch);
-    if (batch->waiting != 0) {
-        status = sink->target->ops->deliver(sink->target, batch, &sink->wake);
-    }
-    if (status == HR_OK) {
-        *delivered = hr_ring_batch_finish(batch);
-        note_success(self);
-        hr_sink_announce(sink);
-    } else if (status != HR_CLOSED) {
-        note_failure(self, status);
-    }
-    return status;
-}
-
 /* Waits for the next attempt. A flush may end the wait, but not twice. */
 static hr_status
 back_off(loop *self)
@@ -202,100 +74,14 @@ back_off(loop *self)
     }
 }
 
-/* ---- rings of the dead -------------------------------------------------- */
-
-static void
-finish_adoption(loop *self)
+static hr_status
+deliver(loop *self, hr_ring_batch *batch, uint64_t *delivered)
 {
-    hr_sink *sink = self->sink;
-    hr_ring_counters *stats = &sink->ring.header->stats;
-    hr_ring_counters_raise(&stats->adopted_rings, 1);
-    hr_ring_counters_raise(&stats->adopted_torn, sink->adopted_batch.torn);
-    /* All that it held is settled. What was counted as accepted but never
-     * committed was never answered either. */
-    hr_ring_counters *theirs = &sink->adopted.header->stats;
-    atomic_store(&theirs->accepted, hr_ring_counters_read(&theirs->delivered) +
-                                        hr_ring_counters_sum(theirs->dropped));
-    hr_ring_totals_retire(sink->ring_dir, &sink->adopted);
-    hr_ring_file_unmap(&sink->adopted);
-    sink->adopted_batch.torn = 0;
-    sink->adopted_batch.ring = NULL;
-    /* There may be more. */
-    self->adopt_at_ns = 0;
-}
-
-/* A ring that nobody wrote to for six days (markers live for seven), and the
- * oldest ones when there are too many, are not delivered any more. */
-static void
-drop_stale(hr_sink *sink, size_t dead)
-{
-    hr_ring_header *header = sink->adopted.header;
-    int64_t newest = atomic_load(&header->touched_ms);
-    hr_ring_batch *batch = &sink->adopted_batch;
-    uint64_t found = 0;
-    uint64_t taken = sink->adopted.taken;
-    do {
-        hr_ring_batch_take(batch, &sink->adopted, sink->settings.batch, true);
-        for (size_t i = 0; i < batch->count; i++) {
-            if (batch->events[i].event.time_ms > newest) {
-                newest = batch->events[i].event.time_ms;
-            }
-        }
-        found += batch->count;
-        hr_ring_batch_reset(batch);
-    } while (sink->adopted.taken < hr_ring_head(&sink->adopted));
-    sink->adopted.taken = taken;
-    batch->torn = 0;
-    if (dead > HR_RINGS_MAX ||
-        newest < hr_clock_wall_ms() - (int64_t)HR_RING_STALE_MS) {
-        hr_ring_counters_dropped(&header->stats, HR_STALE_RING, found);
-        sink->adopted.taken = hr_ring_head(&sink->adopted);
-        hr_ring_release(&sink->adopted, sink->adopted.taken);
+    hr_status status = hr_sink_drain_deliver(&self->drain, batch, delivered);
+    if (status == HR_OK) {
+        self->wait_ns = 0;
     }
-}
-
-/* Rings that are not taken over, which a newer or older version may have
- * left: told when there are more of them than before. */
-static void
-note_left_alone(hr_sink *sink, size_t count)
-{
-    uint64_t before = atomic_exchange(
-        &sink->ring.header->stats.rings_left_alone, (uint64_t)count);
-    if (count > before) {
-        char text[HR_NOTICE_MAX];
-        snprintf(text, sizeof(text),
-                 "%zu ring files beside %.200s are of another format, owner "
-                 "or mode: they are left alone",
-                 count, sink->ring.path);
-        hr_sink_notify(sink, text, true);
-    }
-}
-
-/* Looks for a dead ring when it is time to; takes its next batch. False:
- * there is nothing to adopt. */
-static bool
-take_adopted(loop *self)
-{
-    hr_sink *sink = self->sink;
-    int64_t now = hr_clock_steady_ns();
-    if (sink->adopted.header == NULL) {
-        hr_ring_file_scan scan;
-        if (now < self->adopt_at_ns || sink->ring.path[0] == '\0') {
-            return false;
-        }
-        self->adopt_at_ns = now + HR_ADOPT_EVERY_MS * NS_PER_MS;
-        atomic_store(&sink->ring.header->touched_ms, hr_clock_wall_ms());
-        hr_status status = hr_ring_file_adopt(&sink->adopted, sink->ring_dir,
-                                              sink->target_name, &scan);
-        note_left_alone(sink, scan.left_alone);
-        if (status != HR_OK) {
-            return false;
-        }
-        drop_stale(sink, scan.dead);
-    }
-    hr_ring_batch_take(&sink->adopted_batch, &sink->adopted,
-                       sink->settings.batch, true);
-    return true;
+    return status;
 }
 
 /* One batch of a dead ring. */
@@ -303,7 +89,7 @@ static hr_status
 adopt(loop *self)
 {
     hr_sink *sink = self->sink;
-    if (!take_adopted(self)) {
+    if (!hr_sink_adopt_take(sink)) {
         return HR_ABSENT;
     }
     bool last = sink->adopted_batch.count == 0;
@@ -313,7 +99,7 @@ adopt(loop *self)
         hr_ring_counters_raise(&sink->ring.header->stats.adopted_events,
                                delivered);
         if (last) {
-            finish_adoption(self);
+            hr_sink_adopt_finish(sink);
         }
     }
     return status;
@@ -339,7 +125,7 @@ sleep_deeply(loop *self)
         status = sleep_until(sink, hr_clock_steady_ns() + NS_PER_MS);
     } else if (!is_flushing(sink)) {
         int fd = ops->fd != NULL ? ops->fd(sink->target) : -1;
-        int64_t until = self->adopt_at_ns;
+        int64_t until = sink->adopt_at_ns;
         int64_t now = hr_clock_steady_ns();
         if (until < now + NS_PER_MS) {
             until = now + HR_ADOPT_EVERY_MS * NS_PER_MS;
@@ -351,21 +137,6 @@ sleep_deeply(loop *self)
     }
     atomic_store(&sink->thread_state, HR_SINK_THREAD_AWAKE);
     return status;
-}
-
-/* Takes what is there; true when a batch should go out now. */
-static bool
-gather(loop *self)
-{
-    hr_sink *sink = self->sink;
-    hr_ring_batch *batch = &sink->batch;
-    size_t before = batch->count;
-    hr_ring_batch_take(batch, &sink->ring, sink->settings.batch, false);
-    measure_queue(batch, before);
-    if (batch->count != before) {
-        self->quiet_since_ns = hr_clock_steady_ns();
-    }
-    return batch->count != 0;
 }
 
 static bool
@@ -397,12 +168,12 @@ turn(loop *self)
     hr_sink *sink = self->sink;
     uint64_t delivered;
     hr_status status = HR_OK;
-    if (!gather(self)) {
+    if (!hr_sink_drain_gather(&self->drain)) {
         status = adopt(self);
         if (status != HR_ABSENT) {
             return status;
         }
-        if (hr_clock_steady_ns() - self->quiet_since_ns >
+        if (hr_clock_steady_ns() - self->drain.quiet_since_ns >
             HR_SINK_QUIET_MS * NS_PER_MS) {
             return sleep_deeply(self);
         }
@@ -415,7 +186,7 @@ turn(loop *self)
         if (status == HR_CLOSED) {
             return status;
         }
-        gather(self);
+        hr_sink_drain_gather(&self->drain);
     }
     status = deliver(self, &sink->batch, &delivered);
     if (status == HR_OK) {
@@ -429,7 +200,10 @@ void *
 hr_sink_thread(void *context)
 {
     hr_sink *sink = context;
-    loop self = {.sink = sink, .quiet_since_ns = hr_clock_steady_ns()};
+    loop self = {
+        .sink = sink,
+        .drain = {.sink = sink, .quiet_since_ns = hr_clock_steady_ns()},
+    };
     pthread_setname_np(pthread_self(), "headrace-sink");
     hr_status status = HR_OK;
     while (status != HR_CLOSED) {
@@ -440,24 +214,11 @@ hr_sink_thread(void *context)
         }
     }
     sink->target->ops->close(sink->target);
-    hr_ring_file_abandon(&sink->adopted, false);
-    hr_ring_file_unmap(&sink->adopted);
+    hr_sink_adopt_abandon(sink);
     pthread_mutex_lock(&sink->lock);
     sink->running = false;
     pthread_cond_broadcast(&sink->changed);
     pthread_mutex_unlock(&sink->lock);
-    hr_sink_life_release(sink);
+    hr_sink_state_release(sink);
     return NULL;
-}
-
-void
-hr_sink_thread_drain(hr_sink *sink)
-{
-    loop self = {.sink = sink};
-    uint64_t delivered;
-    while (gather(&self)) {
-        if (deliver(&self, &sink->batch, &delivered) != HR_OK) {
-            return;
-        }
-    }
 }

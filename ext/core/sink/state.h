@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* What sink/sink.c (called by other threads) and sink/thread.c (the thread)
- * share.
+/* The sink's state: what the threads that call it (sink/sink.c) and its own
+ * thread (sink/thread.c and what that calls) share. Nobody else knows it.
  *
  * Who may touch what:
  *   atomic members     anybody
  *   "lock"             under `lock`
  *   "thread"           the sink thread, or whoever delivers in its place
- *   "fixed"            never changes after hr_sink_life_new
+ *   "fixed"            never changes after hr_sink_state_new
  *   "start"            changes while `page->up` is 0, under `lock`
  * Lock order: `lock`, then the fork guard's. */
-#ifndef HR_SINK_PRIVATE_H
-#define HR_SINK_PRIVATE_H
+#ifndef HR_SINK_STATE_H
+#define HR_SINK_STATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -30,22 +30,22 @@ enum {
 
 /* One page that a forked child finds zeroed (MADV_WIPEONFORK), whatever
  * way it was forked. */
-typedef struct hr_sink_page {
+typedef struct hr_sink_state_page {
     _Atomic uint32_t up;     /* the ring takes events in this process */
     _Atomic uint32_t mapped; /* the ring's memory is there */
-} hr_sink_page;
+} hr_sink_state_page;
 
-typedef struct hr_sink_limit {
+typedef struct hr_sink_state_limit {
     hr_span kind;   /* owned */
     uint64_t units; /* of the ring that this kind may fill */
-} hr_sink_limit;
+} hr_sink_state_limit;
 
-struct hr_sink {
-    hr_sink_page *page; /* fixed; mapped, owned */
-    hr_ring ring;       /* start */
-    uint64_t units;     /* fixed: what an ordinary kind may fill */
-    hr_sink_limit limits[HR_RING_RESERVES_MAX]; /* fixed */
-    size_t limit_count;                         /* fixed */
+struct hr_sink_state {
+    hr_sink_state_page *page; /* fixed; mapped, owned */
+    hr_ring ring;             /* start */
+    uint64_t units;           /* fixed: what an ordinary kind may fill */
+    hr_sink_state_limit limits[HR_RING_RESERVES_MAX]; /* fixed */
+    size_t limit_count;                               /* fixed */
     uint64_t sample_below; /* fixed: kept when a random number is below */
     char sample_text[24];  /* fixed: the field `sample`; "" keep all */
     size_t ring_bytes;     /* fixed */
@@ -64,7 +64,7 @@ struct hr_sink {
     _Atomic int thread_state;
     _Atomic int notice_ready;
     _Atomic uint64_t flush_to; /* a flush waits for this position */
-    _Atomic int state;         /* hr_sink_state */
+    _Atomic int state;         /* hr_sink_phase */
     _Atomic int error;         /* hr_status */
     _Atomic uint64_t failures;
     hr_wake wake; /* its call: anybody */
@@ -85,22 +85,27 @@ struct hr_sink {
     hr_ring_batch batch;         /* thread */
     hr_ring_batch adopted_batch; /* thread */
     hr_ring adopted;             /* thread */
+    int64_t adopt_at_ns;         /* thread: next look for dead rings */
     uint64_t random;             /* thread: state of the jitter */
 };
 
-/* The thread's body; `context` is the sink, one reference of it is the
- * thread's. */
-void *hr_sink_thread(void *context);
+/* As hr_sink_new, for settings that were checked. NO_MEMORY, SYSTEM. */
+HR_CHECKED hr_status hr_sink_state_new(const hr_sink_settings *settings,
+                                       hr_sink **sink);
 
-/* Takes and delivers until the ring is empty or the target fails; for sinks
- * without a thread. With `delivering` set. */
-void hr_sink_thread_drain(hr_sink *sink);
+/* The last one to release it frees it. NULL is fine for release. */
+void hr_sink_state_retain(hr_sink *sink);
+void hr_sink_state_release(hr_sink *sink);
 
-/* Tells those who wait in flush and close. */
-void hr_sink_announce(hr_sink *sink);
+/* Under `lock`: waits for hr_sink_state_announce. False: the steady clock
+ * shows `deadline_ns`. */
+HR_CHECKED bool hr_sink_state_wait(hr_sink *sink, int64_t deadline_ns);
+
+/* Tells those who wait that the tail has moved. Takes `lock`. */
+void hr_sink_state_announce(hr_sink *sink);
 
 /* Makes `text` the next log line, unless there was one within a minute and
- * `always` is not set. */
-void hr_sink_notify(hr_sink *sink, const char *text, bool always);
+ * `always` is not set. Takes `lock`. */
+void hr_sink_state_notify(hr_sink *sink, const char *text, bool always);
 
 #endif

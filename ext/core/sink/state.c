@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Making, sharing and unmaking a sink, and what is left of it in a forked
- * child: its settings, nothing else. */
-#include "sink/private.h"
+/* Making and unmaking, what is left in a forked child (the settings, nothing
+ * else), and what is told from one thread to another. */
+#include "sink/state.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -48,6 +47,7 @@ forget(void *context)
     sink->delivering = false;
     sink->waiters = 0;
     sink->retry_at_ns = 0;
+    sink->adopt_at_ns = 0;
     init_lock(sink);
     atomic_store(&sink->thread_state, HR_SINK_THREAD_AWAKE);
     atomic_store(&sink->notice_ready, 0);
@@ -59,40 +59,6 @@ forget(void *context)
 }
 
 /* ---- making and unmaking ----------------------------------------------- */
-
-static hr_status
-check(const hr_sink_settings *settings, const char **why)
-{
-    double reserved = 0;
-    for (size_t i = 0; i < settings->reserve_count; i++) {
-        double part = settings->reserves[i].part;
-        if (!(part > 0 && part < 1)) {
-            *why = "reserve: a part is above 0 and below 1";
-            return HR_SETTING;
-        }
-        reserved += part;
-    }
-    *why = NULL;
-    if (settings->reserve_count > HR_RING_RESERVES_MAX || reserved >= 1) {
-        *why = "reserve: at most 8 kinds, all parts together below 1";
-    } else if (settings->ring_bytes < HR_RING_BYTES_MIN ||
-               settings->ring_bytes > HR_RING_BYTES_TOP) {
-        *why = "ring_bytes: from 64 KiB to 1 GiB";
-    } else if (settings->batch == 0 || settings->batch > HR_BATCH_MAX) {
-        *why = "batch: from 1 to 4096 events";
-    } else if (settings->linger_ns < 0 ||
-               settings->linger_ns > INT64_C(60000000000)) {
-        *why = "linger: from 0 to 60 seconds";
-    } else if (settings->reconnect_first_ns < 0 ||
-               settings->reconnect_longest_ns < settings->reconnect_first_ns) {
-        *why = "reconnect: the first wait is above 0, the longest not below";
-    } else if (settings->max_age_ms < 0) {
-        *why = "max_age: seconds above 0, or None";
-    } else if (!(settings->sample > 0 && settings->sample <= 1)) {
-        *why = "sample: above 0, up to 1";
-    }
-    return *why == NULL ? HR_OK : HR_SETTING;
-}
 
 static void
 free_sink(hr_sink *sink)
@@ -113,29 +79,13 @@ free_sink(hr_sink *sink)
     hr_alloc_free(sink->identity);
     hr_alloc_free(sink->greeting);
     hr_alloc_free(sink->own_stats_block);
-    if (sink->page != NULL) {
-        munmap(sink->page, sizeof(*sink->page));
-    }
+    hr_fork_guard_page_free(sink->page, sizeof(*sink->page));
     if (sink->target != NULL) {
         sink->target->ops->free(sink->target);
     }
     pthread_cond_destroy(&sink->changed);
     pthread_mutex_destroy(&sink->lock);
     hr_alloc_free(sink);
-}
-
-static hr_status
-make_page(hr_sink *sink)
-{
-    void *page = mmap(NULL, sizeof(hr_sink_page), PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) {
-        return HR_NO_MEMORY;
-    }
-    sink->page = page;
-    return madvise(page, sizeof(hr_sink_page), MADV_WIPEONFORK) == 0
-               ? HR_OK
-               : HR_SYSTEM;
 }
 
 static hr_status
@@ -153,7 +103,7 @@ make_limits(hr_sink *sink, const hr_sink_settings *settings)
             return HR_NO_MEMORY;
         }
         double part = 1 - reserved + settings->reserves[i].part;
-        sink->limits[sink->limit_count++] = (hr_sink_limit){
+        sink->limits[sink->limit_count++] = (hr_sink_state_limit){
             {kind, settings->reserves[i].kind.len}, (uint64_t)(units * part)};
     }
     return HR_OK;
@@ -184,13 +134,8 @@ make_own_stats(hr_sink *sink)
 }
 
 hr_status
-hr_sink_life_new(const hr_sink_settings *settings, hr_sink **sink,
-                 const char **why)
+hr_sink_state_new(const hr_sink_settings *settings, hr_sink **sink)
 {
-    hr_status status = check(settings, why);
-    if (status != HR_OK) {
-        return status;
-    }
     hr_sink *made = hr_alloc_zeroed(1, sizeof(*made));
     if (made == NULL) {
         return HR_NO_MEMORY;
@@ -218,14 +163,15 @@ hr_sink_life_new(const hr_sink_settings *settings, hr_sink **sink,
     if (settings->greeting.ptr != NULL) {
         made->greeting = hr_alloc_copy(settings->greeting);
     }
-    status = HR_NO_MEMORY;
+    hr_status status = HR_NO_MEMORY;
     if (made->identity != NULL && made->own_stats != NULL &&
         (settings->greeting.ptr == NULL || made->greeting != NULL) &&
         (settings->ring_dir.ptr == NULL || made->ring_dir != NULL)) {
-        status = make_page(made);
+        status = make_limits(made, settings);
     }
     if (status == HR_OK) {
-        status = make_limits(made, settings);
+        made->page = hr_fork_guard_page_new(sizeof(*made->page), NULL);
+        status = made->page != NULL ? HR_OK : HR_SYSTEM;
     }
     if (status == HR_OK) {
         status = hr_ring_batch_init(&made->batch, settings->batch);
@@ -249,17 +195,56 @@ hr_sink_life_new(const hr_sink_settings *settings, hr_sink **sink,
     return HR_OK;
 }
 
-hr_sink *
-hr_sink_life_retain(hr_sink *sink)
+void
+hr_sink_state_retain(hr_sink *sink)
 {
     atomic_fetch_add(&sink->references, 1);
-    return sink;
 }
 
 void
-hr_sink_life_release(hr_sink *sink)
+hr_sink_state_release(hr_sink *sink)
 {
     if (sink != NULL && atomic_fetch_sub(&sink->references, 1) == 1) {
         free_sink(sink);
     }
+}
+
+/* ---- from thread to thread ---------------------------------------------- */
+
+bool
+hr_sink_state_wait(hr_sink *sink, int64_t deadline_ns)
+{
+    struct timespec deadline = {deadline_ns / 1000000000,
+                                deadline_ns % 1000000000};
+    if (hr_clock_steady_ns() >= deadline_ns) {
+        return false;
+    }
+    sink->waiters++;
+    pthread_cond_timedwait(&sink->changed, &sink->lock, &deadline);
+    sink->waiters--;
+    return true;
+}
+
+void
+hr_sink_state_announce(hr_sink *sink)
+{
+    pthread_mutex_lock(&sink->lock);
+    if (sink->waiters != 0) {
+        pthread_cond_broadcast(&sink->changed);
+    }
+    pthread_mutex_unlock(&sink->lock);
+}
+
+void
+hr_sink_state_notify(hr_sink *sink, const char *text, bool always)
+{
+    int64_t now = hr_clock_steady_ns();
+    pthread_mutex_lock(&sink->lock);
+    if (always || sink->noticed_ns == 0 ||
+        now - sink->noticed_ns >= (int64_t)HR_SINK_NOTICE_MS * NS_PER_MS) {
+        snprintf(sink->notice, sizeof(sink->notice), "%s", text);
+        sink->noticed_ns = always ? sink->noticed_ns : now;
+        atomic_store(&sink->notice_ready, 1);
+    }
+    pthread_mutex_unlock(&sink->lock);
 }
