@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* From the arguments of EventSink to a sink with its target. Nothing is opened
- * here but, for a relative path, the question where we are. */
+/* From the arguments of EventSink to a sink with its target. */
 #include "event_sink.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "redis/delivery.h"
-#include "sink/file.h"
-#include "sink/memory.h"
+#include "redis/open.h"
 #include "errors.h"
 
 /* ---- arguments --------------------------------------------------------- */
@@ -284,149 +279,11 @@ default_authorities(PyObject **out)
     return result;
 }
 
-/* The Redis target and what names it. */
-static int
-make_redis(PyTypeObject *type, const sink_arguments *arguments, hr_span url,
-           hr_sink_target **target, hr_buf *identity)
-{
-    core_state *state = state_of_type(type);
-    hr_redis_url parsed;
-    const char *why = NULL;
-    hr_status status = hr_redis_url_parse(url, &parsed, &why);
-    if (status != HR_OK) {
-        raise_setting_error(state, status, "url", why);
-        return -1;
-    }
-    if (!parsed.tls &&
-        (arguments->paths[1] != NULL || arguments->paths[2] != NULL ||
-         arguments->paths[3] != NULL)) {
-        hr_redis_url_fini(&parsed);
-        refuse((PyObject *)type, "url",
-               "ca_file, certificate and private_key need rediss://");
-        return -1;
-    }
-    PyObject *authorities = Py_XNewRef(arguments->paths[1]);
-    if (parsed.tls && authorities == NULL &&
-        default_authorities(&authorities) < 0) {
-        hr_redis_url_fini(&parsed);
-        return -1;
-    }
-    status = hr_redis_url_identity(&parsed, identity);
-    /* A prefix has no blanks, so that no other pair of prefix and stream is
-     * the same text. */
-    if (status == HR_OK) {
-        status = hr_buf_add(identity, HR_SPAN(" "));
-    }
-    if (status == HR_OK) {
-        status =
-            hr_buf_add(identity, (hr_span){arguments->prefix,
-                                           (size_t)arguments->prefix_len});
-    }
-    if (status == HR_OK) {
-        status = hr_buf_add(identity, HR_SPAN(" "));
-    }
-    if (status == HR_OK) {
-        status =
-            hr_buf_add(identity, (hr_span){arguments->stream,
-                                           (size_t)arguments->stream_len});
-    }
-    if (status == HR_OK) {
-        status = hr_redis_delivery_new(
-            &(hr_redis_delivery_settings){
-                .url = &parsed,
-                .connect_timeout_ns = to_ns(arguments->connect_timeout),
-                .command_timeout_ns = to_ns(arguments->command_timeout),
-                .ca_file = path_span(authorities),
-                .certificate = path_span(arguments->paths[2]),
-                .private_key = path_span(arguments->paths[3]),
-                .prefix = {arguments->prefix, (size_t)arguments->prefix_len},
-                .stream = {arguments->stream, (size_t)arguments->stream_len},
-                .client_name = {arguments->client_name,
-                                (size_t)arguments->client_name_len},
-                .max_length = arguments->length,
-                .level = arguments->level,
-                .batch = (size_t)arguments->batch,
-            },
-            target);
-    }
-    Py_XDECREF(authorities);
-    hr_redis_url_fini(&parsed);
-    if (status != HR_OK) {
-        raise_setting_error(state, status, "url", NULL);
-        return -1;
-    }
-    return 0;
-}
-
-/* Where the file is and how to watch it; the log line of the first event. */
-static hr_status
-greet(hr_buf *greeting, hr_span path)
-{
-    hr_status status = hr_buf_add(greeting, HR_SPAN("events go to "));
-    if (status == HR_OK) {
-        status = hr_buf_add(greeting, path);
-    }
-    if (status == HR_OK) {
-        status = hr_buf_add(greeting,
-                            HR_SPAN("; watch them with: headrace tail file:"));
-    }
-    if (status == HR_OK) {
-        status = hr_buf_add(greeting, path);
-    }
-    return status;
-}
-
-/* Rings of one file are adopted by one another, so it is named in full. */
-static int
-make_file(PyTypeObject *type, hr_span path, hr_sink_target **target,
-          hr_buf *identity, hr_buf *greeting)
-{
-    char folder[PATH_MAX];
-    if (path.len == 0 || path.len > HR_RING_PATH_MAX - 16 ||
-        memchr(path.ptr, '\0', path.len) != NULL) {
-        refuse((PyObject *)type, "url", "file: is followed by a path");
-        return -1;
-    }
-    if (path.ptr[0] == '/') {
-        folder[0] = '\0';
-    } else if (getcwd(folder, sizeof(folder)) == NULL) {
-        PyErr_SetFromErrno(PyExc_OSError);
-        return -1;
-    }
-    hr_buf full;
-    hr_buf_init(&full, 2 * PATH_MAX);
-    hr_status status = hr_buf_add(&full, (hr_span){folder, strlen(folder)});
-    if (status == HR_OK && path.ptr[0] != '/') {
-        status = hr_buf_add(&full, HR_SPAN("/"));
-    }
-    if (status == HR_OK) {
-        status = hr_buf_add(&full, path);
-    }
-    if (status == HR_OK) {
-        status = hr_buf_add(identity, HR_SPAN("file:"));
-    }
-    if (status == HR_OK) {
-        status = hr_buf_add(identity, (hr_span){full.ptr, full.len});
-    }
-    if (status == HR_OK) {
-        status = hr_sink_file_new((hr_span){full.ptr, full.len},
-                                  HR_SINK_FILE_BYTES_DEFAULT, target);
-    }
-    if (status == HR_OK) {
-        status = greet(greeting, path);
-    }
-    hr_buf_fini(&full);
-    if (status != HR_OK) {
-        raise_setting_error(state_of_type(type), status, "url", NULL);
-        return -1;
-    }
-    return 0;
-}
-
+/* The target of `url` and what names it; `opened` is to be finished in any
+ * case. */
 static int
 make_target(PyTypeObject *type, const sink_arguments *arguments,
-            hr_sink_target **target, hr_buf *identity, hr_buf *greeting,
-            bool *captures)
+            hr_redis_open_result *opened)
 {
     Py_ssize_t len;
     const char *text = PyUnicode_AsUTF8AndSize(arguments->url, &len);
@@ -434,17 +291,32 @@ make_target(PyTypeObject *type, const sink_arguments *arguments,
         return -1;
     }
     hr_span url = {text, (size_t)len};
-    if (hr_span_starts_with(url, HR_SPAN("file:"))) {
-        return make_file(type, hr_span_from(url, 5), target, identity,
-                         greeting);
+    PyObject *authorities = Py_XNewRef(arguments->paths[1]);
+    if (authorities == NULL && hr_redis_open_is_tls(url) &&
+        default_authorities(&authorities) < 0) {
+        return -1;
     }
-    if (!hr_span_equal(url, HR_SPAN("memory:"))) {
-        return make_redis(type, arguments, url, target, identity);
-    }
-    *captures = true;
-    if (hr_buf_add(identity, url) != HR_OK ||
-        hr_sink_memory_new(target) != HR_OK) {
-        PyErr_NoMemory();
+    const char *why;
+    hr_status status = hr_redis_open_target(
+        url,
+        &(hr_redis_delivery_settings){
+            .connect_timeout_ns = to_ns(arguments->connect_timeout),
+            .command_timeout_ns = to_ns(arguments->command_timeout),
+            .ca_file = path_span(authorities),
+            .certificate = path_span(arguments->paths[2]),
+            .private_key = path_span(arguments->paths[3]),
+            .prefix = {arguments->prefix, (size_t)arguments->prefix_len},
+            .stream = {arguments->stream, (size_t)arguments->stream_len},
+            .client_name = {arguments->client_name,
+                            (size_t)arguments->client_name_len},
+            .max_length = arguments->length,
+            .level = arguments->level,
+            .batch = (size_t)arguments->batch,
+        },
+        opened, &why);
+    Py_XDECREF(authorities);
+    if (status != HR_OK) {
+        raise_setting_error(state_of_type(type), status, "url", why);
         return -1;
     }
     return 0;
@@ -468,27 +340,22 @@ static PyObject *
 make_sink(PyTypeObject *type, const sink_arguments *arguments)
 {
     const char *why = NULL;
-    hr_sink_target *target = NULL;
-    hr_buf identity;
-    hr_buf greeting;
-    bool captures = false;
+    hr_redis_open_result opened = {.target = NULL};
     EventSinkObject *self = NULL;
-    hr_buf_init(&identity, 16384);
-    hr_buf_init(&greeting, 4096);
-    if (make_target(type, arguments, &target, &identity, &greeting,
-                    &captures) < 0) {
+    if (make_target(type, arguments, &opened) < 0) {
         goto done;
     }
     self = (EventSinkObject *)type->tp_alloc(type, 0);
     if (self == NULL) {
         goto done;
     }
+    bool captures = opened.in_memory;
     self->exit_timeout = arguments->exit_timeout;
     self->captures = captures;
     hr_status status = hr_sink_new(
         &(hr_sink_settings){
-            .target = target,
-            .identity = {identity.ptr, identity.len},
+            .target = opened.target,
+            .identity = hr_buf_span(&opened.identity),
             .threaded = !captures,
             .ring_bytes = (size_t)arguments->ring_bytes,
             .ring_dir =
@@ -501,7 +368,7 @@ make_sink(PyTypeObject *type, const sink_arguments *arguments)
             .sample = arguments->sample,
             .reserves = arguments->reserves,
             .reserve_count = arguments->reserve_count,
-            .greeting = {greeting.ptr, greeting.len},
+            .greeting = hr_buf_span(&opened.greeting),
         },
         &self->sink, &why);
     if (status != HR_OK) {
@@ -509,16 +376,12 @@ make_sink(PyTypeObject *type, const sink_arguments *arguments)
         Py_CLEAR(self);
         goto done;
     }
-    target = NULL;
+    opened.target = NULL;
     if (enter_exit_hook((PyObject *)self) < 0) {
         Py_CLEAR(self);
     }
 done:
-    if (target != NULL) {
-        target->ops->free(target);
-    }
-    hr_buf_fini(&identity);
-    hr_buf_fini(&greeting);
+    hr_redis_open_fini(&opened);
     return (PyObject *)self;
 }
 

@@ -94,22 +94,23 @@ test_nodes(void)
                           {-1, "", 0}};
     redis_server server;
     hr_redis_url url;
-    size_t nodes = 0;
     start_server(&server, steps);
     hr_redis_link *link = make_link(&url, server.path, 5000);
     ok(hr_redis_link_open(link, &wake) == HR_OK &&
            hr_redis_link_exchange(link, &wake, HR_SPAN(PING PING PING), 3,
                                   NULL) == HR_OK,
        "nodes: three answers");
-    const hr_redis_link_reply *reply = hr_redis_link_replies(link, &nodes);
-    ok(nodes == 5 && reply[0].type == HR_REDIS_LINK_STATUS &&
+    hr_redis_link_received received = hr_redis_link_read(link);
+    const hr_redis_link_reply *reply = received.nodes;
+    ok(received.count == 5 && reply[0].type == HR_REDIS_LINK_STATUS &&
            reply[1].type == HR_REDIS_LINK_ARRAY && reply[1].elements == 2 &&
            reply[2].type == HR_REDIS_LINK_INTEGER && reply[2].integer == 7 &&
            reply[3].type == HR_REDIS_LINK_STRING &&
            reply[4].type == HR_REDIS_LINK_ERROR,
        "nodes: each with its type, in order");
-    ok(hr_span_equal(hr_redis_link_text(link, &reply[3]), HR_SPAN("ab")) &&
-           hr_span_equal(hr_redis_link_text(link, &reply[4]),
+    ok(hr_span_equal(hr_redis_link_text(&received, &reply[3]),
+                     HR_SPAN("ab")) &&
+           hr_span_equal(hr_redis_link_text(&received, &reply[4]),
                          HR_SPAN("ERR no")),
        "nodes: and its text");
     hr_redis_link_free(link);

@@ -169,7 +169,7 @@ test_plain(void)
     ok(commands == 2 + HR_REDIS_SESSION_COMMANDS && rest.len == 0,
        "plain: as many commands as was said");
     form.sessions = HR_REDIS_SESSION_OFF;
-    out.len = 0;
+    hr_buf_clear(&out);
     ok(hr_redis_transaction_plain(&form, &batch, &touches, &out, &written) ==
                HR_OK &&
            written.sessions == 0,

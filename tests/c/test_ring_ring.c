@@ -154,7 +154,7 @@ test_adoption(void)
         hr_ring_file_scan scan;
         leave_ring(DEATHS[i].pattern);
         hr_status status = hr_ring_file_adopt(&ring, folder, target, &scan);
-        ok(status == HR_OK && ring.in_doubt, "adoption: %s: found",
+        ok(status == HR_OK && ring.adopted, "adoption: %s: found",
            DEATHS[i].why);
         if (status != HR_OK) {
             continue;

@@ -11,7 +11,8 @@
 /* The socket is put in place of a connection. */
 #include "redis/link.c"
 
-#include "redis/delivery_private.h"
+#include "redis/delivery.c"
+
 #include "../c/events.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

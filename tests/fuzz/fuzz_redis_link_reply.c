@@ -41,12 +41,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     hr_status status =
         hr_redis_link_exchange(link, &wake, HR_SPAN("x"), count, NULL);
     if (status == HR_OK) {
-        size_t nodes;
         size_t replies = 0;
-        const hr_redis_link_reply *reply = hr_redis_link_replies(link, &nodes);
-        for (size_t at = 0; at < nodes; at += 1 + reply[at].elements) {
+        hr_redis_link_received received = hr_redis_link_read(link);
+        const hr_redis_link_reply *reply = received.nodes;
+        for (size_t at = 0; at < received.count;
+             at += 1 + reply[at].elements) {
             replies++;
-            hr_span text = hr_redis_link_text(link, &reply[at]);
+            hr_span text = hr_redis_link_text(&received, &reply[at]);
             assert(text.len == 0 ||
                    text.ptr + text.len <= link->text.ptr + link->text.len);
         }

@@ -8,21 +8,21 @@
 void
 hr_buf_init(hr_buf *buf, size_t max)
 {
-    *buf = (hr_buf){NULL, 0, 0, max};
+    *buf = (hr_buf){.max = max};
 }
 
 void
 hr_buf_fini(hr_buf *buf)
 {
     hr_alloc_free(buf->ptr);
-    *buf = (hr_buf){NULL, 0, 0, buf->max};
+    hr_buf_init(buf, buf->max);
 }
 
 hr_status
 hr_buf_reserve(hr_buf *buf, size_t more)
 {
-    if (more <= buf->cap - buf->len) {
-        return HR_OK;
+    if (buf->failure != HR_OK || more <= buf->cap - buf->len) {
+        return buf->failure;
     }
     if (more > buf->max - buf->len) {
         return HR_TOO_BIG;
@@ -44,14 +44,19 @@ hr_buf_reserve(hr_buf *buf, size_t more)
     return HR_OK;
 }
 
-hr_status
+bool
+hr_buf_room(hr_buf *buf, size_t more)
+{
+    buf->failure = hr_buf_reserve(buf, more);
+    return buf->failure == HR_OK;
+}
+
+void
 hr_buf_add(hr_buf *buf, hr_span bytes)
 {
-    hr_status status = hr_buf_reserve(buf, bytes.len);
-    if (status == HR_OK && bytes.len != 0) {
+    if (hr_buf_room(buf, bytes.len) && bytes.len != 0) {
         hr_buf_put(buf, bytes.ptr, bytes.len);
     }
-    return status;
 }
 
 /* 00 to 99: two digits for each division. */

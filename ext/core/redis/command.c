@@ -25,15 +25,13 @@ put_length(char *at, char mark, size_t length)
     return at;
 }
 
-hr_status
+void
 hr_redis_command_begin(hr_buf *out, size_t arguments)
 {
-    hr_status status = hr_buf_reserve(out, NUMBER_ROOM);
-    if (status == HR_OK) {
+    if (hr_buf_room(out, NUMBER_ROOM)) {
         char *end = put_length(out->ptr + out->len, '*', arguments);
         out->len = (size_t)(end - out->ptr);
     }
-    return status;
 }
 
 static inline char *
@@ -45,57 +43,46 @@ put_bytes(char *at, hr_span bytes)
     return at + bytes.len;
 }
 
-hr_status
+void
 hr_redis_command_text(hr_buf *out, hr_span argument)
 {
-    hr_status status = hr_buf_reserve(out, NUMBER_ROOM + argument.len + 2);
-    if (status == HR_OK) {
-        char *at = put_length(out->ptr + out->len, '$', argument.len);
-        at = put_bytes(at, argument);
-        *at++ = '\r';
-        *at++ = '\n';
-        out->len = (size_t)(at - out->ptr);
-    }
-    return status;
+    hr_redis_command_key(out, HR_NO_SPAN, HR_NO_SPAN, argument);
 }
 
-hr_status
+void
 hr_redis_command_key(hr_buf *out, hr_span prefix, hr_span kind, hr_span name)
 {
     size_t len = prefix.len + kind.len + name.len;
-    hr_status status = hr_buf_reserve(out, NUMBER_ROOM + len + 2);
-    if (status == HR_OK) {
+    if (hr_buf_room(out, NUMBER_ROOM + len + 2)) {
         char *at = put_length(out->ptr + out->len, '$', len);
         at = put_bytes(put_bytes(put_bytes(at, prefix), kind), name);
         *at++ = '\r';
         *at++ = '\n';
         out->len = (size_t)(at - out->ptr);
     }
-    return status;
 }
 
-hr_status
+void
 hr_redis_command_number(hr_buf *out, uint64_t argument)
 {
     char digits[20];
     size_t len = hr_buf_format_number(digits, argument);
-    return hr_redis_command_text(out, (hr_span){digits, len});
+    hr_redis_command_text(out, (hr_span){digits, len});
 }
 
-hr_status
+void
 hr_redis_command_words(hr_buf *out, hr_span words)
 {
     size_t count = 1;
     for (size_t i = 0; i < words.len; i++) {
         count += words.ptr[i] == ' ';
     }
-    hr_status status = hr_redis_command_begin(out, count);
-    while (status == HR_OK && count-- > 0) {
+    hr_redis_command_begin(out, count);
+    while (count-- > 0) {
         const char *space = count != 0 ? memchr(words.ptr, ' ', words.len)
                                        : words.ptr + words.len;
         size_t len = (size_t)(space - words.ptr);
-        status = hr_redis_command_text(out, (hr_span){words.ptr, len});
+        hr_redis_command_text(out, (hr_span){words.ptr, len});
         words = hr_span_from(words, count != 0 ? len + 1 : len);
     }
-    return status;
 }

@@ -14,9 +14,8 @@
  * lies above it is sent again. The fence stands in the ring's header before
  * the first batch of a connection is sent, so that an adopter can do the same.
  *
- * A reply is matched by type and shape, never just counted. Anything
- * unexpected closes the connection and leaves the batch in doubt. */
-#include "redis/delivery_private.h"
+ * What the replies mean is judged in redis/outcome.c. */
+#include "redis/delivery.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -26,36 +25,107 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "redis/command.h"
-#include "redis/error.h"
+#include "redis/hello.h"
+#include "redis/outcome.h"
+#include "redis/session.h"
+#include "redis/transaction.h"
 
-void
-hr_redis_delivery_explain(delivery *self, hr_span text)
+/* Strings that live as long as the target. */
+enum {
+    CA_FILE,
+    CERTIFICATE,
+    PRIVATE_KEY,
+    PREFIX,
+    STREAM,
+    CLIENT_NAME,
+    STREAM_KEY,
+    OWNED_COUNT
+};
+
+/* What is known of a ring's events at the target. */
+typedef struct known_ring {
+    char producer[HR_RING_PRODUCER_SIZE]; /* zeroed: of none */
+    bool in_doubt;   /* a batch may or may not have been applied */
+    uint64_t marker; /* the last sequence that is known to be applied */
+} known_ring;
+
+typedef struct delivery {
+    hr_sink_target base;
+    hr_redis_delivery_settings settings; /* its spans point into `owned` */
+    hr_redis_url url;                    /* owned */
+    char *owned[OWNED_COUNT];
+    hr_redis_link *link;              /* owned */
+    hr_redis_hello_peer peer;         /* of the connection */
+    hr_redis_delivery_level level;    /* reached on the connection */
+    bool connected;                   /* the greeting was replied to */
+    hr_redis_transaction_form form;   /* of the commands, on the connection */
+    hr_redis_session_touches touches; /* of the batch */
+    hr_buf out;                       /* the commands of one attempt */
+    unsigned *tries;                  /* of its events; owned */
+    hr_redis_outcome_event *events;   /* what became of them; owned */
+    known_ring known[2];              /* our ring, the adopted one */
+    char detail[160];                 /* why the last attempt failed */
+} delivery;
+
+/* Keeps a text for people. */
+static void
+keep_text(delivery *self, const char *lead, hr_span text)
 {
-    snprintf(self->detail, sizeof(self->detail), "%.*s",
+    snprintf(self->detail, sizeof(self->detail), "%s%.*s", lead,
              (int)(text.len < 150 ? text.len : 150),
              text.ptr != NULL ? text.ptr : "");
 }
 
-void
-hr_redis_delivery_hang_up(delivery *self)
+/* The connection is not wanted any more. */
+static void
+hang_up(delivery *self)
 {
     hr_redis_link_close(self->link);
     self->connected = false;
 }
 
-/* The connection cannot be used any more. */
-hr_status
-hr_redis_delivery_give_up(delivery *self, hr_status status)
+/* The connection broke, or the greeting failed. */
+static hr_status
+give_up(delivery *self, hr_status status)
 {
     const char *detail = hr_redis_link_detail(self->link);
     if (detail[0] != '\0') {
-        hr_redis_delivery_explain(self, (hr_span){detail, strlen(detail)});
+        keep_text(self, detail, HR_NO_SPAN);
     } else if (status == HR_PROTOCOL) {
-        hr_redis_delivery_explain(
-            self, HR_SPAN("a reply of another shape than asked for"));
+        keep_text(self, "a reply of another shape than asked for", HR_NO_SPAN);
     }
-    hr_redis_delivery_hang_up(self);
+    hang_up(self);
     return status;
+}
+
+/* What is known of the batch's ring. An adopted one was in the middle of a
+ * batch when its process died, or may have been. */
+static known_ring *
+know(delivery *self, const hr_ring *ring)
+{
+    known_ring *known = &self->known[ring->adopted];
+    const char *producer = ring->header->label.producer;
+    if (memcmp(known->producer, producer, HR_RING_PRODUCER_SIZE) != 0) {
+        *known = (known_ring){.in_doubt = ring->adopted};
+        memcpy(known->producer, producer, HR_RING_PRODUCER_SIZE);
+    }
+    return known;
+}
+
+/* Does what the outcome says but for the events. */
+static hr_status
+act(delivery *self, const hr_redis_outcome *outcome, known_ring *known)
+{
+    if (outcome->lead[0] != '\0' || outcome->text.len != 0) {
+        keep_text(self, outcome->lead, outcome->text);
+    }
+    if (outcome->known) {
+        known->in_doubt = false;
+    }
+    if (outcome->hang_up) {
+        hang_up(self);
+    }
+    return outcome->status;
 }
 
 /* ---- one connection --------------------------------------------------- */
@@ -93,18 +163,18 @@ connect_and_greet(delivery *self, hr_wake *wake)
     }
     if (status != HR_OK) {
         if (error.ptr != NULL) {
-            hr_redis_delivery_explain(self, error);
+            keep_text(self, "", error);
         }
-        return hr_redis_delivery_give_up(self, status);
+        return give_up(self, status);
     }
     self->level = choose_level(self);
     if (self->level == HR_REDIS_DELIVERY_MARKER && !may_fence(&self->peer)) {
         /* Asked for by name: rather late than twice. */
-        hr_redis_delivery_explain(
-            self, HR_SPAN("delivery=\"exactly-once\" needs CLIENT ID, CLIENT "
-                          "KILL, INFO, GET, MULTI and EXEC, and one of these "
-                          "is refused"));
-        hr_redis_delivery_hang_up(self);
+        keep_text(self,
+                  "delivery=\"exactly-once\" needs CLIENT ID, CLIENT KILL, "
+                  "INFO, GET, MULTI and EXEC, and one of these is refused",
+                  HR_NO_SPAN);
+        hang_up(self);
         return HR_AUTH;
     }
     self->form.sessions =
@@ -123,115 +193,38 @@ must_kill(const delivery *self, const hr_ring *ring)
                   HR_RING_RUN_ID_SIZE) == 0;
 }
 
-/* A marker is a bare number, which is format 1. Any later format begins with
- * its own number and a colon. */
-static bool
-parse_marker(hr_span text, uint64_t *sequence)
-{
-    uint64_t value = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c < '0' || c > '9' || value > UINT64_MAX / 10 - 1) {
-            return false;
-        }
-        value = value * 10 + (uint64_t)(c - '0');
-    }
-    *sequence = value;
-    return text.len != 0;
-}
-
-/* A state of the server that ends the attempt, by what its error means. */
-hr_status
-hr_redis_delivery_refuse(delivery *self, hr_span text)
-{
-    hr_redis_delivery_explain(self, text);
-    switch (hr_redis_error_class(text)) {
-    case HR_REDIS_ERROR_RECONNECT:
-        hr_redis_delivery_hang_up(self);
-        return HR_SERVER;
-    case HR_REDIS_ERROR_AUTH:
-        hr_redis_delivery_hang_up(self);
-        return HR_AUTH;
-    case HR_REDIS_ERROR_PERMISSION:
-        return HR_AUTH;
-    case HR_REDIS_ERROR_CLUSTER:
-        snprintf(self->detail, sizeof(self->detail),
-                 "Redis Cluster is not supported: %.*s",
-                 (int)(text.len < 100 ? text.len : 100), text.ptr);
-        return HR_SERVER;
-    default:
-        return HR_SERVER;
-    }
-}
-
 /* Makes sure that the last connection of this ring can no longer act, and
  * finds out what it did. */
 static hr_status
-resolve_doubt(delivery *self, hr_ring *ring, hr_wake *wake)
+resolve_doubt(delivery *self, const hr_ring *ring, hr_wake *wake)
 {
-    size_t count = 1;
-    self->out.len = 0;
-    hr_status status = HR_OK;
-    if (must_kill(self, ring)) {
-        status = hr_redis_command_begin(&self->out, 4);
-        if (status == HR_OK) {
-            status = hr_redis_command_text(&self->out, HR_SPAN("CLIENT"));
-        }
-        if (status == HR_OK) {
-            status = hr_redis_command_text(&self->out, HR_SPAN("KILL"));
-        }
-        if (status == HR_OK) {
-            status = hr_redis_command_text(&self->out, HR_SPAN("ID"));
-        }
-        if (status == HR_OK) {
-            status = hr_redis_command_number(
-                &self->out, atomic_load(&ring->header->fence_client));
-        }
-        count = 2;
+    bool kill = must_kill(self, ring);
+    hr_buf_clear(&self->out);
+    if (kill) {
+        hr_redis_command_begin(&self->out, 4);
+        hr_redis_command_text(&self->out, HR_SPAN("CLIENT"));
+        hr_redis_command_text(&self->out, HR_SPAN("KILL"));
+        hr_redis_command_text(&self->out, HR_SPAN("ID"));
+        hr_redis_command_number(&self->out,
+                                atomic_load(&ring->header->fence_client));
     }
-    if (status == HR_OK) {
-        status = hr_redis_command_begin(&self->out, 2);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_text(&self->out, HR_SPAN("GET"));
-    }
-    if (status == HR_OK) {
-        status =
-            hr_redis_transaction_marker(self->form.prefix, ring, &self->out);
-    }
+    hr_redis_command_begin(&self->out, 2);
+    hr_redis_command_text(&self->out, HR_SPAN("GET"));
+    hr_redis_transaction_marker(self->form.prefix, ring, &self->out);
+    hr_status status = hr_buf_status(&self->out);
     if (status != HR_OK) {
         return status;
     }
-    status = hr_redis_link_exchange(self->link, wake,
-                                    (hr_span){self->out.ptr, self->out.len},
-                                    count, NULL);
+    status = hr_redis_link_exchange(self->link, wake, hr_buf_span(&self->out),
+                                    kill ? 2 : 1, NULL);
     if (status != HR_OK) {
-        return hr_redis_delivery_give_up(self, status);
+        return give_up(self, status);
     }
-    size_t nodes;
-    const hr_redis_link_reply *reply =
-        hr_redis_link_replies(self->link, &nodes);
-    for (size_t i = 0; i < nodes; i++) {
-        if (reply[i].type == HR_REDIS_LINK_ERROR) {
-            return hr_redis_delivery_refuse(
-                self, hr_redis_link_text(self->link, &reply[i]));
-        }
-    }
-    const hr_redis_link_reply *marker = &reply[count - 1];
-    if (nodes != count ||
-        (count == 2 && reply[0].type != HR_REDIS_LINK_INTEGER) ||
-        (marker->type != HR_REDIS_LINK_STRING &&
-         marker->type != HR_REDIS_LINK_NIL)) {
-        return hr_redis_delivery_give_up(self, HR_PROTOCOL);
-    }
-    if (marker->type == HR_REDIS_LINK_STRING &&
-        !parse_marker(hr_redis_link_text(self->link, marker), &ring->marker)) {
-        /* What it says is unknown: rather late than twice. */
-        return hr_redis_delivery_refuse(
-            self, HR_SPAN(HR_REDIS_TRANSACTION_MARKER_UNKNOWN));
-    }
-    ring->in_doubt = false;
-    return HR_OK;
+    known_ring *known = know(self, ring);
+    hr_redis_link_received received = hr_redis_link_read(self->link);
+    hr_redis_outcome outcome =
+        hr_redis_outcome_of_marker(&received, kill, &known->marker);
+    return act(self, &outcome, known);
 }
 
 /* From here on, whoever finds this ring knows whom to kill. The id is
@@ -269,35 +262,62 @@ measure(const hr_ring_batch *batch, const hr_redis_link_times *times)
     }
 }
 
-/* What is done at each level: how the batch is written, how many replies it
- * has beside one for each of its commands, how these are judged. */
-static const struct {
-    hr_status (*write)(const hr_redis_transaction_form *form,
-                       const hr_ring_batch *batch,
-                       const hr_redis_session_touches *touches, hr_buf *out,
-                       hr_redis_transaction_written *written);
-    hr_status (*judge)(delivery *self, hr_ring_batch *batch,
-                       const hr_redis_transaction_written *written);
-} LEVELS[] = {
-    [HR_REDIS_DELIVERY_MARKER] = {hr_redis_transaction_multi,
-                                  hr_redis_delivery_replies_transaction},
-    [HR_REDIS_DELIVERY_SCRIPT] = {hr_redis_transaction_script,
-                                  hr_redis_delivery_replies_script},
-    [HR_REDIS_DELIVERY_LEAST] = {hr_redis_transaction_plain,
-                                 hr_redis_delivery_replies_plain},
+/* How a batch is written at each level. */
+static hr_status (*const WRITE[])(const hr_redis_transaction_form *form,
+                                  const hr_ring_batch *batch,
+                                  const hr_redis_session_touches *touches,
+                                  hr_buf *out,
+                                  hr_redis_transaction_written *written) = {
+    [HR_REDIS_DELIVERY_MARKER] = hr_redis_transaction_multi,
+    [HR_REDIS_DELIVERY_SCRIPT] = hr_redis_transaction_script,
+    [HR_REDIS_DELIVERY_LEAST] = hr_redis_transaction_plain,
 };
 
-static size_t
-count_replies(const delivery *self,
-              const hr_redis_transaction_written *written)
+/* What the replies to the batch mean. */
+static hr_redis_outcome
+judge(delivery *self, const hr_ring_batch *batch,
+      const hr_redis_transaction_written *written)
 {
-    switch (self->level) {
-    case HR_REDIS_DELIVERY_MARKER:
-        return written->events + written->sessions + 3;
-    case HR_REDIS_DELIVERY_SCRIPT:
-        return 1;
-    default:
-        return written->events + written->sessions;
+    size_t at = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->events[i].state == HR_RING_BATCH_WAITING) {
+            self->tries[at++] = batch->events[i].tries;
+        }
+    }
+    assert(at == written->events);
+    hr_redis_link_received received = hr_redis_link_read(self->link);
+    return hr_redis_outcome_of_batch(
+        &(hr_redis_outcome_asked){
+            .written = *written,
+            .sessions = self->form.sessions,
+            .needs_marker = self->settings.level != HR_REDIS_DELIVERY_AUTO,
+            .tries = self->tries,
+        },
+        &received, self->events);
+}
+
+/* Settles the events that were written. */
+static void
+settle(const delivery *self, hr_ring_batch *batch)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < batch->count; i++) {
+        if (batch->events[i].state != HR_RING_BATCH_WAITING) {
+            continue;
+        }
+        switch (self->events[at++]) {
+        case HR_REDIS_OUTCOME_DELIVERED:
+            hr_ring_batch_settle(batch, i, HR_RING_BATCH_DELIVERED);
+            break;
+        case HR_REDIS_OUTCOME_REJECTED:
+            hr_ring_batch_settle(batch, i, HR_RING_BATCH_REJECTED);
+            break;
+        case HR_REDIS_OUTCOME_AGAIN:
+            batch->events[i].tries++;
+            break;
+        case HR_REDIS_OUTCOME_WAITING:
+            break;
+        }
     }
 }
 
@@ -306,23 +326,31 @@ attempt(delivery *self, hr_ring_batch *batch, hr_wake *wake)
 {
     hr_redis_transaction_written written;
     hr_redis_link_times times;
-    self->out.len = 0;
+    known_ring *known = know(self, batch->ring);
+    hr_buf_clear(&self->out);
     hr_redis_session_collect(&self->touches, batch,
                              hr_clock_wall_ms() - HR_SESSION_TTL_S * 1000);
-    hr_status status = LEVELS[self->level].write(
-        &self->form, batch, &self->touches, &self->out, &written);
+    hr_status status = WRITE[self->level](&self->form, batch, &self->touches,
+                                          &self->out, &written);
     if (status != HR_OK) {
         return status;
     }
-    batch->ring->in_doubt = true;
-    status = hr_redis_link_exchange(self->link, wake,
-                                    (hr_span){self->out.ptr, self->out.len},
-                                    count_replies(self, &written), &times);
+    known->in_doubt = true;
+    status = hr_redis_link_exchange(self->link, wake, hr_buf_span(&self->out),
+                                    written.replies, &times);
     if (status != HR_OK) {
-        return hr_redis_delivery_give_up(self, status);
+        return give_up(self, status);
     }
     measure(batch, &times);
-    return LEVELS[self->level].judge(self, batch, &written);
+    hr_redis_outcome outcome = judge(self, batch, &written);
+    settle(self, batch);
+    hr_ring_counters_raise(&batch->ring->header->stats.session_errors,
+                           outcome.session_errors);
+    self->form.sessions = outcome.sessions;
+    if (outcome.without_marker) {
+        self->level = HR_REDIS_DELIVERY_LEAST;
+    }
+    return act(self, &outcome, known);
 }
 
 /* ---- the target ------------------------------------------------------- */
@@ -338,13 +366,15 @@ delivery_deliver(hr_sink_target *target, hr_ring_batch *batch, hr_wake *wake)
 {
     delivery *self = of(target);
     hr_status status = HR_OK;
+    assert(batch->count <= self->settings.batch);
     if (!self->connected) {
         status = connect_and_greet(self, wake);
     }
+    const known_ring *known = know(self, batch->ring);
     while (status == HR_OK && batch->waiting != 0) {
         if (self->level == HR_REDIS_DELIVERY_MARKER &&
             !is_fenced(self, batch->ring)) {
-            if (batch->ring->in_doubt) {
+            if (known->in_doubt) {
                 status = resolve_doubt(self, batch->ring, wake);
             }
             if (status == HR_OK) {
@@ -353,7 +383,7 @@ delivery_deliver(hr_sink_target *target, hr_ring_batch *batch, hr_wake *wake)
         }
         for (size_t i = 0; i < batch->count && status == HR_OK; i++) {
             if (batch->events[i].state == HR_RING_BATCH_WAITING &&
-                batch->events[i].sequence <= batch->ring->marker) {
+                batch->events[i].sequence <= known->marker) {
                 hr_ring_batch_settle(batch, i, HR_RING_BATCH_DELIVERED);
             }
         }
@@ -379,7 +409,7 @@ delivery_attend(hr_sink_target *target)
 {
     /* Nothing was asked: it has hung up, or is talking out of turn. */
     delivery *self = of(target);
-    hr_redis_delivery_hang_up(self);
+    hang_up(self);
 }
 
 static void
@@ -412,6 +442,7 @@ delivery_forget(hr_sink_target *target)
     delivery *self = of(target);
     hr_redis_link_forget(self->link);
     hr_buf_init(&self->out, self->out.max);
+    memset(self->known, 0, sizeof(self->known));
     self->connected = false;
     self->level = HR_REDIS_DELIVERY_AUTO;
 }
@@ -422,6 +453,8 @@ delivery_free(hr_sink_target *target)
     delivery *self = of(target);
     hr_redis_link_free(self->link);
     hr_buf_fini(&self->out);
+    hr_alloc_free(self->tries);
+    hr_alloc_free(self->events);
     hr_redis_session_fini(&self->touches);
     hr_redis_url_fini(&self->url);
     for (size_t i = 0; i < OWNED_COUNT; i++) {
@@ -433,7 +466,7 @@ delivery_free(hr_sink_target *target)
 static void
 delivery_close(hr_sink_target *target)
 {
-    hr_redis_delivery_hang_up(of(target));
+    hang_up(of(target));
 }
 
 static const hr_sink_target_ops OPS = {
@@ -506,6 +539,11 @@ hr_redis_delivery_new(const hr_redis_delivery_settings *settings,
     self->form.max_length = settings->max_length;
     if (status == HR_OK) {
         status = make_stream_key(self);
+    }
+    self->tries = hr_alloc_zeroed(settings->batch, sizeof(*self->tries));
+    self->events = hr_alloc_zeroed(settings->batch, sizeof(*self->events));
+    if (self->tries == NULL || self->events == NULL) {
+        status = HR_NO_MEMORY;
     }
     if (status == HR_OK) {
         status = hr_redis_session_init(&self->touches, settings->batch);

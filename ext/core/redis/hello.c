@@ -34,86 +34,50 @@ hr_redis_hello_info_field(hr_span info, hr_span name)
     return HR_NO_SPAN;
 }
 
-/* Commands whose refusal ends the connection come first; `*must` of them. */
-static hr_status
-write_login(hr_buf *out, const hr_redis_url *url, size_t *must)
+/* Commands whose refusal ends the connection come first. Returns how many of
+ * them there are. */
+static size_t
+write_login(hr_buf *out, const hr_redis_url *url)
 {
-    hr_status status = HR_OK;
-    *must = 0;
+    size_t must = 0;
     if (url->password != NULL) {
-        status = hr_redis_command_begin(out, url->user != NULL ? 3 : 2);
-        if (status == HR_OK) {
-            status = hr_redis_command_text(out, HR_SPAN("AUTH"));
+        hr_redis_command_begin(out, url->user != NULL ? 3 : 2);
+        hr_redis_command_text(out, HR_SPAN("AUTH"));
+        if (url->user != NULL) {
+            hr_redis_command_text(out,
+                                  (hr_span){url->user, strlen(url->user)});
         }
-        if (status == HR_OK && url->user != NULL) {
-            status = hr_redis_command_text(
-                out, (hr_span){url->user, strlen(url->user)});
-        }
-        if (status == HR_OK) {
-            status = hr_redis_command_text(
-                out, (hr_span){url->password, url->password_len});
-        }
-        ++*must;
+        hr_redis_command_text(out,
+                              (hr_span){url->password, url->password_len});
+        must++;
     }
-    if (status == HR_OK && url->database != 0) {
-        status = hr_redis_command_begin(out, 2);
-        if (status == HR_OK) {
-            status = hr_redis_command_text(out, HR_SPAN("SELECT"));
-        }
-        if (status == HR_OK) {
-            status = hr_redis_command_number(out, url->database);
-        }
-        ++*must;
+    if (url->database != 0) {
+        hr_redis_command_begin(out, 2);
+        hr_redis_command_text(out, HR_SPAN("SELECT"));
+        hr_redis_command_number(out, url->database);
+        must++;
     }
-    return status;
+    return must;
 }
 
-/* Stands for the question with a key in it. */
-#define GET_MARKER NULL
-
-/* A user of ACL may be let at our own keys only. */
-static hr_status
-write_get_marker(hr_buf *out, hr_span prefix)
-{
-    hr_status status = hr_redis_command_begin(out, 2);
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, HR_SPAN("GET"));
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_key(out, prefix, HR_SPAN("marker:"),
-                                      HR_SPAN("-"));
-    }
-    return status;
-}
-
-static hr_status
+static void
 write_questions(hr_buf *out, hr_span client_name, hr_span prefix)
 {
-    hr_status status = hr_redis_command_begin(out, 3);
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, HR_SPAN("CLIENT"));
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, HR_SPAN("SETNAME"));
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, client_name);
-    }
-    static const char *const QUESTIONS[] = {
-        "CLIENT ID",   "INFO server",
-        "INFO memory", ("CLIENT KILL ID " NO_CLIENT),
-        GET_MARKER,    "MULTI",
-        "EXEC",        "EVAL return(1) 0",
-    };
-    for (size_t i = 0;
-         status == HR_OK && i < sizeof(QUESTIONS) / sizeof(QUESTIONS[0]);
-         i++) {
-        status = QUESTIONS[i] == GET_MARKER
-                     ? write_get_marker(out, prefix)
-                     : hr_redis_command_words(
-                           out, (hr_span){QUESTIONS[i], strlen(QUESTIONS[i])});
-    }
-    return status;
+    hr_redis_command_begin(out, 3);
+    hr_redis_command_text(out, HR_SPAN("CLIENT"));
+    hr_redis_command_text(out, HR_SPAN("SETNAME"));
+    hr_redis_command_text(out, client_name);
+    hr_redis_command_words(out, HR_SPAN("CLIENT ID"));
+    hr_redis_command_words(out, HR_SPAN("INFO server"));
+    hr_redis_command_words(out, HR_SPAN("INFO memory"));
+    hr_redis_command_words(out, HR_SPAN("CLIENT KILL ID " NO_CLIENT));
+    /* A user of ACL may be let at our own keys only. */
+    hr_redis_command_begin(out, 2);
+    hr_redis_command_text(out, HR_SPAN("GET"));
+    hr_redis_command_key(out, prefix, HR_SPAN("marker:"), HR_SPAN("-"));
+    hr_redis_command_words(out, HR_SPAN("MULTI"));
+    hr_redis_command_words(out, HR_SPAN("EXEC"));
+    hr_redis_command_words(out, HR_SPAN("EVAL return(1) 0"));
 }
 
 enum {
@@ -141,15 +105,16 @@ may_evict(hr_span memory)
 
 /* For good, that is: a server that is loading refuses nothing. */
 static bool
-is_refused(const hr_redis_link *link, const hr_redis_link_reply *answer)
+is_refused(const hr_redis_link_received *received,
+           const hr_redis_link_reply *answer)
 {
     return answer->type == HR_REDIS_LINK_ERROR &&
-           hr_redis_error_class(hr_redis_link_text(link, answer)) !=
+           hr_redis_error_class(hr_redis_link_text(received, answer)) !=
                HR_REDIS_ERROR_WAIT;
 }
 
 static void
-read_answers(const hr_redis_link *link,
+read_answers(const hr_redis_link_received *received,
              const hr_redis_link_reply *const answers[],
              hr_redis_hello_peer *peer)
 {
@@ -158,7 +123,7 @@ read_answers(const hr_redis_link *link,
         peer->client_id = (uint64_t)answers[Q_ID]->integer;
     }
     if (answers[Q_SERVER]->type == HR_REDIS_LINK_STRING) {
-        hr_span info = hr_redis_link_text(link, answers[Q_SERVER]);
+        hr_span info = hr_redis_link_text(received, answers[Q_SERVER]);
         hr_span run_id = hr_redis_hello_info_field(info, HR_SPAN("run_id"));
         hr_span version =
             hr_redis_hello_info_field(info, HR_SPAN("redis_version"));
@@ -171,41 +136,49 @@ read_answers(const hr_redis_link *link,
     }
     if (answers[Q_MEMORY]->type == HR_REDIS_LINK_STRING) {
         peer->may_evict =
-            may_evict(hr_redis_link_text(link, answers[Q_MEMORY]));
+            may_evict(hr_redis_link_text(received, answers[Q_MEMORY]));
     }
-    peer->may_kill = !is_refused(link, answers[Q_KILL]);
-    peer->may_read = !is_refused(link, answers[Q_GET]);
-    peer->may_multi = !is_refused(link, answers[Q_MULTI]) &&
-                      !is_refused(link, answers[Q_EXEC]);
-    peer->may_eval = !is_refused(link, answers[Q_EVAL]);
+    peer->may_kill = !is_refused(received, answers[Q_KILL]);
+    peer->may_read = !is_refused(received, answers[Q_GET]);
+    peer->may_multi = !is_refused(received, answers[Q_MULTI]) &&
+                      !is_refused(received, answers[Q_EXEC]);
+    peer->may_eval = !is_refused(received, answers[Q_EVAL]);
 }
 
-/* Splits the nodes into `count` answers. */
+/* Sends what was written to `out` and splits the nodes of the replies into
+ * `count` answers. */
 static hr_status
-split(const hr_redis_link *link, size_t count,
-      const hr_redis_link_reply *answers[])
+ask(hr_redis_link *link, hr_wake *wake, const hr_buf *out, size_t count,
+    hr_redis_link_received *received, const hr_redis_link_reply *answers[])
 {
-    size_t nodes;
-    const hr_redis_link_reply *reply = hr_redis_link_replies(link, &nodes);
+    hr_status status = hr_buf_status(out);
+    if (status == HR_OK) {
+        status =
+            hr_redis_link_exchange(link, wake, hr_buf_span(out), count, NULL);
+    }
+    if (status != HR_OK) {
+        return status;
+    }
+    *received = hr_redis_link_read(link);
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
-        if (at >= nodes) {
+        if (at >= received->count) {
             return HR_PROTOCOL;
         }
-        answers[i] = &reply[at];
-        at += 1 + (size_t)reply[at].elements;
+        answers[i] = &received->nodes[at];
+        at += 1 + (size_t)answers[i]->elements;
     }
-    return at == nodes ? HR_OK : HR_PROTOCOL;
+    return at == received->count ? HR_OK : HR_PROTOCOL;
 }
 
 static hr_status
-judge_login(const hr_redis_link *link,
+judge_login(const hr_redis_link_received *received,
             const hr_redis_link_reply *const answers[], size_t must,
             hr_span *error)
 {
     for (size_t i = 0; i < must; i++) {
         if (answers[i]->type == HR_REDIS_LINK_ERROR) {
-            *error = hr_redis_link_text(link, answers[i]);
+            *error = hr_redis_link_text(received, answers[i]);
             hr_redis_error meaning = hr_redis_error_class(*error);
             return meaning == HR_REDIS_ERROR_AUTH ||
                            meaning == HR_REDIS_ERROR_PERMISSION
@@ -225,46 +198,38 @@ hr_redis_hello(hr_redis_link *link, hr_wake *wake, const hr_redis_url *url,
                hr_span *error)
 {
     const hr_redis_link_reply *answers[QUESTION_COUNT];
-    size_t must;
+    hr_redis_link_received received;
+    hr_status status = HR_OK;
     hr_buf out;
     *peer = (hr_redis_hello_peer){0};
     *error = HR_NO_SPAN;
     hr_buf_init(&out, HR_COMMAND_BYTES_MAX);
-    hr_status status = write_login(&out, url, &must);
-    if (status == HR_OK && must != 0) {
-        status = hr_redis_link_exchange(
-            link, wake, (hr_span){out.ptr, out.len}, must, NULL);
+    size_t must = write_login(&out, url);
+    if (must != 0) {
+        status = ask(link, wake, &out, must, &received, answers);
         if (status == HR_OK) {
-            status = split(link, must, answers);
+            status = judge_login(&received, answers, must, error);
         }
-        if (status == HR_OK) {
-            status = judge_login(link, answers, must, error);
+        if (out.ptr != NULL) {
+            hr_secret_wipe(out.ptr, out.len);
         }
-    }
-    if (out.ptr != NULL) {
-        hr_secret_wipe(out.ptr, out.len);
-    }
-    out.len = 0;
-    if (status == HR_OK) {
-        status = write_questions(&out, client_name, prefix);
+        hr_buf_clear(&out);
     }
     if (status == HR_OK) {
-        status = hr_redis_link_exchange(
-            link, wake, (hr_span){out.ptr, out.len}, QUESTION_COUNT, NULL);
+        write_questions(&out, client_name, prefix);
+        status = ask(link, wake, &out, QUESTION_COUNT, &received, answers);
     }
     hr_buf_fini(&out);
-    if (status == HR_OK) {
-        status = split(link, QUESTION_COUNT, answers);
+    if (status != HR_OK) {
+        return status;
     }
-    if (status == HR_OK) {
-        if (answers[Q_ID]->type == HR_REDIS_LINK_ERROR) {
-            hr_span text = hr_redis_link_text(link, answers[Q_ID]);
-            if (hr_redis_error_class(text) == HR_REDIS_ERROR_AUTH) {
-                *error = text;
-                return HR_AUTH;
-            }
+    if (answers[Q_ID]->type == HR_REDIS_LINK_ERROR) {
+        hr_span text = hr_redis_link_text(&received, answers[Q_ID]);
+        if (hr_redis_error_class(text) == HR_REDIS_ERROR_AUTH) {
+            *error = text;
+            return HR_AUTH;
         }
-        read_answers(link, answers, peer);
     }
-    return status;
+    read_answers(&received, answers, peer);
+    return HR_OK;
 }

@@ -70,7 +70,7 @@ add_node(const redisReadTask *task, hr_redis_link_reply_type type)
     if (task->parent != NULL && task->parent->parent != NULL) {
         return NULL;
     }
-    if (hr_buf_reserve(&link->nodes, sizeof(hr_redis_link_reply)) != HR_OK) {
+    if (!hr_buf_room(&link->nodes, sizeof(hr_redis_link_reply))) {
         return NULL;
     }
     hr_redis_link_reply *node =
@@ -90,8 +90,8 @@ on_string(const redisReadTask *task, char *text, size_t len)
                                           : HR_REDIS_LINK_STRING;
     hr_redis_link_reply *node = add_node(task, type);
     size_t offset = link->text.len;
-    if (node == NULL ||
-        hr_buf_add(&link->text, (hr_span){text, len}) != HR_OK) {
+    hr_buf_add(&link->text, (hr_span){text, len});
+    if (node == NULL || hr_buf_status(&link->text) != HR_OK) {
         return NULL;
     }
     node->text = (uint32_t)offset;
@@ -347,8 +347,8 @@ hr_redis_link_exchange(hr_redis_link *link, hr_wake *wake, hr_span commands,
     if (link->fd < 0) {
         return HR_DISCONNECTED;
     }
-    link->nodes.len = 0;
-    link->text.len = 0;
+    hr_buf_clear(&link->nodes);
+    hr_buf_clear(&link->text);
     link->expected = count;
     link->received = 0;
     link->detail[0] = '\0';
@@ -561,20 +561,14 @@ hr_redis_link_fd(const hr_redis_link *link)
     return link->fd;
 }
 
-const hr_redis_link_reply *
-hr_redis_link_replies(const hr_redis_link *link, size_t *nodes)
+hr_redis_link_received
+hr_redis_link_read(const hr_redis_link *link)
 {
-    *nodes = link->nodes.len / sizeof(hr_redis_link_reply);
-    return (const hr_redis_link_reply *)(const void *)link->nodes.ptr;
-}
-
-hr_span
-hr_redis_link_text(const hr_redis_link *link, const hr_redis_link_reply *reply)
-{
-    if (reply->text_len == 0) {
-        return HR_SPAN("");
-    }
-    return (hr_span){link->text.ptr + reply->text, reply->text_len};
+    return (hr_redis_link_received){
+        .nodes = (const hr_redis_link_reply *)(const void *)link->nodes.ptr,
+        .count = link->nodes.len / sizeof(hr_redis_link_reply),
+        .texts = link->text.ptr,
+    };
 }
 
 const char *

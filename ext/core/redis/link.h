@@ -47,6 +47,13 @@ typedef struct hr_redis_link_reply {
     int64_t integer;
 } hr_redis_link_reply;
 
+/* All nodes of an exchange, and the bytes that they point into. */
+typedef struct hr_redis_link_received {
+    const hr_redis_link_reply *nodes;
+    size_t count;
+    const char *texts;
+} hr_redis_link_received;
+
 /* How long an exchange took, on the steady clock. */
 typedef struct hr_redis_link_times {
     int64_t first_sent_ns; /* 0: nothing was sent */
@@ -73,7 +80,7 @@ void hr_redis_link_close(hr_redis_link *link);
 int hr_redis_link_fd(const hr_redis_link *link);
 
 /* Sends `commands` and reads exactly `count` replies, which then stand in
- * hr_redis_link_reply. `times` may be NULL. TIMEOUT, DISCONNECTED, PROTOCOL
+ * hr_redis_link_read. `times` may be NULL. TIMEOUT, DISCONNECTED, PROTOCOL
  * (garbage, too many, too large or nested replies), NO_MEMORY, CLOSED: the
  * connection is closed, and what was sent may or may not have been executed
  * (not, when times->first_sent_ns is 0). */
@@ -82,12 +89,17 @@ HR_CHECKED hr_status hr_redis_link_exchange(hr_redis_link *link, hr_wake *wake,
                                             hr_redis_link_times *times);
 
 /* The nodes of the last exchange. Borrowed until the next one. */
-const hr_redis_link_reply *hr_redis_link_replies(const hr_redis_link *link,
-                                                 size_t *nodes);
+hr_redis_link_received hr_redis_link_read(const hr_redis_link *link);
 
-/* The text of a node. Borrowed until the next exchange. */
-hr_span hr_redis_link_text(const hr_redis_link *link,
-                           const hr_redis_link_reply *reply);
+/* The text of a node; "" where it has none. Borrowed like the nodes. */
+static inline hr_span
+hr_redis_link_text(const hr_redis_link_received *received,
+                   const hr_redis_link_reply *node)
+{
+    return node->text_len == 0
+               ? HR_SPAN("")
+               : (hr_span){received->texts + node->text, node->text_len};
+}
 
 /* The errno, TLS or protocol detail of the last failure, for people; "" when
  * there is none. Static or owned by the link. */

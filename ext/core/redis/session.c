@@ -120,126 +120,83 @@ hr_redis_session_collect(hr_redis_session_touches *touches,
     }
 }
 
-hr_status
+void
 hr_redis_session_write_key(const hr_redis_session_touch *touch, hr_span prefix,
                            hr_buf *out)
 {
-    return hr_redis_command_key(out, prefix, HR_SPAN("session:"),
-                                touch->fingerprint);
+    hr_redis_command_key(out, prefix, HR_SPAN("session:"), touch->fingerprint);
 }
 
-hr_status
+void
 hr_redis_session_write_arguments(const hr_redis_session_touch *touch,
                                  hr_buf *out)
 {
-    hr_status status = hr_redis_command_number(out, (uint64_t)touch->first_ms);
-    if (status == HR_OK) {
-        status = hr_redis_command_number(out, (uint64_t)touch->last_ms);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_number(out, touch->views);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, touch->path);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, touch->user);
-    }
-    return status;
+    hr_redis_command_number(out, (uint64_t)touch->first_ms);
+    hr_redis_command_number(out, (uint64_t)touch->last_ms);
+    hr_redis_command_number(out, touch->views);
+    hr_redis_command_text(out, touch->path);
+    hr_redis_command_text(out, touch->user);
 }
 
-hr_status
+void
 hr_redis_session_write_script(const hr_redis_session_touches *touches,
                               hr_span prefix, hr_buf *out)
 {
     static const char CALL[] = "return touch(KEYS,1,ARGV,2)";
-    char script[1536];
-    size_t len = strlen(hr_redis_session_lua);
-    memcpy(script, hr_redis_session_lua, len);
-    memcpy(script + len, CALL, sizeof(CALL) - 1);
-    len += sizeof(CALL) - 1;
-    hr_status status = hr_redis_command_begin(
-        out, 4 + (1 + HR_REDIS_SESSION_ARGUMENTS) * touches->count);
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, HR_SPAN("EVAL"));
+    hr_redis_command_begin(out, 4 + (1 + HR_REDIS_SESSION_ARGUMENTS) *
+                                        touches->count);
+    hr_redis_command_text(out, HR_SPAN("EVAL"));
+    hr_redis_command_key(
+        out, (hr_span){hr_redis_session_lua, strlen(hr_redis_session_lua)},
+        HR_SPAN(CALL), HR_NO_SPAN);
+    hr_redis_command_number(out, touches->count);
+    for (size_t i = 0; i < touches->count; i++) {
+        hr_redis_session_write_key(&touches->touches[i], prefix, out);
     }
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, (hr_span){script, len});
+    hr_redis_command_number(out, HR_SESSION_TTL_S);
+    for (size_t i = 0; i < touches->count; i++) {
+        hr_redis_session_write_arguments(&touches->touches[i], out);
     }
-    if (status == HR_OK) {
-        status = hr_redis_command_number(out, touches->count);
-    }
-    for (size_t i = 0; i < touches->count && status == HR_OK; i++) {
-        status = hr_redis_session_write_key(&touches->touches[i], prefix, out);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_number(out, HR_SESSION_TTL_S);
-    }
-    for (size_t i = 0; i < touches->count && status == HR_OK; i++) {
-        status = hr_redis_session_write_arguments(&touches->touches[i], out);
-    }
-    return status;
 }
 
-/* `arguments` words, then the key between the first and the others. */
-static hr_status
-write_words(const hr_redis_session_touch *touch, hr_span prefix, hr_buf *out,
-            const hr_span *words, size_t count)
-{
-    hr_status status = hr_redis_command_begin(out, count + 1);
-    for (size_t i = 0; i < count && status == HR_OK; i++) {
-        status = hr_redis_command_text(out, words[i]);
-        if (i == 0 && status == HR_OK) {
-            status = hr_redis_session_write_key(touch, prefix, out);
-        }
-    }
-    return status;
-}
-
-static hr_status
+static void
 write_plain(const hr_redis_session_touch *touch, hr_span prefix, hr_buf *out)
 {
-    char first[20];
-    char last[20];
-    char views[20];
-    char ttl[20];
-    const hr_span first_text = {
-        first, hr_buf_format_number(first, (uint64_t)touch->first_ms)};
-    const hr_span last_text = {
-        last, hr_buf_format_number(last, (uint64_t)touch->last_ms)};
-    const hr_span views_text = {views,
-                                hr_buf_format_number(views, touch->views)};
-    const hr_span ttl_text = {ttl,
-                              hr_buf_format_number(ttl, HR_SESSION_TTL_S)};
-    const hr_span hsetnx[] = {HR_SPAN("HSETNX"), HR_SPAN("first_seen"),
-                              first_text};
-    const hr_span hincrby[] = {HR_SPAN("HINCRBY"), HR_SPAN("views"),
-                               views_text};
-    const hr_span hset[] = {
-        HR_SPAN("HSET"), HR_SPAN("last_seen"), last_text,  HR_SPAN("path"),
-        touch->path,     HR_SPAN("user"),      touch->user};
-    const hr_span expire[] = {HR_SPAN("EXPIRE"), ttl_text};
-    hr_status status = write_words(touch, prefix, out, hsetnx, 3);
-    if (status == HR_OK) {
-        status = write_words(touch, prefix, out, hincrby, 3);
+    hr_redis_command_begin(out, 4);
+    hr_redis_command_text(out, HR_SPAN("HSETNX"));
+    hr_redis_session_write_key(touch, prefix, out);
+    hr_redis_command_text(out, HR_SPAN("first_seen"));
+    hr_redis_command_number(out, (uint64_t)touch->first_ms);
+
+    hr_redis_command_begin(out, 4);
+    hr_redis_command_text(out, HR_SPAN("HINCRBY"));
+    hr_redis_session_write_key(touch, prefix, out);
+    hr_redis_command_text(out, HR_SPAN("views"));
+    hr_redis_command_number(out, touch->views);
+
+    hr_redis_command_begin(out, touch->user.len != 0 ? 8 : 6);
+    hr_redis_command_text(out, HR_SPAN("HSET"));
+    hr_redis_session_write_key(touch, prefix, out);
+    hr_redis_command_text(out, HR_SPAN("last_seen"));
+    hr_redis_command_number(out, (uint64_t)touch->last_ms);
+    hr_redis_command_text(out, HR_SPAN("path"));
+    hr_redis_command_text(out, touch->path);
+    if (touch->user.len != 0) {
+        hr_redis_command_text(out, HR_SPAN("user"));
+        hr_redis_command_text(out, touch->user);
     }
-    if (status == HR_OK) {
-        status = write_words(touch, prefix, out, hset,
-                             touch->user.len != 0 ? 7 : 5);
-    }
-    if (status == HR_OK) {
-        status = write_words(touch, prefix, out, expire, 2);
-    }
-    return status;
+
+    hr_redis_command_begin(out, 3);
+    hr_redis_command_text(out, HR_SPAN("EXPIRE"));
+    hr_redis_session_write_key(touch, prefix, out);
+    hr_redis_command_number(out, HR_SESSION_TTL_S);
 }
 
-hr_status
+void
 hr_redis_session_write_plain(const hr_redis_session_touches *touches,
                              hr_span prefix, hr_buf *out)
 {
-    hr_status status = HR_OK;
-    for (size_t i = 0; i < touches->count && status == HR_OK; i++) {
-        status = write_plain(&touches->touches[i], prefix, out);
+    for (size_t i = 0; i < touches->count; i++) {
+        write_plain(&touches->touches[i], prefix, out);
     }
-    return status;
 }

@@ -50,14 +50,14 @@ void hr_redis_session_collect(hr_redis_session_touches *touches,
                               const hr_ring_batch *batch, int64_t oldest_ms);
 
 /* Appends one EVAL that applies all touches and returns how many of them
- * failed. Each key begins with `prefix`. TOO_BIG, NO_MEMORY. */
-HR_CHECKED hr_status hr_redis_session_write_script(
-    const hr_redis_session_touches *touches, hr_span prefix, hr_buf *out);
+ * failed. Each key begins with `prefix`. */
+void hr_redis_session_write_script(const hr_redis_session_touches *touches,
+                                   hr_span prefix, hr_buf *out);
 
 /* Appends HR_REDIS_SESSION_COMMANDS plain commands for each touch, in order.
- * They cannot keep last_seen from going back. TOO_BIG, NO_MEMORY. */
-HR_CHECKED hr_status hr_redis_session_write_plain(
-    const hr_redis_session_touches *touches, hr_span prefix, hr_buf *out);
+ * They cannot keep last_seen from going back. */
+void hr_redis_session_write_plain(const hr_redis_session_touches *touches,
+                                  hr_span prefix, hr_buf *out);
 
 #define HR_REDIS_SESSION_COMMANDS 4U
 
@@ -67,10 +67,10 @@ HR_CHECKED hr_status hr_redis_session_write_plain(
 extern const char hr_redis_session_lua[];
 
 /* Appends the key of a touch, and its five arguments. */
-HR_CHECKED hr_status hr_redis_session_write_key(
-    const hr_redis_session_touch *touch, hr_span prefix, hr_buf *out);
-HR_CHECKED hr_status hr_redis_session_write_arguments(
-    const hr_redis_session_touch *touch, hr_buf *out);
+void hr_redis_session_write_key(const hr_redis_session_touch *touch,
+                                hr_span prefix, hr_buf *out);
+void hr_redis_session_write_arguments(const hr_redis_session_touch *touch,
+                                      hr_buf *out);
 #define HR_REDIS_SESSION_ARGUMENTS 5U
 
 #endif

@@ -6,8 +6,6 @@
 #include "base/config.h"
 #include "redis/command.h"
 
-#define SCRIPT_MAX 4096
-
 /* KEYS: stream, marker, sessions. ARGV: last sequence, marker's lifetime,
  * number of events; each event: sequence, number of arguments, arguments;
  * sessions' lifetime, sessions. An error that stands for all events is
@@ -31,10 +29,10 @@ static const char SCRIPT[] =
     "out[#out+1]=fresh and #KEYS>2 and touch(KEYS,3,ARGV,at+1) or 0 "
     "return out";
 
-hr_status
+void
 hr_redis_transaction_marker(hr_span prefix, const hr_ring *ring, hr_buf *out)
 {
-    return hr_redis_command_key(
+    hr_redis_command_key(
         out, prefix, HR_SPAN("marker:"),
         (hr_span){ring->header->label.producer, HR_RING_PRODUCER_SIZE});
 }
@@ -48,128 +46,84 @@ count_arguments(const hr_redis_transaction_form *form,
            (form->max_length != 0 ? 3 : 0);
 }
 
-static hr_status
+static void
 write_id(const hr_ring *ring, uint64_t sequence, hr_buf *out)
 {
-    char id[HR_RING_PRODUCER_SIZE + 1 + 20];
-    memcpy(id, ring->header->label.producer, HR_RING_PRODUCER_SIZE);
-    id[HR_RING_PRODUCER_SIZE] = '-';
-    size_t digits =
-        hr_buf_format_number(id + HR_RING_PRODUCER_SIZE + 1, sequence);
-    return hr_redis_command_text(
-        out, (hr_span){id, HR_RING_PRODUCER_SIZE + 1 + digits});
+    char text[20];
+    hr_redis_command_key(
+        out, (hr_span){ring->header->label.producer, HR_RING_PRODUCER_SIZE},
+        HR_SPAN("-"), (hr_span){text, hr_buf_format_number(text, sequence)});
 }
 
-static hr_status
+/* After reserve_event. */
+static void
 write_arguments(const hr_redis_transaction_form *form, const hr_ring *ring,
                 const hr_ring_batch_event *taken, hr_buf *out)
 {
     const hr_ring_event *event = &taken->event;
-    hr_status status = HR_OK;
     if (form->max_length != 0) {
         hr_buf_put(out, "$6\r\nMAXLEN\r\n$1\r\n~\r\n", 19);
-        status = hr_redis_command_number(out, form->max_length);
+        hr_redis_command_number(out, form->max_length);
     }
-    if (status == HR_OK) {
-        hr_buf_put(out, "$1\r\n*\r\n$2\r\nid\r\n", 15);
-        status = write_id(ring, taken->sequence, out);
-    }
-    if (status == HR_OK) {
-        hr_buf_put(out, "$4\r\nkind\r\n", 10);
-        status = hr_redis_command_text(out, event->kind);
-    }
-    if (status == HR_OK) {
-        hr_buf_put(out, "$4\r\ntime\r\n", 10);
-        status = hr_redis_command_number(out, (uint64_t)event->time_ms);
-    }
+    hr_buf_put(out, "$1\r\n*\r\n$2\r\nid\r\n", 15);
+    write_id(ring, taken->sequence, out);
+    hr_buf_put(out, "$4\r\nkind\r\n", 10);
+    hr_redis_command_text(out, event->kind);
+    hr_buf_put(out, "$4\r\ntime\r\n", 10);
+    hr_redis_command_number(out, (uint64_t)event->time_ms);
     hr_span rest = event->body;
     hr_ring_event_field field;
-    while (status == HR_OK && hr_ring_event_next_field(&rest, &field)) {
-        status = hr_redis_command_text(out, field.name);
-        if (status == HR_OK) {
-            status = hr_redis_command_text(out, field.value);
-        }
+    while (hr_ring_event_next_field(&rest, &field)) {
+        hr_redis_command_text(out, field.name);
+        hr_redis_command_text(out, field.value);
     }
-    return status;
 }
 
-/* Room for all that is put without asking: names and values are inside the
- * body, each with less than 32 bytes of framing. */
-static hr_status
+/* Room for the whole event, of which much is put without asking: names and
+ * values are inside the body, each with less than 32 bytes of framing. */
+static bool
 reserve_event(const hr_redis_transaction_form *form,
               const hr_ring_event *event, hr_buf *out)
 {
-    return hr_buf_reserve(out, event->body.len + event->kind.len +
-                                   form->stream.len + 256 +
-                                   32 * (count_arguments(form, event) + 2));
+    return hr_buf_room(out, event->body.len + event->kind.len +
+                                form->stream.len + 256 +
+                                32 * (count_arguments(form, event) + 2));
 }
 
-static hr_status
+static void
 write_events(const hr_redis_transaction_form *form, const hr_ring_batch *batch,
-             hr_buf *out, hr_redis_transaction_written *written,
-             uint64_t *last)
+             hr_buf *out, hr_redis_transaction_written *written)
 {
-    hr_status status = HR_OK;
-    for (size_t i = 0; i < batch->count && status == HR_OK; i++) {
+    for (size_t i = 0; i < batch->count; i++) {
         const hr_ring_batch_event *taken = &batch->events[i];
-        if (taken->state != HR_RING_BATCH_WAITING) {
+        if (taken->state != HR_RING_BATCH_WAITING ||
+            !reserve_event(form, &taken->event, out)) {
             continue;
         }
-        status = reserve_event(form, &taken->event, out);
-        if (status == HR_OK) {
-            status = hr_redis_command_begin(
-                out, 2 + count_arguments(form, &taken->event));
-        }
-        if (status == HR_OK) {
-            hr_buf_put(out, "$4\r\nXADD\r\n", 10);
-            status = hr_redis_command_text(out, form->stream);
-        }
-        if (status == HR_OK) {
-            status = write_arguments(form, batch->ring, taken, out);
-        }
-        *last = taken->sequence;
+        hr_redis_command_begin(out, 2 + count_arguments(form, &taken->event));
+        hr_buf_put(out, "$4\r\nXADD\r\n", 10);
+        hr_redis_command_text(out, form->stream);
+        write_arguments(form, batch->ring, taken, out);
+        written->last = taken->sequence;
         written->events++;
     }
-    return status;
 }
 
-static hr_status
+static void
 write_sessions(const hr_redis_transaction_form *form,
                const hr_redis_session_touches *touches, hr_buf *out,
                hr_redis_transaction_written *written)
 {
-    if (touches->count == 0 || form->sessions == HR_REDIS_SESSION_OFF) {
-        return HR_OK;
+    if (touches->count == 0) {
+        return;
     }
     if (form->sessions == HR_REDIS_SESSION_PLAIN) {
         written->sessions = HR_REDIS_SESSION_COMMANDS * touches->count;
-        return hr_redis_session_write_plain(touches, form->prefix, out);
+        hr_redis_session_write_plain(touches, form->prefix, out);
+    } else if (form->sessions == HR_REDIS_SESSION_SCRIPT) {
+        written->sessions = 1;
+        hr_redis_session_write_script(touches, form->prefix, out);
     }
-    written->sessions = 1;
-    return hr_redis_session_write_script(touches, form->prefix, out);
-}
-
-static hr_status
-write_set_marker(const hr_redis_transaction_form *form, const hr_ring *ring,
-                 uint64_t sequence, hr_buf *out)
-{
-    hr_status status = hr_redis_command_begin(out, 5);
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, HR_SPAN("SET"));
-    }
-    if (status == HR_OK) {
-        status = hr_redis_transaction_marker(form->prefix, ring, out);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_number(out, sequence);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, HR_SPAN("EX"));
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_number(out, HR_MARKER_TTL_S);
-    }
-    return status;
 }
 
 hr_status
@@ -178,13 +132,12 @@ hr_redis_transaction_plain(const hr_redis_transaction_form *form,
                            const hr_redis_session_touches *touches,
                            hr_buf *out, hr_redis_transaction_written *written)
 {
-    uint64_t last = 0;
-    *written = (hr_redis_transaction_written){0, 0};
-    hr_status status = write_events(form, batch, out, written, &last);
-    if (status == HR_OK) {
-        status = write_sessions(form, touches, out, written);
-    }
-    return status;
+    *written = (hr_redis_transaction_written){
+        .kind = HR_REDIS_TRANSACTION_PLAIN, .touches = touches->count};
+    write_events(form, batch, out, written);
+    write_sessions(form, touches, out, written);
+    written->replies = written->events + written->sessions;
+    return hr_buf_status(out);
 }
 
 hr_status
@@ -193,29 +146,26 @@ hr_redis_transaction_multi(const hr_redis_transaction_form *form,
                            const hr_redis_session_touches *touches,
                            hr_buf *out, hr_redis_transaction_written *written)
 {
-    uint64_t last = 0;
-    *written = (hr_redis_transaction_written){0, 0};
-    hr_status status = hr_redis_command_words(out, HR_SPAN("MULTI"));
-    if (status == HR_OK) {
-        status = write_events(form, batch, out, written, &last);
-    }
-    if (status == HR_OK) {
-        status = write_sessions(form, touches, out, written);
-    }
-    if (status == HR_OK) {
-        status = write_set_marker(form, batch->ring, last, out);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_words(out, HR_SPAN("EXEC"));
-    }
-    return status;
+    *written = (hr_redis_transaction_written){
+        .kind = HR_REDIS_TRANSACTION_MULTI, .touches = touches->count};
+    hr_redis_command_words(out, HR_SPAN("MULTI"));
+    write_events(form, batch, out, written);
+    write_sessions(form, touches, out, written);
+    hr_redis_command_begin(out, 5);
+    hr_redis_command_text(out, HR_SPAN("SET"));
+    hr_redis_transaction_marker(form->prefix, batch->ring, out);
+    hr_redis_command_number(out, written->last);
+    hr_redis_command_text(out, HR_SPAN("EX"));
+    hr_redis_command_number(out, HR_MARKER_TTL_S);
+    hr_redis_command_words(out, HR_SPAN("EXEC"));
+    written->replies = written->events + written->sessions + 3;
+    return hr_buf_status(out);
 }
 
-/* How many arguments the script has, and the last event's sequence. */
+/* How many arguments the script has; counts the events. */
 static size_t
 count_script(const hr_redis_transaction_form *form, const hr_ring_batch *batch,
-             size_t sessions, hr_redis_transaction_written *written,
-             uint64_t *last)
+             size_t sessions, hr_redis_transaction_written *written)
 {
     /* EVAL, script, number of keys, two keys, three numbers, a lifetime */
     size_t arguments = 9 + (1 + HR_REDIS_SESSION_ARGUMENTS) * sessions;
@@ -223,56 +173,11 @@ count_script(const hr_redis_transaction_form *form, const hr_ring_batch *batch,
         const hr_ring_batch_event *taken = &batch->events[i];
         if (taken->state == HR_RING_BATCH_WAITING) {
             arguments += 2 + count_arguments(form, &taken->event);
-            *last = taken->sequence;
+            written->last = taken->sequence;
             written->events++;
         }
     }
     return arguments;
-}
-
-static hr_status
-write_script_head(const hr_redis_transaction_form *form,
-                  const hr_ring_batch *batch,
-                  const hr_redis_session_touches *touches, size_t sessions,
-                  hr_buf *out, hr_redis_transaction_written *written)
-{
-    char script[SCRIPT_MAX];
-    uint64_t last = 0;
-    size_t touch = strlen(hr_redis_session_lua);
-    memcpy(script, hr_redis_session_lua, touch);
-    memcpy(script + touch, SCRIPT, sizeof(SCRIPT) - 1);
-    hr_status status = hr_redis_command_begin(
-        out, count_script(form, batch, sessions, written, &last));
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, HR_SPAN("EVAL"));
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_text(
-            out, (hr_span){script, touch + sizeof(SCRIPT) - 1});
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_number(out, 2 + sessions);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_text(out, form->stream);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_transaction_marker(form->prefix, batch->ring, out);
-    }
-    for (size_t i = 0; i < sessions && status == HR_OK; i++) {
-        status = hr_redis_session_write_key(&touches->touches[i], form->prefix,
-                                            out);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_number(out, last);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_number(out, HR_MARKER_TTL_S);
-    }
-    if (status == HR_OK) {
-        status = hr_redis_command_number(out, written->events);
-    }
-    return status;
 }
 
 hr_status
@@ -283,31 +188,36 @@ hr_redis_transaction_script(const hr_redis_transaction_form *form,
 {
     size_t sessions =
         form->sessions != HR_REDIS_SESSION_OFF ? touches->count : 0;
-    *written = (hr_redis_transaction_written){0, 0};
-    hr_status status =
-        write_script_head(form, batch, touches, sessions, out, written);
-    for (size_t i = 0; i < batch->count && status == HR_OK; i++) {
+    *written =
+        (hr_redis_transaction_written){.kind = HR_REDIS_TRANSACTION_SCRIPT,
+                                       .touches = touches->count,
+                                       .replies = 1};
+    hr_redis_command_begin(out, count_script(form, batch, sessions, written));
+    hr_redis_command_text(out, HR_SPAN("EVAL"));
+    hr_redis_command_key(
+        out, (hr_span){hr_redis_session_lua, strlen(hr_redis_session_lua)},
+        HR_SPAN(SCRIPT), HR_NO_SPAN);
+    hr_redis_command_number(out, 2 + sessions);
+    hr_redis_command_text(out, form->stream);
+    hr_redis_transaction_marker(form->prefix, batch->ring, out);
+    for (size_t i = 0; i < sessions; i++) {
+        hr_redis_session_write_key(&touches->touches[i], form->prefix, out);
+    }
+    hr_redis_command_number(out, written->last);
+    hr_redis_command_number(out, HR_MARKER_TTL_S);
+    hr_redis_command_number(out, written->events);
+    for (size_t i = 0; i < batch->count; i++) {
         const hr_ring_batch_event *taken = &batch->events[i];
-        if (taken->state != HR_RING_BATCH_WAITING) {
-            continue;
-        }
-        status = reserve_event(form, &taken->event, out);
-        if (status == HR_OK) {
-            status = hr_redis_command_number(out, taken->sequence);
-        }
-        if (status == HR_OK) {
-            status = hr_redis_command_number(
-                out, count_arguments(form, &taken->event));
-        }
-        if (status == HR_OK) {
-            status = write_arguments(form, batch->ring, taken, out);
+        if (taken->state == HR_RING_BATCH_WAITING &&
+            reserve_event(form, &taken->event, out)) {
+            hr_redis_command_number(out, taken->sequence);
+            hr_redis_command_number(out, count_arguments(form, &taken->event));
+            write_arguments(form, batch->ring, taken, out);
         }
     }
-    if (status == HR_OK) {
-        status = hr_redis_command_number(out, HR_SESSION_TTL_S);
+    hr_redis_command_number(out, HR_SESSION_TTL_S);
+    for (size_t i = 0; i < sessions; i++) {
+        hr_redis_session_write_arguments(&touches->touches[i], out);
     }
-    for (size_t i = 0; i < sessions && status == HR_OK; i++) {
-        status = hr_redis_session_write_arguments(&touches->touches[i], out);
-    }
-    return status;
+    return hr_buf_status(out);
 }

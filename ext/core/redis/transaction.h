@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A batch as commands. What the replies to them mean is redis/delivery.c's. */
+/* A batch as commands. What the replies to them mean is redis/outcome.c's. */
 #ifndef HR_REDIS_TRANSACTION_H
 #define HR_REDIS_TRANSACTION_H
 
@@ -18,10 +18,21 @@ typedef struct hr_redis_transaction_form {
     hr_redis_session_mode sessions;
 } hr_redis_transaction_form;
 
+/* How a batch is written. */
+typedef enum hr_redis_transaction_kind {
+    HR_REDIS_TRANSACTION_MULTI,
+    HR_REDIS_TRANSACTION_SCRIPT,
+    HR_REDIS_TRANSACTION_PLAIN
+} hr_redis_transaction_kind;
+
 /* What was written: the order of the replies. */
 typedef struct hr_redis_transaction_written {
+    hr_redis_transaction_kind kind;
     size_t events;   /* an XADD for each waiting event, in order */
     size_t sessions; /* commands for the sessions, behind them */
+    size_t touches;  /* visitors whom these are about */
+    size_t replies;  /* to all of it */
+    uint64_t last;   /* the last event's sequence */
 } hr_redis_transaction_written;
 
 /* What is told of a marker that is no bare number. */
@@ -29,9 +40,8 @@ typedef struct hr_redis_transaction_written {
     "MARKER of another format than 1: the version that wrote it must deliver"
 
 /* The key of a ring's marker as one argument. */
-HR_CHECKED hr_status hr_redis_transaction_marker(hr_span prefix,
-                                                 const hr_ring *ring,
-                                                 hr_buf *out);
+void hr_redis_transaction_marker(hr_span prefix, const hr_ring *ring,
+                                 hr_buf *out);
 
 /* The waiting events and the sessions as plain commands. TOO_BIG, NO_MEMORY;
  * so do the others. */

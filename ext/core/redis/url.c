@@ -252,13 +252,12 @@ hr_redis_url_fini(hr_redis_url *url)
     *url = (hr_redis_url){0};
 }
 
-hr_status
+void
 hr_redis_url_identity(const hr_redis_url *url, hr_buf *out)
 {
     const char *place = url->path != NULL ? url->path : url->host;
-    hr_status status = hr_buf_reserve(out, strlen(place) + 64);
-    if (status != HR_OK) {
-        return status;
+    if (!hr_buf_room(out, strlen(place) + 64)) {
+        return;
     }
     hr_span scheme = url->path != NULL ? HR_SPAN("unix://")
                      : url->tls        ? HR_SPAN("rediss://")
@@ -277,5 +276,4 @@ hr_redis_url_identity(const hr_redis_url *url, hr_buf *out)
         hr_buf_put(out, "/", 1);
     }
     hr_buf_put_number(out, url->database);
-    return HR_OK;
 }

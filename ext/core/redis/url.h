@@ -34,8 +34,7 @@ HR_CHECKED hr_status hr_redis_url_parse(hr_span text, hr_redis_url *url,
 void hr_redis_url_fini(hr_redis_url *url);
 
 /* Appends what names the target, without credentials: scheme, host and port
- * or path, database. NO_MEMORY, TOO_BIG. */
-HR_CHECKED hr_status hr_redis_url_identity(const hr_redis_url *url,
-                                           hr_buf *out);
+ * or path, database. */
+void hr_redis_url_identity(const hr_redis_url *url, hr_buf *out);
 
 #endif

@@ -384,7 +384,7 @@ hr_ring_file_adopt(hr_ring *ring, const char *ring_dir,
         lock_ownerless(ring, folder, name, target, &label) == HR_OK &&
         map(ring, ring->fd, label.data_bytes) == HR_OK) {
         status = HR_OK;
-        ring->in_doubt = true;
+        ring->adopted = true;
         set_path(ring, folder_path, name);
         if (!is_sound(ring)) {
             status = HR_ABSENT;

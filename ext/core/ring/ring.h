@@ -25,7 +25,7 @@
 #include "ring/counters.h"
 #include "base/status.h"
 
-/* Of the file; the marker has its own, see parse_marker in redis/delivery.c.
+/* Of the file; the marker has its own, see parse_marker in redis/outcome.c.
  */
 #define HR_RING_FORMAT 3U
 #define HR_RING_HEADER_BYTES 294912U
@@ -93,11 +93,10 @@ typedef struct hr_ring_header {
 typedef struct hr_ring {
     hr_ring_header *header; /* NULL: no ring */
     char *data;
-    uint64_t units;  /* capacity in 8-byte units */
-    int fd;          /* holds the lock; -1: anonymous memory */
-    bool in_doubt;   /* a batch may or may not have been applied */
-    uint64_t taken;  /* consumer: position behind the last record taken */
-    uint64_t marker; /* consumer: what the target is known to have applied */
+    uint64_t units; /* capacity in 8-byte units */
+    int fd;         /* holds the lock; -1: anonymous memory */
+    bool adopted;   /* the process that filled it is dead */
+    uint64_t taken; /* consumer: position behind the last record taken */
     char path[HR_RING_PATH_MAX]; /* "" when anonymous */
 } hr_ring;
 

@@ -78,16 +78,15 @@ put_string(hr_buf *out, hr_span text)
     hr_buf_put(out, "\"", 1);
 }
 
-hr_status
+void
 hr_sink_file_line(hr_buf *out, const hr_ring *ring,
                   const hr_ring_batch_event *taken)
 {
     const hr_ring_event *event = &taken->event;
-    hr_status status = hr_buf_reserve(
-        out, LINE_OVERHEAD + GROWTH * (event->kind.len + event->body.len) +
-                 8 * (size_t)event->field_count);
-    if (status != HR_OK) {
-        return status;
+    if (!hr_buf_room(out, LINE_OVERHEAD +
+                              GROWTH * (event->kind.len + event->body.len) +
+                              8 * (size_t)event->field_count)) {
+        return;
     }
     hr_buf_put(out, "{\"id\":\"", 7);
     hr_buf_put(out, ring->header->label.producer, HR_RING_PRODUCER_SIZE);
@@ -106,7 +105,6 @@ hr_sink_file_line(hr_buf *out, const hr_ring *ring,
         put_string(out, field.value);
     }
     hr_buf_put(out, "}\n", 2);
-    return HR_OK;
 }
 
 /* ---- the file ----------------------------------------------------------- */
@@ -244,14 +242,13 @@ file_deliver(hr_sink_target *target, hr_ring_batch *batch, hr_wake *wake)
 {
     (void)wake;
     file *self = of(target);
-    hr_status status = HR_OK;
-    self->lines.len = 0;
-    for (size_t i = 0; i < batch->count && status == HR_OK; i++) {
+    hr_buf_clear(&self->lines);
+    for (size_t i = 0; i < batch->count; i++) {
         if (batch->events[i].state == HR_RING_BATCH_WAITING) {
-            status = hr_sink_file_line(&self->lines, batch->ring,
-                                       &batch->events[i]);
+            hr_sink_file_line(&self->lines, batch->ring, &batch->events[i]);
         }
     }
+    hr_status status = hr_buf_status(&self->lines);
     if (status == HR_OK) {
         status = append(self);
     }

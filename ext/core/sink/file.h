@@ -22,9 +22,8 @@ HR_CHECKED hr_status hr_sink_file_new(hr_span path, uint64_t max_bytes,
 
 /* Appends an event as a line of JSON: id, kind and time (a number) first,
  * then the fields, all strings. Bytes that are no UTF-8 become U+FFFD;
- * nothing in a line can end it, or look like markup to a terminal. NO_MEMORY,
- * TOO_BIG. */
-HR_CHECKED hr_status hr_sink_file_line(hr_buf *out, const hr_ring *ring,
-                                       const hr_ring_batch_event *taken);
+ * nothing in a line can end it, or look like markup to a terminal. */
+void hr_sink_file_line(hr_buf *out, const hr_ring *ring,
+                       const hr_ring_batch_event *taken);
 
 #endif
