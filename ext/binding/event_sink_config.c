@@ -349,17 +349,16 @@ make_sink(PyTypeObject *type, const sink_arguments *arguments)
     if (self == NULL) {
         goto done;
     }
-    bool captures = opened.in_memory;
     self->exit_timeout = arguments->exit_timeout;
-    self->captures = captures;
+    self->captures = opened.in_memory;
     hr_status status = hr_sink_new(
         &(hr_sink_settings){
             .target = opened.target,
             .identity = hr_buf_span(&opened.identity),
-            .threaded = !captures,
+            .threaded = !self->captures,
             .ring_bytes = (size_t)arguments->ring_bytes,
             .ring_dir =
-                captures ? HR_SPAN("") : path_span(arguments->paths[0]),
+                self->captures ? HR_SPAN("") : path_span(arguments->paths[0]),
             .batch = (size_t)arguments->batch,
             .linger_ns = to_ns(arguments->linger),
             .reconnect_first_ns = to_ns(arguments->reconnect_first),

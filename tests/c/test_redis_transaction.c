@@ -118,8 +118,8 @@ test_transaction(void)
     hr_redis_transaction_written written;
     begin();
     hr_buf_init(&out, 65536);
-    ok(hr_redis_transaction_multi(&FORM, &batch, &touches, &out, &written) ==
-           HR_OK,
+    ok(hr_redis_transaction_write(HR_REDIS_TRANSACTION_MULTI, &FORM, &batch,
+                                  &touches, &out, &written) == HR_OK,
        "transaction: written");
     ok(written.events == 2 && written.sessions == 1,
        "transaction: two events wait, one session");
@@ -154,8 +154,8 @@ test_plain(void)
     form.max_length = 0;
     form.sessions = HR_REDIS_SESSION_PLAIN;
     hr_buf_init(&out, 65536);
-    ok(hr_redis_transaction_plain(&form, &batch, &touches, &out, &written) ==
-           HR_OK,
+    ok(hr_redis_transaction_write(HR_REDIS_TRANSACTION_PLAIN, &form, &batch,
+                                  &touches, &out, &written) == HR_OK,
        "plain: written");
     ok(written.events == 2 && written.sessions == HR_REDIS_SESSION_COMMANDS,
        "plain: two events, a session in plain commands");
@@ -170,8 +170,8 @@ test_plain(void)
        "plain: as many commands as was said");
     form.sessions = HR_REDIS_SESSION_OFF;
     hr_buf_clear(&out);
-    ok(hr_redis_transaction_plain(&form, &batch, &touches, &out, &written) ==
-               HR_OK &&
+    ok(hr_redis_transaction_write(HR_REDIS_TRANSACTION_PLAIN, &form, &batch,
+                                  &touches, &out, &written) == HR_OK &&
            written.sessions == 0,
        "plain: without sessions none");
     hr_buf_fini(&out);
@@ -186,8 +186,8 @@ test_script(void)
     hr_redis_transaction_written written;
     begin();
     hr_buf_init(&out, 65536);
-    ok(hr_redis_transaction_script(&FORM, &batch, &touches, &out, &written) ==
-           HR_OK,
+    ok(hr_redis_transaction_write(HR_REDIS_TRANSACTION_SCRIPT, &FORM, &batch,
+                                  &touches, &out, &written) == HR_OK,
        "script: written");
     hr_span rest = {out.ptr, out.len};
     ok(next_command(&rest, &c) && rest.len == 0, "script: one command");
@@ -206,17 +206,12 @@ test_script(void)
     end();
 }
 
-typedef hr_status (*writer)(const hr_redis_transaction_form *,
-                            const hr_ring_batch *,
-                            const hr_redis_session_touches *, hr_buf *,
-                            hr_redis_transaction_written *);
-
 static void
 test_caps(void)
 {
-    static const writer WRITERS[] = {hr_redis_transaction_multi,
-                                     hr_redis_transaction_plain,
-                                     hr_redis_transaction_script};
+    static const hr_redis_transaction_kind KINDS[] = {
+        HR_REDIS_TRANSACTION_MULTI, HR_REDIS_TRANSACTION_PLAIN,
+        HR_REDIS_TRANSACTION_SCRIPT};
     begin();
     for (size_t w = 0; w < 3; w++) {
         hr_buf out;
@@ -225,7 +220,8 @@ test_caps(void)
         int right = 1;
         for (size_t cap = 0; status != HR_OK && cap < 20000; cap += 7) {
             hr_buf_init(&out, cap);
-            status = WRITERS[w](&FORM, &batch, &touches, &out, &written);
+            status = hr_redis_transaction_write(KINDS[w], &FORM, &batch,
+                                                &touches, &out, &written);
             right = right && (status == HR_OK || status == HR_TOO_BIG);
             hr_buf_fini(&out);
         }
@@ -235,7 +231,8 @@ test_caps(void)
         do {
             hr_buf_init(&out, 65536);
             hr_alloc_fail_at(++n, 0);
-            status = WRITERS[w](&FORM, &batch, &touches, &out, &written);
+            status = hr_redis_transaction_write(KINDS[w], &FORM, &batch,
+                                                &touches, &out, &written);
             hr_alloc_fail_at(0, 0);
             hr_buf_fini(&out);
         } while (status == HR_NO_MEMORY && n < 100);

@@ -78,9 +78,10 @@ TESTED_BY = {
     "path_rule": "tests/c/test_path_filter.c",
     "redis_tls": "tests/redis/test_tls.py",
     "ring_file": "tests/c/test_ring_ring.c",
-    "sink_life": "tests/c/test_sink_sink.c",
+    "sink_adopt": "tests/process/test_sink_life.py",
+    "sink_drain": "tests/c/test_sink_sink.c",
+    "sink_state": "tests/c/test_sink_sink.c",
     "sink_thread": "tests/c/test_sink_sink.c",
-    "redis_delivery_replies": "tests/c/test_redis_delivery.c",
     "token_signature_openssl": "tests/c/test_token_verifier.c",
     "token_verifier_keyset": "tests/c/test_token_verifier.c",
 }

@@ -35,10 +35,8 @@ enum {
     CA_FILE,
     CERTIFICATE,
     PRIVATE_KEY,
-    PREFIX,
-    STREAM,
     CLIENT_NAME,
-    STREAM_KEY,
+    STREAM_KEY, /* prefix and stream */
     OWNED_COUNT
 };
 
@@ -263,14 +261,10 @@ measure(const hr_ring_batch *batch, const hr_redis_link_times *times)
 }
 
 /* How a batch is written at each level. */
-static hr_status (*const WRITE[])(const hr_redis_transaction_form *form,
-                                  const hr_ring_batch *batch,
-                                  const hr_redis_session_touches *touches,
-                                  hr_buf *out,
-                                  hr_redis_transaction_written *written) = {
-    [HR_REDIS_DELIVERY_MARKER] = hr_redis_transaction_multi,
-    [HR_REDIS_DELIVERY_SCRIPT] = hr_redis_transaction_script,
-    [HR_REDIS_DELIVERY_LEAST] = hr_redis_transaction_plain,
+static const hr_redis_transaction_kind KINDS[] = {
+    [HR_REDIS_DELIVERY_MARKER] = HR_REDIS_TRANSACTION_MULTI,
+    [HR_REDIS_DELIVERY_SCRIPT] = HR_REDIS_TRANSACTION_SCRIPT,
+    [HR_REDIS_DELIVERY_LEAST] = HR_REDIS_TRANSACTION_PLAIN,
 };
 
 /* What the replies to the batch mean. */
@@ -305,18 +299,12 @@ settle(const delivery *self, hr_ring_batch *batch)
         if (batch->events[i].state != HR_RING_BATCH_WAITING) {
             continue;
         }
-        switch (self->events[at++]) {
-        case HR_REDIS_OUTCOME_DELIVERED:
+        hr_redis_outcome_event event = self->events[at++];
+        batch->events[i].tries += event == HR_REDIS_OUTCOME_AGAIN;
+        if (event == HR_REDIS_OUTCOME_DELIVERED) {
             hr_ring_batch_settle(batch, i, HR_RING_BATCH_DELIVERED);
-            break;
-        case HR_REDIS_OUTCOME_REJECTED:
+        } else if (event == HR_REDIS_OUTCOME_REJECTED) {
             hr_ring_batch_settle(batch, i, HR_RING_BATCH_REJECTED);
-            break;
-        case HR_REDIS_OUTCOME_AGAIN:
-            batch->events[i].tries++;
-            break;
-        case HR_REDIS_OUTCOME_WAITING:
-            break;
         }
     }
 }
@@ -330,8 +318,9 @@ attempt(delivery *self, hr_ring_batch *batch, hr_wake *wake)
     hr_buf_clear(&self->out);
     hr_redis_session_collect(&self->touches, batch,
                              hr_clock_wall_ms() - HR_SESSION_TTL_S * 1000);
-    hr_status status = WRITE[self->level](&self->form, batch, &self->touches,
-                                          &self->out, &written);
+    hr_status status =
+        hr_redis_transaction_write(KINDS[self->level], &self->form, batch,
+                                   &self->touches, &self->out, &written);
     if (status != HR_OK) {
         return status;
     }
@@ -405,14 +394,6 @@ delivery_fd(const hr_sink_target *target)
 }
 
 static void
-delivery_attend(hr_sink_target *target)
-{
-    /* Nothing was asked: it has hung up, or is talking out of turn. */
-    delivery *self = of(target);
-    hang_up(self);
-}
-
-static void
 delivery_report(const hr_sink_target *target, hr_sink_target_report *report)
 {
     const delivery *self = (const delivery *)(const void *)target;
@@ -472,7 +453,8 @@ delivery_close(hr_sink_target *target)
 static const hr_sink_target_ops OPS = {
     .deliver = delivery_deliver,
     .fd = delivery_fd,
-    .attend = delivery_attend,
+    /* Nothing was asked: it has hung up, or is talking out of turn. */
+    .attend = delivery_close,
     .report = delivery_report,
     .close = delivery_close,
     .forget = delivery_forget,
@@ -487,8 +469,6 @@ own(delivery *self)
         [CA_FILE] = &self->settings.ca_file,
         [CERTIFICATE] = &self->settings.certificate,
         [PRIVATE_KEY] = &self->settings.private_key,
-        [PREFIX] = &self->settings.prefix,
-        [STREAM] = &self->settings.stream,
         [CLIENT_NAME] = &self->settings.client_name,
     };
     for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
@@ -519,8 +499,9 @@ make_stream_key(delivery *self)
     }
     memcpy(key + prefix.len, stream.ptr, stream.len);
     self->owned[STREAM_KEY] = key;
-    self->form.prefix = prefix;
+    self->form.prefix = self->settings.prefix = (hr_span){key, prefix.len};
     self->form.stream = (hr_span){key, prefix.len + stream.len};
+    self->settings.stream = hr_span_from(self->form.stream, prefix.len);
     return HR_OK;
 }
 
@@ -535,20 +516,13 @@ hr_redis_delivery_new(const hr_redis_delivery_settings *settings,
     self->base.ops = &OPS;
     self->settings = *settings;
     hr_buf_init(&self->out, HR_COMMAND_BYTES_MAX);
-    hr_status status = own(self);
     self->form.max_length = settings->max_length;
-    if (status == HR_OK) {
-        status = make_stream_key(self);
-    }
     self->tries = hr_alloc_zeroed(settings->batch, sizeof(*self->tries));
     self->events = hr_alloc_zeroed(settings->batch, sizeof(*self->events));
-    if (self->tries == NULL || self->events == NULL) {
-        status = HR_NO_MEMORY;
-    }
-    if (status == HR_OK) {
-        status = hr_redis_session_init(&self->touches, settings->batch);
-    }
-    if (status == HR_OK) {
+    hr_status status = HR_NO_MEMORY;
+    if (self->tries != NULL && self->events != NULL && own(self) == HR_OK &&
+        make_stream_key(self) == HR_OK &&
+        hr_redis_session_init(&self->touches, settings->batch) == HR_OK) {
         status = hr_redis_link_new(
             &(hr_redis_link_settings){
                 .url = &self->url,

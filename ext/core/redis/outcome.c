@@ -281,16 +281,12 @@ hr_redis_outcome_of_batch(const hr_redis_outcome_asked *asked,
     for (size_t i = 0; i < asked->written.events; i++) {
         events[i] = HR_REDIS_OUTCOME_WAITING;
     }
-    switch (asked->written.kind) {
-    case HR_REDIS_TRANSACTION_MULTI:
+    if (asked->written.kind == HR_REDIS_TRANSACTION_MULTI) {
         judge_multi(&self);
-        break;
-    case HR_REDIS_TRANSACTION_SCRIPT:
+    } else if (asked->written.kind == HR_REDIS_TRANSACTION_SCRIPT) {
         judge_script(&self);
-        break;
-    default:
+    } else {
         judge_plain(&self);
-        break;
     }
     return self.outcome;
 }

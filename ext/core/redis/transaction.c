@@ -126,28 +126,12 @@ write_sessions(const hr_redis_transaction_form *form,
     }
 }
 
-hr_status
-hr_redis_transaction_plain(const hr_redis_transaction_form *form,
-                           const hr_ring_batch *batch,
-                           const hr_redis_session_touches *touches,
-                           hr_buf *out, hr_redis_transaction_written *written)
+/* MULTI, the same, the marker, EXEC. */
+static void
+write_multi(const hr_redis_transaction_form *form, const hr_ring_batch *batch,
+            const hr_redis_session_touches *touches, hr_buf *out,
+            hr_redis_transaction_written *written)
 {
-    *written = (hr_redis_transaction_written){
-        .kind = HR_REDIS_TRANSACTION_PLAIN, .touches = touches->count};
-    write_events(form, batch, out, written);
-    write_sessions(form, touches, out, written);
-    written->replies = written->events + written->sessions;
-    return hr_buf_status(out);
-}
-
-hr_status
-hr_redis_transaction_multi(const hr_redis_transaction_form *form,
-                           const hr_ring_batch *batch,
-                           const hr_redis_session_touches *touches,
-                           hr_buf *out, hr_redis_transaction_written *written)
-{
-    *written = (hr_redis_transaction_written){
-        .kind = HR_REDIS_TRANSACTION_MULTI, .touches = touches->count};
     hr_redis_command_words(out, HR_SPAN("MULTI"));
     write_events(form, batch, out, written);
     write_sessions(form, touches, out, written);
@@ -159,7 +143,6 @@ hr_redis_transaction_multi(const hr_redis_transaction_form *form,
     hr_redis_command_number(out, HR_MARKER_TTL_S);
     hr_redis_command_words(out, HR_SPAN("EXEC"));
     written->replies = written->events + written->sessions + 3;
-    return hr_buf_status(out);
 }
 
 /* How many arguments the script has; counts the events. */
@@ -180,18 +163,14 @@ count_script(const hr_redis_transaction_form *form, const hr_ring_batch *batch,
     return arguments;
 }
 
-hr_status
-hr_redis_transaction_script(const hr_redis_transaction_form *form,
-                            const hr_ring_batch *batch,
-                            const hr_redis_session_touches *touches,
-                            hr_buf *out, hr_redis_transaction_written *written)
+static void
+write_script(const hr_redis_transaction_form *form, const hr_ring_batch *batch,
+             const hr_redis_session_touches *touches, hr_buf *out,
+             hr_redis_transaction_written *written)
 {
     size_t sessions =
         form->sessions != HR_REDIS_SESSION_OFF ? touches->count : 0;
-    *written =
-        (hr_redis_transaction_written){.kind = HR_REDIS_TRANSACTION_SCRIPT,
-                                       .touches = touches->count,
-                                       .replies = 1};
+    written->replies = 1;
     hr_redis_command_begin(out, count_script(form, batch, sessions, written));
     hr_redis_command_text(out, HR_SPAN("EVAL"));
     hr_redis_command_key(
@@ -218,6 +197,26 @@ hr_redis_transaction_script(const hr_redis_transaction_form *form,
     hr_redis_command_number(out, HR_SESSION_TTL_S);
     for (size_t i = 0; i < sessions; i++) {
         hr_redis_session_write_arguments(&touches->touches[i], out);
+    }
+}
+
+hr_status
+hr_redis_transaction_write(hr_redis_transaction_kind kind,
+                           const hr_redis_transaction_form *form,
+                           const hr_ring_batch *batch,
+                           const hr_redis_session_touches *touches,
+                           hr_buf *out, hr_redis_transaction_written *written)
+{
+    *written = (hr_redis_transaction_written){.kind = kind,
+                                              .touches = touches->count};
+    if (kind == HR_REDIS_TRANSACTION_MULTI) {
+        write_multi(form, batch, touches, out, written);
+    } else if (kind == HR_REDIS_TRANSACTION_SCRIPT) {
+        write_script(form, batch, touches, out, written);
+    } else {
+        write_events(form, batch, out, written);
+        write_sessions(form, touches, out, written);
+        written->replies = written->events + written->sessions;
     }
     return hr_buf_status(out);
 }

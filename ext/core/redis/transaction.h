@@ -20,9 +20,14 @@ typedef struct hr_redis_transaction_form {
 
 /* How a batch is written. */
 typedef enum hr_redis_transaction_kind {
+    /* Each event and session a command, between MULTI and EXEC with the
+     * marker as the last one. */
     HR_REDIS_TRANSACTION_MULTI,
+    /* One EVAL that skips what the marker says is there. It returns an array:
+     * for each waiting event the id, "dup" or an error; and the number of
+     * sessions that failed as the last element. */
     HR_REDIS_TRANSACTION_SCRIPT,
-    HR_REDIS_TRANSACTION_PLAIN
+    HR_REDIS_TRANSACTION_PLAIN /* as MULTI, without it and the marker */
 } hr_redis_transaction_kind;
 
 /* What was written: the order of the replies. */
@@ -43,25 +48,10 @@ typedef struct hr_redis_transaction_written {
 void hr_redis_transaction_marker(hr_span prefix, const hr_ring *ring,
                                  hr_buf *out);
 
-/* The waiting events and the sessions as plain commands. TOO_BIG, NO_MEMORY;
- * so do the others. */
-HR_CHECKED hr_status hr_redis_transaction_plain(
-    const hr_redis_transaction_form *form, const hr_ring_batch *batch,
-    const hr_redis_session_touches *touches, hr_buf *out,
-    hr_redis_transaction_written *written);
-
-/* The same between MULTI and EXEC, with the marker as the last command. */
-HR_CHECKED hr_status hr_redis_transaction_multi(
-    const hr_redis_transaction_form *form, const hr_ring_batch *batch,
-    const hr_redis_session_touches *touches, hr_buf *out,
-    hr_redis_transaction_written *written);
-
-/* One EVAL that skips what the marker says is there. Its answer is an array
- * with an element for each waiting event: the id, "dup", or an error; and the
- * number of sessions that failed as the last one. */
-HR_CHECKED hr_status hr_redis_transaction_script(
-    const hr_redis_transaction_form *form, const hr_ring_batch *batch,
-    const hr_redis_session_touches *touches, hr_buf *out,
-    hr_redis_transaction_written *written);
+/* Appends the waiting events and the sessions. TOO_BIG, NO_MEMORY. */
+HR_CHECKED hr_status hr_redis_transaction_write(
+    hr_redis_transaction_kind kind, const hr_redis_transaction_form *form,
+    const hr_ring_batch *batch, const hr_redis_session_touches *touches,
+    hr_buf *out, hr_redis_transaction_written *written);
 
 #endif

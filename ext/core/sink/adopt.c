@@ -48,12 +48,11 @@ note_left_alone(hr_sink *sink, size_t count)
     uint64_t before = atomic_exchange(
         &sink->ring.header->stats.rings_left_alone, (uint64_t)count);
     if (count > before) {
-        char text[HR_NOTICE_MAX];
-        snprintf(text, sizeof(text),
-                 "%zu ring files beside %.200s are of another format, owner "
-                 "or mode: they are left alone",
-                 count, sink->ring.path);
-        hr_sink_state_notify(sink, text, true);
+        hr_sink_state_notify(
+            sink, true,
+            "%zu ring files beside %.200s are of another format, owner "
+            "or mode: they are left alone",
+            count, sink->ring.path);
     }
 }
 

@@ -7,24 +7,20 @@
 #include "base/clock.h"
 #include "sink/state.h"
 
+/* What became of the last attempt, for readers of the sink and of the ring. */
 static void
-learn(hr_sink *sink)
+note(hr_sink *sink, hr_sink_phase state, hr_status error)
 {
+    hr_ring_beacon *beacon = &sink->ring.header->beacon;
     hr_sink_target_report report = {.delivery = ""};
     sink->target->ops->report(sink->target, &report);
     pthread_mutex_lock(&sink->lock);
     sink->report = report;
     pthread_mutex_unlock(&sink->lock);
-    hr_ring_beacon *beacon = &sink->ring.header->beacon;
     memcpy(beacon->delivery, report.delivery, sizeof(beacon->delivery));
     memcpy(beacon->server, report.server, sizeof(beacon->server));
-}
-
-/* What became of the last attempt, for readers of the ring. */
-static void
-tell(hr_sink *sink, hr_sink_phase state, hr_status error)
-{
-    hr_ring_beacon *beacon = &sink->ring.header->beacon;
+    atomic_store(&sink->error, (int)error);
+    atomic_store(&sink->state, (int)state);
     atomic_store(&beacon->state, (uint32_t)state);
     atomic_store(&beacon->error, (uint32_t)error);
     atomic_store(&beacon->failures, atomic_load(&sink->failures));
@@ -38,24 +34,18 @@ note_success(hr_sink_drain *self)
     if (atomic_load(&sink->state) == HR_SINK_DELIVERING) {
         return;
     }
-    learn(sink);
-    atomic_store(&sink->error, HR_OK);
-    atomic_store(&sink->state, HR_SINK_DELIVERING);
-    tell(sink, HR_SINK_DELIVERING, HR_OK);
+    note(sink, HR_SINK_DELIVERING, HR_OK);
     if (!self->warned && sink->report.may_evict) {
-        char text[HR_NOTICE_MAX];
-        snprintf(text, sizeof(text),
-                 "%.300s may throw events away when its memory is short: its "
-                 "maxmemory-policy is not noeviction",
-                 sink->identity);
-        hr_sink_state_notify(sink, text, true);
+        hr_sink_state_notify(
+            sink, true,
+            "%.300s may throw events away when its memory is short: its "
+            "maxmemory-policy is not noeviction",
+            sink->identity);
         self->warned = true;
     }
     if (self->failing) {
-        char text[HR_NOTICE_MAX];
-        snprintf(text, sizeof(text), "events reach %.300s again",
-                 sink->identity);
-        hr_sink_state_notify(sink, text, true);
+        hr_sink_state_notify(sink, true, "events reach %.300s again",
+                             sink->identity);
         self->failing = false;
     }
 }
@@ -64,28 +54,15 @@ static void
 note_failure(hr_sink_drain *self, hr_status status)
 {
     hr_sink *sink = self->sink;
-    char text[HR_NOTICE_MAX];
-    learn(sink);
-    atomic_store(&sink->error, (int)status);
     atomic_fetch_add(&sink->failures, 1);
-    atomic_store(&sink->state, HR_SINK_WAITING);
-    tell(sink, HR_SINK_WAITING, status);
-    snprintf(text, sizeof(text),
-             "events do not reach %.200s: %s (%.150s); %llu are waiting",
-             sink->identity, hr_status_text(status), sink->report.detail,
-             (unsigned long long)hr_ring_counters_pending(
-                 &sink->ring.header->stats));
-    hr_sink_state_notify(sink, text, false);
+    note(sink, HR_SINK_WAITING, status);
+    hr_sink_state_notify(
+        sink, false,
+        "events do not reach %.200s: %s (%.150s); %llu are waiting",
+        sink->identity, hr_status_text(status), sink->report.detail,
+        (unsigned long long)hr_ring_counters_pending(
+            &sink->ring.header->stats));
     self->failing = true;
-}
-
-static void
-expire(hr_sink *sink, hr_ring_batch *batch)
-{
-    if (sink->settings.max_age_ms != 0) {
-        hr_ring_batch_expire(batch,
-                             hr_clock_wall_ms() - sink->settings.max_age_ms);
-    }
 }
 
 /* The clock is coarse: many events of a batch have the same time, and go into
@@ -130,7 +107,10 @@ hr_sink_drain_deliver(hr_sink_drain *self, hr_ring_batch *batch,
 {
     hr_sink *sink = self->sink;
     hr_status status = HR_OK;
-    expire(sink, batch);
+    if (sink->settings.max_age_ms != 0) {
+        hr_ring_batch_expire(batch,
+                             hr_clock_wall_ms() - sink->settings.max_age_ms);
+    }
     if (batch->waiting != 0) {
         status = sink->target->ops->deliver(sink->target, batch, &sink->wake);
     }

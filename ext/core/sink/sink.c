@@ -66,13 +66,6 @@ hr_sink_new(const hr_sink_settings *settings, hr_sink **sink, const char **why)
     return status == HR_OK ? hr_sink_state_new(settings, sink) : status;
 }
 
-hr_sink *
-hr_sink_retain(hr_sink *sink)
-{
-    hr_sink_state_retain(sink);
-    return sink;
-}
-
 void
 hr_sink_release(hr_sink *sink)
 {
@@ -99,7 +92,7 @@ start_thread(hr_sink *sink)
     pthread_attr_setstacksize(&attributes, HR_SINK_STACK_BYTES);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    hr_sink_state_retain(sink);
+    atomic_fetch_add(&sink->references, 1);
     sink->running = true;
     int error = pthread_create(&thread, &attributes, hr_sink_thread, sink);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -194,7 +187,7 @@ start(hr_sink *sink)
     }
     pthread_mutex_unlock(&sink->lock);
     if (greeting != NULL) {
-        hr_sink_state_notify(sink, greeting, true);
+        hr_sink_state_notify(sink, true, "%s", greeting);
     }
     return status;
 }
@@ -273,10 +266,7 @@ static void
 begin_turn(hr_sink *sink)
 {
     pthread_mutex_lock(&sink->lock);
-    while (sink->delivering) {
-        sink->waiters++;
-        pthread_cond_wait(&sink->changed, &sink->lock);
-        sink->waiters--;
+    while (sink->delivering && hr_sink_state_wait(sink, INT64_MAX)) {
     }
     sink->delivering = true;
     pthread_mutex_unlock(&sink->lock);

@@ -128,8 +128,7 @@ void hr_sink_inspect(hr_sink *sink,
  * hands it out once. One relaxed load in the common case. Any thread. */
 bool hr_sink_take_notice(hr_sink *sink, char notice[HR_NOTICE_MAX]);
 
-/* Shared by the Python object and every gate that uses it. */
-hr_sink *hr_sink_retain(hr_sink *sink);
+/* Gives up the reference of hr_sink_new. NULL is fine. */
 void hr_sink_release(hr_sink *sink);
 
 #endif

@@ -4,6 +4,7 @@
 #include "sink/state.h"
 
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,7 +56,6 @@ forget(void *context)
     atomic_store(&sink->failures, 0);
     atomic_store(&sink->error, HR_OK);
     atomic_store(&sink->state, sink->closed ? HR_SINK_CLOSED : HR_SINK_IDLE);
-    memset((void *)sink->own_stats, 0, sizeof(*sink->own_stats));
 }
 
 /* ---- making and unmaking ----------------------------------------------- */
@@ -78,7 +78,6 @@ free_sink(hr_sink *sink)
     hr_alloc_free(sink->ring_dir);
     hr_alloc_free(sink->identity);
     hr_alloc_free(sink->greeting);
-    hr_alloc_free(sink->own_stats_block);
     hr_fork_guard_page_free(sink->page, sizeof(*sink->page));
     if (sink->target != NULL) {
         sink->target->ops->free(sink->target);
@@ -119,18 +118,12 @@ make_sample(hr_sink *sink, double sample)
     }
 }
 
-/* On a cache line of its own, as in a ring's header. */
-static void
-make_own_stats(hr_sink *sink)
+/* A copy, or NULL where there is nothing. False: no memory. */
+static bool
+copy(hr_span text, char **out)
 {
-    const size_t align = _Alignof(hr_ring_counters);
-    sink->own_stats_block =
-        hr_alloc_zeroed(1, sizeof(hr_ring_counters) + align);
-    if (sink->own_stats_block != NULL) {
-        uintptr_t at = (uintptr_t)sink->own_stats_block;
-        sink->own_stats =
-            (hr_ring_counters *)((at + align - 1) & ~(align - 1));
-    }
+    *out = text.ptr != NULL ? hr_alloc_copy(text) : NULL;
+    return (*out != NULL) == (text.ptr != NULL);
 }
 
 hr_status
@@ -155,31 +148,15 @@ hr_sink_state_new(const hr_sink_settings *settings, hr_sink **sink)
     hr_ring_file_target(settings->identity, made->target_name);
     make_sample(made, settings->sample);
     made->random = (uint64_t)hr_clock_steady_ns();
-    made->identity = hr_alloc_copy(settings->identity);
-    make_own_stats(made);
-    if (settings->ring_dir.ptr != NULL) {
-        made->ring_dir = hr_alloc_copy(settings->ring_dir);
-    }
-    if (settings->greeting.ptr != NULL) {
-        made->greeting = hr_alloc_copy(settings->greeting);
-    }
-    hr_status status = HR_NO_MEMORY;
-    if (made->identity != NULL && made->own_stats != NULL &&
-        (settings->greeting.ptr == NULL || made->greeting != NULL) &&
-        (settings->ring_dir.ptr == NULL || made->ring_dir != NULL)) {
-        status = make_limits(made, settings);
-    }
-    if (status == HR_OK) {
-        made->page = hr_fork_guard_page_new(sizeof(*made->page), NULL);
-        status = made->page != NULL ? HR_OK : HR_SYSTEM;
-    }
-    if (status == HR_OK) {
-        status = hr_ring_batch_init(&made->batch, settings->batch);
-    }
-    if (status == HR_OK) {
-        status = hr_ring_batch_init(&made->adopted_batch, settings->batch);
-    }
-    if (status == HR_OK) {
+    made->page = hr_fork_guard_page_new(sizeof(*made->page), NULL);
+    hr_status status = made->page != NULL ? HR_NO_MEMORY : HR_SYSTEM;
+    if (made->page != NULL && copy(settings->identity, &made->identity) &&
+        copy(settings->ring_dir, &made->ring_dir) &&
+        copy(settings->greeting, &made->greeting) &&
+        make_limits(made, settings) == HR_OK &&
+        hr_ring_batch_init(&made->batch, settings->batch) == HR_OK &&
+        hr_ring_batch_init(&made->adopted_batch, settings->batch) == HR_OK) {
+        made->own_stats = &made->page->own_stats;
         made->fork = (hr_fork_guard_entry){.forget = forget, .context = made};
         status = hr_fork_guard_register(&made->fork);
         if (status != HR_OK) {
@@ -193,12 +170,6 @@ hr_sink_state_new(const hr_sink_settings *settings, hr_sink **sink)
     made->target = settings->target;
     *sink = made;
     return HR_OK;
-}
-
-void
-hr_sink_state_retain(hr_sink *sink)
-{
-    atomic_fetch_add(&sink->references, 1);
 }
 
 void
@@ -236,13 +207,16 @@ hr_sink_state_announce(hr_sink *sink)
 }
 
 void
-hr_sink_state_notify(hr_sink *sink, const char *text, bool always)
+hr_sink_state_notify(hr_sink *sink, bool always, const char *format, ...)
 {
     int64_t now = hr_clock_steady_ns();
     pthread_mutex_lock(&sink->lock);
     if (always || sink->noticed_ns == 0 ||
         now - sink->noticed_ns >= (int64_t)HR_SINK_NOTICE_MS * NS_PER_MS) {
-        snprintf(sink->notice, sizeof(sink->notice), "%s", text);
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(sink->notice, sizeof(sink->notice), format, arguments);
+        va_end(arguments);
         sink->noticed_ns = always ? sink->noticed_ns : now;
         atomic_store(&sink->notice_ready, 1);
     }

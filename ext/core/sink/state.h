@@ -33,6 +33,7 @@ enum {
 typedef struct hr_sink_state_page {
     _Atomic uint32_t up;     /* the ring takes events in this process */
     _Atomic uint32_t mapped; /* the ring's memory is there */
+    _Alignas(64) hr_ring_counters own_stats; /* without a ring */
 } hr_sink_state_page;
 
 typedef struct hr_sink_state_limit {
@@ -55,8 +56,7 @@ struct hr_sink_state {
     char target_name[HR_RING_PRODUCER_SIZE]; /* fixed: hash of identity */
     hr_sink_settings settings;   /* fixed; its spans are not used */
     hr_sink_target *target;      /* fixed; owned; used by "thread" */
-    void *own_stats_block;       /* fixed; owned; holds own_stats */
-    hr_ring_counters *own_stats; /* fixed; without a ring */
+    hr_ring_counters *own_stats; /* fixed; on the page */
     _Atomic unsigned references;
     _Atomic uint64_t sampled; /* events asked about */
     char apart[64];           /* what the thread writes is on other lines */
@@ -93,8 +93,7 @@ struct hr_sink_state {
 HR_CHECKED hr_status hr_sink_state_new(const hr_sink_settings *settings,
                                        hr_sink **sink);
 
-/* The last one to release it frees it. NULL is fine for release. */
-void hr_sink_state_retain(hr_sink *sink);
+/* Gives up one of `references`; the last one frees it. NULL is fine. */
 void hr_sink_state_release(hr_sink *sink);
 
 /* Under `lock`: waits for hr_sink_state_announce. False: the steady clock
@@ -104,8 +103,9 @@ HR_CHECKED bool hr_sink_state_wait(hr_sink *sink, int64_t deadline_ns);
 /* Tells those who wait that the tail has moved. Takes `lock`. */
 void hr_sink_state_announce(hr_sink *sink);
 
-/* Makes `text` the next log line, unless there was one within a minute and
- * `always` is not set. Takes `lock`. */
-void hr_sink_state_notify(hr_sink *sink, const char *text, bool always);
+/* Makes what is given, as for printf, the next log line, unless there was one
+ * within a minute and `always` is not set. Takes `lock`. */
+__attribute__((format(printf, 3, 4))) void
+hr_sink_state_notify(hr_sink *sink, bool always, const char *format, ...);
 
 #endif
