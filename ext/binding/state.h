@@ -11,7 +11,8 @@
 
 #include "base/status.h"
 
-/* Keys of an environ and of a scope, looked up by identity. */
+/* Keys of an environ and of a scope, looked up by identity; and the word of
+ * Visit.refusal. */
 #define HR_REQUEST_NAMES(X) \
     X(REQUEST_METHOD)       \
     X(PATH_INFO)            \
@@ -38,7 +39,8 @@
     X(query_string)         \
     X(root_path)            \
     X(scheme)               \
-    X(method)
+    X(method)               \
+    X(token)
 
 /* Places for names of JSON members, and for the keys of whole objects; powers
  * of two. */

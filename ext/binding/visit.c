@@ -77,7 +77,8 @@ visit_new(core_state *state, GateObject *gate, PyObject *source)
     self->route = NULL;
     self->event_path = NULL;
     self->request_id = NULL;
-    self->is_refused = NULL;
+    self->session_user = NULL;
+    self->refusal = NULL;
     self->has_candidate = NULL;
     self->is_scope = false;
     self->secure = false;
@@ -100,7 +101,8 @@ visit_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->route);
     Py_VISIT(self->event_path);
     Py_VISIT(self->request_id);
-    Py_VISIT(self->is_refused);
+    Py_VISIT(self->session_user);
+    Py_VISIT(self->refusal);
     Py_VISIT(self->has_candidate);
     return 0;
 }
@@ -131,7 +133,8 @@ visit_dealloc(PyObject *op)
     Py_CLEAR(self->route);
     Py_CLEAR(self->event_path);
     Py_CLEAR(self->request_id);
-    Py_CLEAR(self->is_refused);
+    Py_CLEAR(self->session_user);
+    Py_CLEAR(self->refusal);
     Py_CLEAR(self->has_candidate);
     Py_CLEAR(self->gate);
     if (!keep_spare(state_of_type(type), self)) {
@@ -149,7 +152,8 @@ visit_entered(VisitObject *self)
                    !hr_span_equal(visit->method, HR_SPAN("OPTIONS"));
     bool candidate = visit->has_fingerprint &&
                      (visit->is_new || visit->fingerprint.reissue);
-    self->is_refused = Py_NewRef(refused ? Py_True : Py_False);
+    self->refusal =
+        Py_NewRef(refused ? state_of((PyObject *)self)->name_token : Py_None);
     self->has_candidate = Py_NewRef(candidate ? Py_True : Py_False);
 }
 
@@ -316,12 +320,6 @@ set_request_id(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
 }
 
 static PyObject *
-get_gate(PyObject *op, void *Py_UNUSED(closure))
-{
-    return Py_NewRef((PyObject *)((VisitObject *)op)->gate);
-}
-
-static PyObject *
 get_secure(PyObject *op, void *Py_UNUSED(closure))
 {
     return PyBool_FromLong(((VisitObject *)op)->secure);
@@ -352,6 +350,8 @@ visit_repr(PyObject *op)
 }
 
 static PyMethodDef visit_methods[] = {
+    {"respond", (PyCFunction)(void (*)(void))visit_respond,
+     METH_FASTCALL | METH_KEYWORDS, visit_respond_doc},
     {"finish", (PyCFunction)(void (*)(void))visit_finish,
      METH_FASTCALL | METH_KEYWORDS, visit_finish_doc},
     {"add", visit_fields_add, METH_O, visit_fields_add_doc},
@@ -376,12 +376,11 @@ static PyGetSetDef visit_getset[] = {
     {"is_new", get_is_new, NULL,
      "True for a fingerprint that the visitor does not have yet.", NULL},
     {"agent", get_agent, NULL, "\"bot\", \"prefetch\" or None.", NULL},
-    {"gate", get_gate, NULL, "The Gate that made this visit.", NULL},
     {"secure", get_secure, set_secure,
-     "Whether the request came over https: bool. May be set before finish.",
+     "Whether the request came over https: bool. May be set before respond.",
      NULL},
     {"elapsed", get_elapsed, NULL,
-     "Seconds since enter, or from enter to finish: float.", NULL},
+     "Seconds since enter, or from enter to respond: float.", NULL},
     {"method", get_method, NULL, "The request's method: str.", NULL},
     {"path", get_path, set_path,
      "The decoded path: str. Setting it changes the event only.", NULL},
@@ -393,13 +392,15 @@ static PyGetSetDef visit_getset[] = {
 };
 
 static PyMemberDef visit_members[] = {
-    {"is_refused", T_OBJECT_EX, offsetof(VisitObject, is_refused), READONLY,
-     "True when the label requires a token and there is none: the front "
-     "answers 401. Never for OPTIONS."},
-    {"has_candidate", T_OBJECT_EX, offsetof(VisitObject, has_candidate),
+    {"refusal", T_OBJECT_EX, offsetof(VisitObject, refusal), READONLY,
+     "\"token\" where the label requires a token and there is none: the front "
+     "responds with 401; else None. Never for OPTIONS."},
+    {"_has_candidate", T_OBJECT_EX, offsetof(VisitObject, has_candidate),
      READONLY,
-     "True when finish may hand out a cookie: only then does it look at the "
-     "response headers."},
+     "For our fronts: whether respond may hand out a cookie; only then does "
+     "it look at the response headers."},
+    {"_gate", T_OBJECT_EX, offsetof(VisitObject, gate), READONLY,
+     "For our fronts: the Gate that made this visit."},
     {NULL, 0, 0, 0, NULL},
 };
 

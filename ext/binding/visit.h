@@ -37,20 +37,21 @@ typedef struct GateObject {
 typedef struct VisitObject {
     PyObject_HEAD
     hr_gate_visit visit;
-    GateObject *gate;      /* strong */
-    PyObject *source;      /* environ or scope; NULL once finished */
-    PyObject *method;      /* owners of visit.method and visit.path, */
-    PyObject *path;        /* NULL where those are static */
-    PyObject *token;       /* Token or None, made when first asked for */
-    PyObject *fingerprint; /* Fingerprint or None, likewise */
-    PyObject *fields;      /* dict of added fields, or NULL */
-    PyObject *route;       /* str or NULL */
-    PyObject *event_path;  /* str that stands in for the path, or NULL */
-    PyObject *request_id;  /* str or NULL */
-    /* Bools that every front asks for: as members that hold an object they
-     * are read without a call. */
-    PyObject *is_refused;
-    PyObject *has_candidate;
+    GateObject *gate;       /* strong */
+    PyObject *source;       /* environ or scope; NULL once finished */
+    PyObject *method;       /* owners of visit.method and visit.path, */
+    PyObject *path;         /* NULL where those are static */
+    PyObject *token;        /* Token or None, made when first asked for */
+    PyObject *fingerprint;  /* Fingerprint or None, likewise */
+    PyObject *fields;       /* dict of added fields, or NULL */
+    PyObject *route;        /* str or NULL */
+    PyObject *event_path;   /* str that stands in for the path, or NULL */
+    PyObject *request_id;   /* str or NULL */
+    PyObject *session_user; /* str: who the framework has logged in; NULL */
+    /* What every front asks for: as members that hold an object they are read
+     * without a call. */
+    PyObject *refusal;       /* str or None */
+    PyObject *has_candidate; /* bool */
     bool is_scope;
     bool secure;
     bool path_is_altered; /* the path had a lone surrogate */
@@ -74,7 +75,10 @@ bool visit_fields_is_reserved(hr_span name);
 PyObject *visit_fields_add(PyObject *op, PyObject *dict);
 extern const char visit_fields_add_doc[];
 
-/* Visit.finish: METH_FASTCALL | METH_KEYWORDS. */
+/* Visit.respond and Visit.finish: METH_FASTCALL | METH_KEYWORDS. */
+PyObject *visit_respond(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+                        PyObject *kwnames);
+extern const char visit_respond_doc[];
 PyObject *visit_finish(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                        PyObject *kwnames);
 extern const char visit_finish_doc[];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Visit.finish: the response and the user in, the event recorded, the cookie
- * out. */
+/* Visit.respond: the response in, the cookie out. Visit.finish: the event
+ * recorded. */
 #include "visit.h"
 
 #include "arguments.h"
@@ -16,10 +16,27 @@ is_text(PyObject *object)
     return PyUnicode_Check(object) || PyBytes_Check(object);
 }
 
+/* What the response headers say about our cookie. */
+typedef struct seen_headers {
+    hr_visitor_cacheability cacheability;
+    hr_span cookie; /* its name */
+    int64_t now;
+    bool is_set; /* the application sets or deletes it itself */
+} seen_headers;
+
+/* Is `value` of Set-Cookie one of the cookie of that name? */
+static bool
+is_cookie(hr_span value, hr_span name)
+{
+    value = hr_span_trim(value);
+    return value.len > name.len && hr_span_starts_with(value, name) &&
+           value.ptr[name.len] == '=';
+}
+
 /* Takes one response header into account; false when it is no pair of str or
  * bytes. */
 static bool
-see_pair(PyObject *pair, hr_visitor_cacheability *seen, int64_t now)
+see_pair(PyObject *pair, seen_headers *seen)
 {
     PyObject *fast = PySequence_Fast(pair, "a header is a pair");
     if (fast == NULL || PySequence_Fast_GET_SIZE(fast) != 2) {
@@ -30,20 +47,31 @@ see_pair(PyObject *pair, hr_visitor_cacheability *seen, int64_t now)
     PyObject *value = PySequence_Fast_GET_ITEM(fast, 1);
     bool readable = is_text(name) && is_text(value);
     if (readable) {
-        hr_visitor_cacheability_see(seen, text_bytes(name), text_bytes(value),
-                                    now);
+        hr_span name_text = text_bytes(name);
+        hr_span value_text = text_bytes(value);
+        hr_visitor_cacheability_see(&seen->cacheability, name_text, value_text,
+                                    seen->now);
+        if (name_text.len == 10 &&
+            hr_span_contains_nocase(name_text, HR_SPAN("set-cookie")) &&
+            is_cookie(value_text, seen->cookie)) {
+            seen->is_set = true;
+        }
     }
     Py_DECREF(fast);
     return readable;
 }
 
-/* May a shared cache keep a response with these headers (a mapping, or
- * pairs)? Headers that cannot be read are taken for cacheable. */
+/* May our cookie go onto a response with these headers (a mapping, or pairs)?
+ * Not where a shared cache may keep it, the application sets it itself, or
+ * the headers cannot be read. */
 static bool
-shared_cache_may_keep(PyObject *headers)
+may_add_cookie(VisitObject *self, PyObject *headers)
 {
-    hr_visitor_cacheability seen = {0};
-    int64_t now = hr_clock_wall_ms() / 1000;
+    seen_headers seen = {
+        .cookie = hr_visitor_fingerprint_cookie_name(
+            ((FingerprintCookieObject *)self->gate->fingerprint)->cookie),
+        .now = hr_clock_wall_ms() / 1000,
+    };
     PyObject *pairs = NULL;
     bool readable = true;
     if (PyDict_Check(headers)) {
@@ -59,7 +87,7 @@ shared_cache_may_keep(PyObject *headers)
     if (iterator != NULL) {
         PyObject *pair;
         while (readable && (pair = PyIter_Next(iterator)) != NULL) {
-            readable = see_pair(pair, &seen, now);
+            readable = see_pair(pair, &seen);
             Py_DECREF(pair);
         }
     }
@@ -69,8 +97,8 @@ shared_cache_may_keep(PyObject *headers)
         PyErr_Clear();
         readable = false;
     }
-    return !readable || iterator == NULL ||
-           hr_visitor_cacheability_may_keep(&seen);
+    return readable && iterator != NULL && !seen.is_set &&
+           !hr_visitor_cacheability_may_keep(&seen.cacheability);
 }
 
 /* [("Set-Cookie", value)], or [(b"set-cookie", value)] for ASGI. */
@@ -128,6 +156,94 @@ utf8_of(PyObject *text)
     return (hr_span){bytes, (size_t)size};
 }
 
+/* --- respond ------------------------------------------------------------- */
+
+/* The list of headers to add. First what may run Python code (the user's
+ * str(), the headers' iterator, during which another thread, or this one, may
+ * finish), then what runs none. */
+static inline __attribute__((always_inline)) PyObject *
+respond(VisitObject *self, int status, PyObject *headers, PyObject *user)
+{
+    PyObject *text = user_text(user);
+    hr_gate_response response = {
+        .status = status,
+        .secure = self->secure,
+        .has_user = text != NULL || self->session_user != NULL,
+    };
+    response.hand_out = self->has_candidate == Py_True && headers != NULL &&
+                        headers != Py_None &&
+                        hr_gate_may_set_cookie(self->gate->gate, &self->visit,
+                                               status, response.has_user) &&
+                        may_add_cookie(self, headers);
+    if (text != NULL && !self->visit.finished) {
+        Py_XSETREF(self->session_user, text);
+    } else {
+        Py_XDECREF(text);
+    }
+    char set_cookie[HR_SET_COOKIE_MAX];
+    size_t length =
+        hr_gate_respond(self->gate->gate, &self->visit, &response, set_cookie);
+    return length == 0 ? PyList_New(0)
+                       : set_cookie_list(self, set_cookie, length);
+}
+
+static const char *const NAMES[] = {"status", "headers", "user", "route"};
+
+/* Reads the arguments of respond and finish, which are the same; takes the
+ * route. `*status` is -1 for None. -1 with an exception. */
+static inline __attribute__((always_inline)) int
+read_response(VisitObject *self, const char *method, Py_ssize_t required,
+              PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+              PyObject *values[4], int *status)
+{
+    if (read_arguments(method, NAMES, 4, required, args, nargs, kwnames,
+                       values) < 0 ||
+        (values[3] != NULL && values[3] != Py_None &&
+         set_optional_text(&self->route, values[3], "route") < 0)) {
+        return -1;
+    }
+    *status = -1;
+    if (values[0] == NULL || values[0] == Py_None) {
+        return 0;
+    }
+    long number = PyLong_AsLong(values[0]);
+    if (number == -1 && PyErr_Occurred()) {
+        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) {
+            return -1;
+        }
+        PyErr_Clear();
+    }
+    *status = number >= 0 && number <= 999 ? (int)number : 0;
+    return 0;
+}
+
+const char visit_respond_doc[] = PyDoc_STR(
+    "respond($self, /, status, headers=None, user=None, route=None)\n--\n\n"
+    "Note the response; return the response headers to add.\n\n"
+    "status is the HTTP status as int. headers are those of the response, a\n"
+    "mapping or pairs of str or bytes: without them no cookie is handed out.\n"
+    "user is the key of the user whom the framework's session has logged in,\n"
+    "route the framework's route. Returns a list of pairs: str after\n"
+    "Gate.enter, lower-case bytes names after Gate.enter_scope. May be "
+    "called\n"
+    "again until the first byte leaves; after finish it returns [].");
+
+PyObject *
+visit_respond(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
+              PyObject *kwnames)
+{
+    VisitObject *self = (VisitObject *)op;
+    PyObject *values[4] = {NULL, NULL, NULL, NULL};
+    int status;
+    if (read_response(self, "respond", 1, args, nargs, kwnames, values,
+                      &status) < 0) {
+        return NULL;
+    }
+    return respond(self, status < 0 ? 0 : status, values[1], values[2]);
+}
+
+/* --- finish -------------------------------------------------------------- */
+
 /* What belongs to the visit, held for the length of one finish: nothing that
  * it borrows from may change under it. */
 typedef struct held_visit {
@@ -136,6 +252,7 @@ typedef struct held_visit {
     PyObject *route;
     PyObject *event_path;
     PyObject *request_id;
+    PyObject *session_user;
 } held_visit;
 
 /* False when another finish was there first. */
@@ -151,6 +268,7 @@ take_visit(VisitObject *self, held_visit *held)
     held->route = Py_XNewRef(self->route);
     held->event_path = Py_XNewRef(self->event_path);
     held->request_id = Py_XNewRef(self->request_id);
+    held->session_user = Py_XNewRef(self->session_user);
     return true;
 }
 
@@ -162,28 +280,30 @@ drop_visit(held_visit *held)
     Py_XDECREF(held->route);
     Py_XDECREF(held->event_path);
     Py_XDECREF(held->request_id);
+    Py_XDECREF(held->session_user);
 }
 
 /* Runs no Python code. */
-static size_t
-record(VisitObject *self, const held_visit *held, hr_gate_outcome *outcome,
-       char set_cookie[HR_SET_COOKIE_MAX])
+static void
+record(VisitObject *self, const held_visit *held)
 {
     core_state *state = state_of((PyObject *)self);
+    hr_gate_outcome outcome = {
+        .user = utf8_of(held->session_user),
+        .route = utf8_of(held->route),
+        .path = utf8_of(held->event_path),
+        .path_is_altered = self->path_is_altered,
+    };
     hr_ring_event_body fields;
     if (held->fields != NULL) {
         hr_ring_event_body_init(&fields);
-        outcome->fields = &fields;
+        outcome.fields = &fields;
         if (event_fields_read(&fields, held->fields,
                               visit_fields_is_reserved) < 0) {
             PyErr_Clear(); /* checked when added; only memory can be short */
-            outcome->fields = NULL;
+            outcome.fields = NULL;
         }
     }
-    outcome->secure = self->secure;
-    outcome->route = utf8_of(held->route);
-    outcome->path = utf8_of(held->event_path);
-    outcome->path_is_altered = self->path_is_altered;
     request_source source;
     hr_gate_request request;
     if (self->is_scope) {
@@ -194,50 +314,18 @@ record(VisitObject *self, const held_visit *held, hr_gate_outcome *outcome,
                              gate_token_header(self->gate), &source, &request);
     }
     request.request_id = utf8_of(held->request_id);
-    size_t length = hr_gate_finish(self->gate->gate, &self->visit, &request,
-                                   outcome, set_cookie);
+    hr_gate_finish(self->gate->gate, &self->visit, &request, &outcome);
     request_source_fini(&source);
-    return length;
-}
-
-/* First what may run Python code (the user's str(), the headers' iterator,
- * during which another thread, or this one, may finish too), then the taking
- * of the visit, then what runs none. */
-static PyObject *
-finish(VisitObject *self, int status, PyObject *headers, PyObject *user)
-{
-    PyObject *user_str = user_text(user);
-    hr_gate_outcome outcome = {.status = status, .user = utf8_of(user_str)};
-    outcome.hand_out =
-        headers != NULL && headers != Py_None &&
-        hr_gate_may_set_cookie(self->gate->gate, &self->visit, status,
-                               outcome.user.ptr != NULL) &&
-        !shared_cache_may_keep(headers);
-    held_visit held;
-    if (!take_visit(self, &held)) {
-        Py_XDECREF(user_str);
-        return PyList_New(0);
-    }
-    char set_cookie[HR_SET_COOKIE_MAX];
-    size_t length = record(self, &held, &outcome, set_cookie);
-    drop_visit(&held);
-    Py_XDECREF(user_str);
-    if (self->gate->sink != Py_None) {
-        event_sink_log((EventSinkObject *)self->gate->sink);
-    }
-    return length == 0 ? PyList_New(0)
-                       : set_cookie_list(self, set_cookie, length);
 }
 
 const char visit_finish_doc[] = PyDoc_STR(
-    "finish($self, /, status, headers=None, user=None, route=None)\n--\n\n"
-    "Record the event; answer the response headers to add.\n\n"
-    "status is the HTTP status as int (499: the client went away). headers\n"
-    "are those of the response, a mapping or pairs of str or bytes: without\n"
-    "them no cookie is handed out. user is the key of the user whom the\n"
-    "framework's session has logged in, route the framework's route. The\n"
-    "answer is a list of pairs: str after Gate.enter, lower-case bytes names\n"
-    "after Gate.enter_scope. A second call answers [] and records nothing.");
+    "finish($self, /, status=None, headers=None, user=None, route=None)\n"
+    "--\n\n"
+    "Record the event, once, at the end of the body; return [].\n\n"
+    "Without a respond before it, the arguments are those of respond, and so\n"
+    "is what is returned. After a respond, status takes the place of the one\n"
+    "noted there: for a stream that broke (500, or 499 where the client went\n"
+    "away). A second call records nothing.");
 
 PyObject *
 visit_finish(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
@@ -245,21 +333,27 @@ visit_finish(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
 {
     VisitObject *self = (VisitObject *)op;
     PyObject *values[4] = {NULL, NULL, NULL, NULL};
-    static const char *const NAMES[] = {"status", "headers", "user", "route"};
-    if (read_arguments("finish", NAMES, 4, 1, args, nargs, kwnames, values) <
-            0 ||
-        (values[3] != NULL && values[3] != Py_None &&
-         set_optional_text(&self->route, values[3], "route") < 0)) {
+    int status;
+    if (read_response(self, "finish", 0, args, nargs, kwnames, values,
+                      &status) < 0) {
         return NULL;
     }
-    long status = PyLong_AsLong(values[0]);
-    if (status == -1 && PyErr_Occurred()) {
-        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            return NULL;
+    PyObject *added = NULL;
+    if (status >= 0 && !self->visit.responded) {
+        added = respond(self, status, values[1], values[2]);
+    } else {
+        if (status >= 0) {
+            self->visit.status = status;
         }
-        PyErr_Clear();
-        status = 0;
+        added = PyList_New(0);
     }
-    return finish(self, status >= 0 && status <= 999 ? (int)status : 0,
-                  values[1], values[2]);
+    held_visit held;
+    if (added != NULL && take_visit(self, &held)) {
+        record(self, &held);
+        drop_visit(&held);
+        if (self->gate->sink != Py_None) {
+            event_sink_log((EventSinkObject *)self->gate->sink);
+        }
+    }
+    return added;
 }

@@ -451,21 +451,18 @@ class Visit:
     @property
     def agent(self) -> Literal["bot", "prefetch"] | None: ...
     @property
-    def is_refused(self) -> bool:
-        """True when the label requires a token and there is none: the front answers 401."""
+    def refusal(self) -> Literal["token"] | None:
+        """``"token"`` where the label requires one and there is none: the response is a 401."""
 
     @property
-    def has_candidate(self) -> bool:
-        """True when ``finish`` may hand out a cookie: only then does it look at ``headers``."""
-
+    def _has_candidate(self) -> bool: ...
     @property
-    def gate(self) -> Gate:
-        """The gate that made this visit."""
+    def _gate(self) -> Gate: ...
     secure: bool
-    """Whether the request came over https; may be set before ``finish``."""
+    """Whether the request came over https; may be set before ``respond``."""
     @property
     def elapsed(self) -> float:
-        """Seconds since ``enter``, or from ``enter`` to ``finish``."""
+        """Seconds since ``enter``, or from ``enter`` to ``respond``."""
 
     @property
     def method(self) -> str: ...
@@ -481,20 +478,34 @@ class Visit:
     def discard(self) -> None:
         """No event for this request."""
 
-    def finish(
+    def respond(
         self,
         status: int,
         headers: Any = None,
         user: object | None = None,
         route: str | None = None,
     ) -> list[tuple[Any, Any]]:
-        """Record the event; answer the response headers to add.
+        """Note the response; return the response headers to add.
 
         ``headers`` are those of the response, a mapping or pairs of str or bytes; without them
         no cookie is handed out. ``user`` is the key of the user whom the framework's session has
-        logged in, ``route`` the framework's route. The answer holds pairs of str after
-        `Gate.enter`, of bytes (lower-case names) after `Gate.enter_scope`. A second call answers
-        [] and records nothing.
+        logged in, ``route`` the framework's route. Returns pairs of str after `Gate.enter`, of
+        bytes (lower-case names) after `Gate.enter_scope`. May be called again until the first
+        byte leaves; after `finish` it returns [].
+        """
+
+    def finish(
+        self,
+        status: int | None = None,
+        headers: Any = None,
+        user: object | None = None,
+        route: str | None = None,
+    ) -> list[tuple[Any, Any]]:
+        """Record the event, once, at the end of the body; return [].
+
+        Without a `respond` before it, the arguments are those of `respond`, and so is what is
+        returned. After a `respond`, ``status`` takes the place of the one noted there: for a
+        stream that broke (500, or 499 where the client went away). A second call records nothing.
         """
 
 # --- event_sink -------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -171,19 +171,3 @@ def _sink_is_well(stats: dict[str, Any]) -> bool:
     connection = stats["connection"]
     state = connection.get("state") if isinstance(connection, dict) else connection
     return state in ("idle", "connected", "none")
-
-
-def sets_cookie(visit: Visit, headers: Iterable[tuple[Any, Any]]) -> bool:
-    """Does the application set (or delete) our cookie itself? Then it has the last word."""
-    cookie = visit.gate.fingerprint
-    if cookie is None or not visit.has_candidate:
-        return False
-    start = f"{cookie.name}="
-    return any(
-        _text(name).lower() == "set-cookie" and _text(value).startswith(start)
-        for name, value in headers
-    )
-
-
-def _text(value: str | bytes) -> str:
-    return value if isinstance(value, str) else value.decode("latin-1")

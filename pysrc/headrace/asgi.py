@@ -8,7 +8,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from headrace._front import Answer, Consent, Front, Health, logger, sets_cookie
+from headrace._front import Answer, Consent, Front, Health, logger
 
 if TYPE_CHECKING:
     from headrace._core import Gate, Visit
@@ -22,6 +22,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 VISIT_KEY = "headrace.visit"
 FLUSH_SECONDS = 2.0
+# the last of these ends a response; the others are extensions of servers
+BODIES = ("http.response.body", "http.response.zerocopysend", "http.response.pathsend")
 
 
 class HeadraceMiddleware:
@@ -72,7 +74,7 @@ class HeadraceMiddleware:
 
     async def _request(self, scope: Scope, receive: Receive, send: Send) -> None:
         visit = self.gate.enter_scope(scope, mode=self.front.mode(scope))
-        if visit.is_refused:
+        if visit.refusal is not None:
             refusal = self.front.refusal(visit)
             visit.finish(refusal.status_code)
             if scope["type"] == "http":
@@ -90,7 +92,8 @@ class HeadraceMiddleware:
         except BaseException:
             visit.finish(500)
             raise
-        visit.finish(499)  # no response was started: the client is gone
+        # without a response, or without its end: the client is gone
+        visit.finish(499)
 
     def flush(self) -> None:
         """Waits up to two seconds for events that are still on their way."""
@@ -103,12 +106,12 @@ class HeadraceMiddleware:
 def with_headers(message: Message, visit: Visit, status: int) -> Message:
     """The message with our headers; its own may be an iterator, which can be read once."""
     headers = list(message.get("headers", ()))
-    added = visit.finish(status, None if sets_cookie(visit, headers) else headers)
+    added = visit.respond(status, headers)
     return {**message, "headers": [*headers, *added]} if "headers" in message or added else message
 
 
 def _wrap_send(visit: Visit, send: Send) -> Send:
-    """``send`` that finishes the visit with the message that starts the response."""
+    """``send`` with our headers on the response, that finishes the visit with its last byte."""
 
     async def finishing_send(message: Message) -> None:
         kind = message["type"]
@@ -116,11 +119,14 @@ def _wrap_send(visit: Visit, send: Send) -> Send:
             message = with_headers(message, visit, message["status"])
         elif kind == "websocket.accept":
             message = with_headers(message, visit, 101)
+            visit.finish()
         elif kind == "websocket.http.response.start":
             visit.finish(message["status"])
         elif kind == "websocket.close":
             visit.finish(403)  # closed before it was accepted; else finished long ago
         await send(message)
+        if kind in BODIES and not message.get("more_body", False):
+            visit.finish()
 
     return finishing_send
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from headrace._front import Consent, Front, Health, sets_cookie
+from headrace._front import Consent, Front, Health
 
 if TYPE_CHECKING:
     from headrace._core import Gate, Visit
@@ -59,7 +59,7 @@ class HeadraceMiddleware:
             return _respond(environ, start_response, answer.status, answer.headers, answer.body)
         visit: Visit = self.gate.enter(environ, mode=self.front.mode(environ))
         environ[VISIT_KEY] = visit
-        if visit.is_refused:
+        if visit.refusal is not None:
             refusal = self.front.refusal(visit)
             headers = [*refusal.headers, *visit.finish(refusal.status_code, refusal.headers)]
             return _respond(environ, start_response, refusal.status, headers, refusal.body)
@@ -69,8 +69,10 @@ class HeadraceMiddleware:
         except BaseException:
             visit.finish(500)
             raise
-        # unchanged wherever we can: servers look for their own file wrapper
-        return chunks if response.started else _Unstarted(chunks, visit)
+        if response.started and _is_whole(chunks, environ):
+            visit.finish()
+            return chunks
+        return _Body(chunks, visit, response, environ.get("REQUEST_METHOD") == "HEAD")
 
 
 class _Response:
@@ -87,8 +89,7 @@ class _Response:
         self, status: str, headers: Headers, exc_info: ExcInfo | None = None, /
     ) -> Callable[[bytes], object]:
         self.started = True
-        ours = None if sets_cookie(self._visit, headers) else headers
-        added = self._visit.finish(_status_code(status), ours)
+        added = self._visit.respond(_status_code(status), headers)
         if exc_info is None:
             return self._start_response(status, [*headers, *added])
         try:
@@ -97,13 +98,25 @@ class _Response:
             exc_info = None  # a traceback holds this frame
 
 
-class _Unstarted:
-    """Chunks of an application that starts its response when its first one is asked for."""
+def _is_whole(chunks: Iterable[bytes], environ: Environ) -> bool:
+    """Is the body there already, or the server's own file wrapper, for which servers look?"""
+    if type(chunks) in (list, tuple):
+        return True
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(chunks, wrapper)
 
-    def __init__(self, chunks: Iterable[bytes], visit: Visit) -> None:
+
+class _Body:
+    """The chunks of a body that is made while it is sent: the visit ends with it."""
+
+    def __init__(
+        self, chunks: Iterable[bytes], visit: Visit, response: _Response, is_head: bool
+    ) -> None:
         self._chunks = chunks
         self._iterator: Iterator[bytes] | None = None
         self._visit = visit
+        self._response = response
+        self._is_sent = is_head  # nobody asks for the rest of a body that is not sent
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -114,6 +127,9 @@ class _Unstarted:
                 self._iterator = iter(self._chunks)
             return next(self._iterator)
         except StopIteration:
+            self._is_sent = True
+            if self._response.started:
+                self._visit.finish()
             raise
         except BaseException:
             self._visit.finish(500)
@@ -125,7 +141,9 @@ class _Unstarted:
             if close is not None:
                 close()
         finally:
-            self._visit.finish(499)  # nothing was started: the client is gone
+            # closed too early, or never started: the client is gone
+            is_whole = self._is_sent and self._response.started
+            self._visit.finish(None if is_whole else 499)
 
 
 def _status_code(status: str) -> int:

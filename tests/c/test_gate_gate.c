@@ -142,6 +142,20 @@ last_event(fixture *f)
         ->event;
 }
 
+/* Both steps; the length of the Set-Cookie. */
+static size_t
+respond_and_finish(const hr_gate *gate, hr_gate_visit *visit,
+                   const hr_gate_response *response,
+                   const hr_gate_outcome *outcome,
+                   char set_cookie[HR_SET_COOKIE_MAX])
+{
+    static const hr_gate_outcome NOTHING = {.fields = NULL};
+    size_t length = hr_gate_respond(gate, visit, response, set_cookie);
+    hr_gate_finish(gate, visit, &REQUEST,
+                   outcome != NULL ? outcome : &NOTHING);
+    return length;
+}
+
 static void
 test_new_visitor(fixture *f, hr_gate *gate)
 {
@@ -156,11 +170,11 @@ test_new_visitor(fixture *f, hr_gate *gate)
     ok(!hr_gate_may_set_cookie(gate, &visit, 304, false), "new: not at 304");
     ok(!hr_gate_may_set_cookie(gate, &visit, 200, true), "new: not a user");
     char set_cookie[HR_SET_COOKIE_MAX];
-    hr_gate_outcome outcome = {
+    hr_gate_response response = {
         .status = 200, .hand_out = true, .secure = true};
     size_t before = recorded(f);
     size_t length =
-        hr_gate_finish(gate, &visit, &REQUEST, &outcome, set_cookie);
+        respond_and_finish(gate, &visit, &response, NULL, set_cookie);
     hr_span text = {set_cookie, length};
     ok(hr_span_starts_with(text, HR_SPAN("device_fp=")), "new: Set-Cookie");
     ok(recorded(f) == before + 1, "new: one event");
@@ -169,7 +183,7 @@ test_new_visitor(fixture *f, hr_gate *gate)
        "new: the event says so");
     ok((event.flags & HR_RING_EVENT_SESSION) != 0,
        "new: the session is touched");
-    ok(hr_gate_finish(gate, &visit, &REQUEST, &outcome, set_cookie) == 0 &&
+    ok(respond_and_finish(gate, &visit, &response, NULL, set_cookie) == 0 &&
            recorded(f) == before + 1,
        "new: a second finish does nothing");
     hr_gate_visit_fini(&visit);
@@ -213,13 +227,13 @@ test_fields(fixture *f)
     char cookie[HR_SET_COOKIE_MAX];
     hr_gate_enter(gate, &REQUEST, HR_SPAN("GET"), HR_SPAN("/page"),
                   HR_GATE_MODE_OFF, false, NULL, &visit);
-    hr_gate_outcome outcome = {.status = 404,
-                               .user = HR_SPAN("7"),
+    hr_gate_response response = {.status = 404, .has_user = true};
+    hr_gate_outcome outcome = {.user = HR_SPAN("7"),
                                .route = HR_SPAN(""),
                                .path = HR_SPAN("/p"),
                                .path_is_altered = true,
                                .fields = &fields};
-    hr_gate_finish(gate, &visit, &REQUEST, &outcome, cookie);
+    respond_and_finish(gate, &visit, &response, &outcome, cookie);
     hr_gate_visit_fini(&visit);
     hr_ring_event event = last_event(f);
     hr_ring_event_field field;
@@ -258,15 +272,52 @@ test_candidate_that_is_not_handed_out(fixture *f, hr_gate *gate)
     char set_cookie[HR_SET_COOKIE_MAX];
     hr_gate_enter(gate, &REQUEST, HR_SPAN("GET"), HR_SPAN("/page"),
                   HR_GATE_MODE_COOKIE, false, NULL, &visit);
-    hr_gate_outcome outcome = {.status = 200, .hand_out = false};
+    hr_gate_response response = {.status = 200, .hand_out = false};
     size_t length =
-        hr_gate_finish(gate, &visit, &REQUEST, &outcome, set_cookie);
+        respond_and_finish(gate, &visit, &response, NULL, set_cookie);
     hr_ring_event event = last_event(f);
     ok(length == 0, "not handed out: no Set-Cookie");
     ok(hr_ring_event_find(&event, HR_SPAN("fingerprint")).ptr == NULL,
        "not handed out: no fingerprint in the event");
     ok((event.flags & HR_RING_EVENT_SESSION) == 0,
        "not handed out: no session");
+    hr_gate_visit_fini(&visit);
+}
+
+/* A response may be corrected until its first byte leaves; the body may end
+ * in another way than it began. */
+static void
+test_two_steps(fixture *f, hr_gate *gate)
+{
+    static const hr_gate_outcome NOTHING = {.fields = NULL};
+    clear_request();
+    headers[HR_GATE_REQUEST_HEADER_ACCEPT] = HR_SPAN("text/html");
+    hr_gate_visit visit;
+    char set_cookie[HR_SET_COOKIE_MAX];
+    hr_gate_enter(gate, &REQUEST, HR_SPAN("GET"), HR_SPAN("/page"),
+                  HR_GATE_MODE_COOKIE, false, NULL, &visit);
+    size_t before = recorded(f);
+    hr_gate_response response = {.status = 500};
+    ok(hr_gate_respond(gate, &visit, &response, set_cookie) == 0,
+       "two steps: no cookie on an error");
+    response = (hr_gate_response){.status = 200, .hand_out = true};
+    ok(hr_gate_respond(gate, &visit, &response, set_cookie) != 0 &&
+           hr_gate_respond(gate, &visit, &response, set_cookie) != 0,
+       "two steps: a corrected response has one, as often as asked for");
+    int64_t took = hr_gate_visit_elapsed_ns(&visit);
+    ok(took > 0 && hr_gate_visit_elapsed_ns(&visit) == took,
+       "two steps: the time ends with the response");
+    ok(recorded(f) == before, "two steps: nothing is recorded yet");
+    uint64_t minted = hr_ring_counters_read(&hr_sink_stats(f->sink)->minted);
+    hr_gate_finish(gate, &visit, &REQUEST, &NOTHING);
+    hr_ring_event event = last_event(f);
+    ok(recorded(f) == before + 1 &&
+           hr_ring_event_find(&event, HR_SPAN("fingerprint")).len != 0,
+       "two steps: one event, with the id that was handed out");
+    ok(hr_ring_counters_read(&hr_sink_stats(f->sink)->minted) == minted + 1,
+       "two steps: one was minted");
+    ok(hr_gate_respond(gate, &visit, &response, set_cookie) == 0,
+       "two steps: nothing after finish");
     hr_gate_visit_fini(&visit);
 }
 
@@ -279,8 +330,8 @@ test_skip(fixture *f, hr_gate *gate)
     hr_gate_enter(gate, &REQUEST, HR_SPAN("GET"), HR_SPAN("/static/x"),
                   HR_GATE_MODE_COOKIE, false, NULL, &visit);
     size_t before = recorded(f);
-    hr_gate_outcome outcome = {.status = 200, .hand_out = true};
-    ok(hr_gate_finish(gate, &visit, &REQUEST, &outcome, set_cookie) == 0 &&
+    hr_gate_response response = {.status = 200, .hand_out = true};
+    ok(respond_and_finish(gate, &visit, &response, NULL, set_cookie) == 0 &&
            recorded(f) == before,
        "skip: nothing");
     hr_gate_visit_fini(&visit);
@@ -318,12 +369,12 @@ test_stages(fixture *f, hr_gate *gate)
          * HR_RING_COUNTERS_STAGE_EVERY */
         bool skipped = n % 3 == 0;
         hr_gate_visit visit;
-        hr_gate_outcome outcome = {.status = 200};
+        hr_gate_response response = {.status = 200};
         char cookie[HR_SET_COOKIE_MAX];
         hr_gate_enter(gate, &REQUEST, HR_SPAN("GET"),
                       skipped ? HR_SPAN("/static/x") : HR_SPAN("/page"),
                       HR_GATE_MODE_COOKIE, false, NULL, &visit);
-        hr_gate_finish(gate, &visit, &REQUEST, &outcome, cookie);
+        respond_and_finish(gate, &visit, &response, NULL, cookie);
         hr_gate_visit_fini(&visit);
     }
     uint64_t seen[HR_RING_COUNTERS_STAGE_COUNT];
@@ -382,6 +433,7 @@ main(void)
     test_new_visitor(&f, gate);
     test_candidate_that_is_not_handed_out(&f, gate);
     test_fields(&f);
+    test_two_steps(&f, gate);
     test_skip(&f, gate);
     test_gpc(gate);
     test_stages(&f, gate);

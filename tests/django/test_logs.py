@@ -109,6 +109,11 @@ def test_ids_of_concurrent_requests_do_not_mix(events: Events) -> None:
             *(client.get("/async-stream/", headers={"x-request-id": sent}) for sent in ids)
         )
         assert [r.headers["X-Request-ID"] for r in responses] == ids
+        assert events() == []  # they end with their bodies
+        for response in responses:
+            async for _ in response.streaming_content:
+                pass
+            response.close()
         return ids
 
     ids = asyncio.run(scenario())

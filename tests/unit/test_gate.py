@@ -270,11 +270,11 @@ def test_user_is_the_first_of_user_claims(
 
 def test_required_label_is_refused_without_a_token(make_gate: Any, enter: Enter) -> None:
     gate = make_gate(require_token=["account"])
-    assert enter(gate, "/account/").is_refused
-    assert enter(gate, "/account/", headers=bearer(make_token(exp=1))).is_refused
-    assert not enter(gate, "/account/", headers=bearer(make_token())).is_refused
-    assert not enter(gate, "/account/", "OPTIONS").is_refused
-    assert not enter(gate, "/").is_refused
+    assert enter(gate, "/account/").refusal == "token"
+    assert enter(gate, "/account/", headers=bearer(make_token(exp=1))).refusal == "token"
+    assert enter(gate, "/account/", headers=bearer(make_token())).refusal is None
+    assert enter(gate, "/account/", "OPTIONS").refusal is None
+    assert enter(gate, "/").refusal is None
 
 
 # --- the fingerprint ---------------------------------------------------------------------------
@@ -802,7 +802,8 @@ def test_wrong_settings_are_errors_that_name_them(
         (lambda gate: gate.enter({}, None, None, None, None), TypeError),
         (lambda gate: gate.enter({}, None, path="/"), TypeError),
         (lambda gate: gate.enter_scope(None), TypeError),
-        (lambda gate: gate.enter({}).finish(), TypeError),
+        (lambda gate: gate.enter({}).respond(), TypeError),
+        (lambda gate: gate.enter({}).respond("200"), TypeError),
         (lambda gate: gate.enter({}).finish("200"), TypeError),
     ],
 )
@@ -962,7 +963,7 @@ def test_path_of_a_scope_may_be_given(make_gate: Any) -> None:
 def test_visit_knows_its_gate_and_scheme(make_gate: Any) -> None:
     gate = make_gate()
     visit = gate.enter(make_environ(headers=NAVIGATION))
-    assert visit.gate is gate
+    assert visit._gate is gate
     visit.secure = True
     value = set_cookie(visit.finish(200, []))
     assert value is not None

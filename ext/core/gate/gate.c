@@ -398,6 +398,9 @@ hr_gate_enter(const hr_gate *gate, const hr_gate_request *request,
     visit->path = path;
     visit->user = HR_NO_SPAN;
     visit->user_text = NULL;
+    visit->status = 0;
+    visit->responded = false;
+    visit->handed_out = false;
     visit->finished = false;
     visit->discarded = false;
     visit->label = gate->paths != NULL
@@ -458,7 +461,7 @@ measure(const hr_gate *gate, const hr_gate_visit *visit,
         hr_ring_metrics_name name = {
             .kind = HR_RING_METRICS_KIND_REQUEST,
             .method = hr_ring_metrics_method_of(visit->method),
-            .outcome = hr_ring_metrics_class_of(outcome->status),
+            .outcome = hr_ring_metrics_class_of(visit->status),
             .text = outcome->route,
         };
         hr_ring_metrics_count(metrics, &name, duration_us);
@@ -466,7 +469,7 @@ measure(const hr_gate *gate, const hr_gate_visit *visit,
 }
 
 static bool
-is_recorded(const hr_gate_visit *visit, int status, bool verified)
+is_recorded(const hr_gate_visit *visit, bool verified)
 {
     if (visit->discarded) {
         return false;
@@ -475,8 +478,8 @@ is_recorded(const hr_gate_visit *visit, int status, bool verified)
     case HR_PATH_FILTER_API:
         return verified;
     case HR_PATH_FILTER_TRACK:
-        return verified ||
-               (status == 200 && hr_span_equal(visit->method, HR_SPAN("GET")));
+        return verified || (visit->status == 200 &&
+                            hr_span_equal(visit->method, HR_SPAN("GET")));
     default:
         return false;
     }
@@ -485,7 +488,7 @@ is_recorded(const hr_gate_visit *visit, int status, bool verified)
 static void
 record(const hr_gate *gate, const hr_gate_visit *visit,
        const hr_gate_request *request, const hr_gate_outcome *outcome,
-       bool handed_out, uint64_t duration_us)
+       uint64_t duration_us)
 {
     char hashed[2 * HR_VISITOR_FINGERPRINT_ID_SIZE];
     hr_gate_event event = {
@@ -496,7 +499,7 @@ record(const hr_gate *gate, const hr_gate_visit *visit,
         .path = outcome->path.ptr != NULL ? outcome->path : visit->path,
         .path_is_altered = outcome->path_is_altered,
         .route = outcome->route,
-        .status = outcome->status > 0 ? (unsigned)outcome->status : 0,
+        .status = visit->status > 0 ? (unsigned)visit->status : 0,
         .duration_us = duration_us,
         .user = visit->token != NULL ? visit->user : outcome->user,
         .reason = visit->reason,
@@ -504,7 +507,7 @@ record(const hr_gate *gate, const hr_gate_visit *visit,
         .extra_fields = gate->extra_fields,
         .fields = outcome->fields,
     };
-    if (visit->has_fingerprint && (handed_out || !visit->is_new)) {
+    if (visit->has_fingerprint && (visit->handed_out || !visit->is_new)) {
         event.is_new = visit->is_new;
         event.fingerprint = (hr_span){visit->fingerprint.id_text,
                                       sizeof(visit->fingerprint.id_text)};
@@ -521,57 +524,72 @@ record(const hr_gate *gate, const hr_gate_visit *visit,
 }
 
 size_t
-hr_gate_finish(const hr_gate *gate, hr_gate_visit *visit,
-               const hr_gate_request *request, const hr_gate_outcome *outcome,
-               char set_cookie[HR_SET_COOKIE_MAX])
+hr_gate_respond(const hr_gate *gate, hr_gate_visit *visit,
+                const hr_gate_response *response,
+                char set_cookie[HR_SET_COOKIE_MAX])
 {
     if (visit->finished) {
         return 0;
     }
-    int64_t left_ns = 0;
-    if (visit->entered_ns != 0) {
-        left_ns = end_stage(stats_of(gate), HR_RING_COUNTERS_STAGE_APPLICATION,
-                            visit->entered_ns);
+    if (visit->entered_ns != 0 && !visit->responded) {
+        end_stage(stats_of(gate), HR_RING_COUNTERS_STAGE_APPLICATION,
+                  visit->entered_ns);
     }
-    bool verified = visit->token != NULL || outcome->user.ptr != NULL;
-    bool hand_out = outcome->hand_out &&
-                    hr_gate_may_set_cookie(gate, visit, outcome->status,
-                                           outcome->user.ptr != NULL);
+    visit->status = response->status;
+    visit->handed_out = response->hand_out &&
+                        hr_gate_may_set_cookie(gate, visit, response->status,
+                                               response->has_user);
     size_t length = 0;
-    if (hand_out) {
-        if (visit->is_new) {
-            hr_ring_counters_minted(stats_of(gate));
-        } /* else it was read, and is signed anew already */
+    if (visit->handed_out) {
         /* a new one lives for all of max_age, however long the view took */
         int64_t now = visit->is_new ? visit->fingerprint.issued_at
                                     : hr_clock_wall_ms() / 1000;
         length = hr_visitor_fingerprint_cookie_header(
-            gate->cookie, &visit->fingerprint, outcome->secure, now,
+            gate->cookie, &visit->fingerprint, response->secure, now,
             set_cookie);
     }
-    visit->duration_ns = hr_gate_visit_elapsed_ns(visit);
+    visit->duration_ns = hr_clock_steady_ns() - visit->started_ns;
+    visit->responded = true;
+    return length;
+}
+
+void
+hr_gate_finish(const hr_gate *gate, hr_gate_visit *visit,
+               const hr_gate_request *request, const hr_gate_outcome *outcome)
+{
+    if (visit->finished) {
+        return;
+    }
+    int64_t began_ns = visit->entered_ns != 0 ? hr_clock_steady_ns() : 0;
+    if (!visit->responded) {
+        visit->duration_ns = hr_clock_steady_ns() - visit->started_ns;
+    }
+    if (visit->handed_out && visit->is_new) {
+        hr_ring_counters_minted(stats_of(gate));
+    } /* else it was read, and is signed anew already */
+    bool verified = visit->token != NULL || outcome->user.ptr != NULL;
     if (visit->row != HR_PATH_FILTER_SKIP && gate->sink != NULL) {
         uint64_t duration_us = (uint64_t)(visit->duration_ns / 1000);
         hr_ring_counters_request(stats_of(gate), duration_us);
-        if (gate->metrics && outcome->status != 0) {
+        if (gate->metrics && visit->status != 0) {
             measure(gate, visit, outcome, duration_us);
         }
-        if (is_recorded(visit, outcome->status, verified)) {
-            record(gate, visit, request, outcome, hand_out, duration_us);
+        if (is_recorded(visit, verified)) {
+            record(gate, visit, request, outcome, duration_us);
         }
     }
-    if (left_ns != 0) {
-        end_stage(stats_of(gate), HR_RING_COUNTERS_STAGE_EVENT, left_ns);
+    if (began_ns != 0) {
+        end_stage(stats_of(gate), HR_RING_COUNTERS_STAGE_EVENT, began_ns);
     }
     visit->finished = true;
-    return length;
 }
 
 int64_t
 hr_gate_visit_elapsed_ns(const hr_gate_visit *visit)
 {
-    return visit->finished ? visit->duration_ns
-                           : hr_clock_steady_ns() - visit->started_ns;
+    return visit->responded || visit->finished
+               ? visit->duration_ns
+               : hr_clock_steady_ns() - visit->started_ns;
 }
 
 void

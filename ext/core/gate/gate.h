@@ -92,7 +92,10 @@ typedef struct hr_gate_visit {
     hr_span user; /* absent when there is none */
     int64_t started_ns;
     int64_t entered_ns;  /* enter's end, where stages are measured; else 0 */
-    int64_t duration_ns; /* once finished */
+    int64_t duration_ns; /* until the last respond; else until finish */
+    int status;          /* of the response; 0: not known */
+    bool responded;
+    bool handed_out; /* the response carries our cookie */
     bool finished;
     bool discarded;
     char *user_text; /* owned: where the token has it in escapes; or NULL */
@@ -111,11 +114,23 @@ void hr_gate_enter(const hr_gate *gate, const hr_gate_request *request,
 bool hr_gate_may_set_cookie(const hr_gate *gate, const hr_gate_visit *visit,
                             int status, bool has_user);
 
-/* What the front knows after the view. */
-typedef struct hr_gate_outcome {
+/* What the front knows when the response starts. */
+typedef struct hr_gate_response {
     int status;
     bool hand_out; /* hr_gate_may_set_cookie, and no shared cache keeps it */
     bool secure;
+    bool has_user; /* the framework's session has logged somebody in */
+} hr_gate_response;
+
+/* Notes the response, and how long it took. Where `hand_out` is set, writes
+ * the Set-Cookie value to `set_cookie` and returns its length, else 0. May be
+ * called again for a corrected response. Does nothing after finish. */
+size_t hr_gate_respond(const hr_gate *gate, hr_gate_visit *visit,
+                       const hr_gate_response *response,
+                       char set_cookie[HR_SET_COOKIE_MAX]);
+
+/* What the front knows at the end of the body. */
+typedef struct hr_gate_outcome {
     hr_span user;  /* who the framework's session has logged in, or absent */
     hr_span route; /* the framework's route, or absent */
     hr_span path;  /* stands in for the visit's path, or absent */
@@ -123,14 +138,12 @@ typedef struct hr_gate_outcome {
     const hr_ring_event_body *fields; /* more of this event, or NULL */
 } hr_gate_outcome;
 
-/* Records the event. When `hand_out` is set, writes the Set-Cookie value to
- * `set_cookie` and answers its length, else 0. A second call does nothing. */
-size_t hr_gate_finish(const hr_gate *gate, hr_gate_visit *visit,
-                      const hr_gate_request *request,
-                      const hr_gate_outcome *outcome,
-                      char set_cookie[HR_SET_COOKIE_MAX]);
+/* Records the event, with the visit's status. A second call does nothing. */
+void hr_gate_finish(const hr_gate *gate, hr_gate_visit *visit,
+                    const hr_gate_request *request,
+                    const hr_gate_outcome *outcome);
 
-/* How long the visit has taken so far, or took until `finish`. */
+/* How long the visit has taken so far, or took until the response. */
 int64_t hr_gate_visit_elapsed_ns(const hr_gate_visit *visit);
 
 /* Gives back what the visit owns: the token, and the text of its user. */

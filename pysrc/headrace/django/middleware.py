@@ -45,7 +45,7 @@ class HeadraceMiddleware:
             return self.__acall__(request)
         site = of_site.current or of_site.configured()
         visit = site.enter(request)
-        if visit.is_refused:
+        if visit.refusal is not None:
             return site.leave(request, visit, site.refusal(visit))
         try:
             # a cast would be one more call in every request
@@ -58,7 +58,7 @@ class HeadraceMiddleware:
     async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
         site = of_site.current or of_site.configured()
         visit = site.enter(request)
-        if visit.is_refused:
+        if visit.refusal is not None:
             return site.leave(request, visit, site.refusal(visit))
         try:
             response = await self.get_response(request)  # type: ignore[misc]

@@ -89,7 +89,7 @@ class Site:
     def leave(
         self, request: HttpRequest, visit: Visit, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """Finishes the visit, and puts what it asks for on the response."""
+        """Puts what the visit asks for on the response, and finishes it with the last byte."""
         conf = self.conf
         try:
             match = request.resolver_match
@@ -100,7 +100,7 @@ class Site:
                     visit.path = route
             headers = None
             # a view that sets or deletes the cookie itself has the last word
-            if visit.has_candidate and self.cookie_name not in response.cookies:
+            if visit._has_candidate and self.cookie_name not in response.cookies:
                 headers = header_pairs(response)
             # as `session_user`, which a call would make a tenth of this function's cost
             user = getattr(request, "_cached_user", None) or getattr(
@@ -108,7 +108,11 @@ class Site:
             )
             if user is not None:
                 user = user_key(user)
-            added = visit.finish(response.status_code, headers, user, route)
+            if response.streaming:
+                added = visit.respond(response.status_code, headers, user, route)
+                response._resource_closers.append(visit.finish)  # type: ignore[attr-defined]
+            else:
+                added = visit.finish(response.status_code, headers, user, route)
             if added:
                 value = added[0][1]  # bytes after enter_scope
                 add_set_cookie(
@@ -181,7 +185,7 @@ class Site:
         A visit of another gate knows nothing of our labels and required tokens, one under another
         consent may have looked at a cookie that this site's does not allow.
         """
-        if visit.gate is not self.gate or mode not in (None, self.gate.mode):
+        if visit._gate is not self.gate or mode not in (None, self.gate.mode):
             visit.discard()
             visit.finish(0)  # without headers: it hands out nothing
             return None
