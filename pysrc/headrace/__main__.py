@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from headrace import __version__, _rings
-from headrace._keys import PREFIX, STREAM, Keys, checked_prefix
+from headrace._redis_keys import PREFIX, STREAM, Keys, checked_prefix
 
 NEWEST = "$"
 CLEAR = "\x1b[H\x1b[2J"
@@ -256,7 +256,7 @@ def _lines_of(file: TextIO, path: str) -> Iterator[dict[str, str]]:
 def _follow_stream(url: str, keys: Keys, from_start: bool) -> Iterator[dict[str, str]]:
     """Entries as they come. OSError where only other prefixes have had any."""
     redis = _redis()
-    from headrace._redis_prefixes import hint
+    from headrace._redis_hint import hint
 
     client = redis.Redis.from_url(url, decode_responses=True, encoding_errors="replace")
     last = "0" if from_start else NEWEST

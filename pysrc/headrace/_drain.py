@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     import redis
 
-    from headrace._keys import Keys
+    from headrace._redis_keys import Keys
 
 RETRIES: Final = 8
 _WAIT: Final = (2.0, 300.0)  # seconds before a drain is tried again: the first, the longest

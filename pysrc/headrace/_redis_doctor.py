@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headrace import EventSink
-from headrace._keys import Keys
+from headrace._redis_keys import Keys
 
 SECONDS = 5.0
 MINIMUM = (6, 2)
@@ -104,7 +104,7 @@ def _look(client: Any, redis: Any, keys: Keys) -> Iterator[Finding]:
         yield _persistence(info)
         yield _role(info)
     yield _acl(client, redis, keys)
-    from headrace._redis_prefixes import hint
+    from headrace._redis_hint import hint
 
     try:
         length = client.xlen(keys.events)

@@ -18,7 +18,7 @@ from typing import Any
 from headrace._celery import at_worker_end
 from headrace._drain import RETRIES, drained, wait_before
 from headrace._exit import close_all
-from headrace._keys import Keys
+from headrace._redis_keys import Keys
 
 __all__ = ["drain", "flush_workers", "measure_tasks"]
 

@@ -30,7 +30,7 @@ except ImportError as error:
     ) from error
 
 from headrace import _rings
-from headrace._keys import PREFIX, STREAM, Keys
+from headrace._redis_keys import PREFIX, STREAM, Keys
 
 if TYPE_CHECKING:
     from headrace import EventSink

@@ -16,9 +16,9 @@ import redis
 from django.test import override_settings
 
 from headrace import EventSink, Fingerprint
-from headrace import _redis_prefixes as prefixes
+from headrace import _redis_hint as prefixes
 from headrace.__main__ import main
-from headrace._keys import Keys
+from headrace._redis_keys import Keys
 from headrace.consume import connect, consume
 from headrace.django.operate import erase
 from headrace.django.operate import redis as of_site

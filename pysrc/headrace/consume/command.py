@@ -18,8 +18,8 @@ from typing import Any, TextIO
 
 import redis
 
-from headrace._keys import PREFIX, STREAM, Keys
-from headrace._redis_prefixes import hint
+from headrace._redis_hint import hint
+from headrace._redis_keys import PREFIX, STREAM, Keys
 from headrace.consume.group import connect
 from headrace.consume.handler import Handler, Unavailable, load_handler, named
 from headrace.consume.lag import Counts

@@ -15,7 +15,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from headrace._keys import PREFIX, STREAM, Keys, dead_of
+from headrace._redis_keys import PREFIX, STREAM, Keys, dead_of
 from headrace.consume.entry import Entry, Row, order
 from headrace.consume.handler import named
 from headrace.consume.lag import Counts, Lag

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import redis
 
-from headrace._keys import PREFIX, STREAM, Keys
+from headrace._redis_keys import PREFIX, STREAM, Keys
 from headrace.consume.group import Group, connect, passes
 from headrace.consume.handler import Handler, load_handler, named
 from headrace.consume.lag import Counts

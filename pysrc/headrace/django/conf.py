@@ -23,7 +23,7 @@ from django.utils.module_loading import import_string
 
 from headrace._defaults import PATHS
 from headrace._front import MODES, Mode
-from headrace._keys import STREAM, Keys
+from headrace._redis_keys import STREAM, Keys
 
 MASK_PATHS = ("password_reset_confirm", "admin:password_reset_confirm")
 

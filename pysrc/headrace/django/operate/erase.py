@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from headrace._keys import Keys, pattern_of
+from headrace._redis_keys import Keys, pattern_of
 
 _PAGE = 1000
 

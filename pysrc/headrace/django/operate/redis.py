@@ -7,7 +7,7 @@ from typing import Any
 
 import redis
 
-from headrace._keys import Keys
+from headrace._redis_keys import Keys
 from headrace.consume import connect
 from headrace.django.conf import SettingError, read
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import redis
 
-from headrace._keys import Keys, pattern_of
+from headrace._redis_keys import Keys, pattern_of
 
 _SECONDS: Final = 2.0  # for the whole search, in a database of any size
 _COUNT: Final = 1000  # keys that one SCAN looks at

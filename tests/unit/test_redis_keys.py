@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from headrace import EventSink
-from headrace._keys import Keys, checked_prefix, pattern_of
+from headrace._redis_keys import Keys, checked_prefix, pattern_of
 
 GOOD_PREFIXES = ["", "headrace:", "x" * 64, "!~|z", "a*b?[c]\\^"]
 BAD_PREFIXES = ["x" * 65, "a b", "a\t", "a\n", "\x7f", "{a", "a}", "caf\u00e9"]
