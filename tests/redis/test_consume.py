@@ -34,7 +34,7 @@ from headrace.consume.handler import load_handler
 from headrace.events import Event
 from tests.redis import handlers
 from tests.redis.conftest import Server
-from tests.unit.test_keys import BAD_PREFIXES, GOOD_PREFIXES
+from tests.unit.test_redis_keys import BAD_PREFIXES, GOOD_PREFIXES
 
 Seen = list[list[str]]
 

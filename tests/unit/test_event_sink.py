@@ -16,7 +16,7 @@ import pytest
 
 from headrace import EventSink
 from headrace.testing import captured_events
-from tests.unit.test_keys import BAD_PREFIXES, GOOD_PREFIXES
+from tests.unit.test_redis_keys import BAD_PREFIXES, GOOD_PREFIXES
 
 SECRET = "s3cr3t-that-nobody-may-see"
 
