@@ -11,83 +11,56 @@ typedef struct error_class {
     hr_status reasons[4]; /* ended by OK */
 } error_class;
 
-static const error_class CLASSES[] = {
-    {"headrace.DecodeError",
-     NULL,
-     "The token is not well-formed.",
-     {HR_MALFORMED, HR_BASE64, HR_HEADER, HR_PAYLOAD}},
-    {"headrace.InvalidSignatureError",
-     "headrace.DecodeError",
-     "No key verifies the signature.",
-     {HR_SIGNATURE}},
-    {"headrace.ExpiredSignatureError",
-     NULL,
-     "The time of `exp` has come.",
-     {HR_EXPIRED}},
-    {"headrace.ImmatureSignatureError",
-     NULL,
-     "The time of `nbf` has not come yet.",
-     {HR_NOT_YET_VALID}},
-    {"headrace.InvalidIssuedAtError",
-     "headrace.ImmatureSignatureError",
-     "The time of `iat` has not come yet.",
-     {HR_ISSUED_IN_FUTURE}},
-    {"headrace.InvalidAudienceError",
-     NULL,
-     "The token is for somebody else.",
-     {HR_AUDIENCE}},
-    {"headrace.InvalidIssuerError",
-     NULL,
-     "The token is of another issuer.",
-     {HR_ISSUER}},
-    {"headrace.InvalidSubjectError",
-     NULL,
-     "`sub` is not a string, or not the expected one.",
-     {HR_SUBJECT}},
-    {"headrace.InvalidJTIError", NULL, "`jti` is not a string.", {HR_JTI}},
-    {"headrace.InvalidAlgorithmError",
-     NULL,
-     "No key is meant for the token's algorithm.",
-     {HR_ALGORITHM}},
-    {"headrace.MissingRequiredClaimError",
-     NULL,
-     "A claim that must be there is not; `claim` is its name.",
-     {HR_MISSING_CLAIM}},
-    {"headrace.TokenTooLongError",
-     NULL,
-     "The token is over max_bytes.",
-     {HR_TOO_LONG}},
-    {"headrace.CriticalHeaderError",
-     NULL,
-     "The header has `crit` or `b64`, and no extension is known.",
-     {HR_CRITICAL}},
-    {"headrace.UnknownKeyIdError",
-     NULL,
-     "No key has the header's `kid`.",
-     {HR_KEY_ID}},
-    {"headrace.TokenTypeError",
-     NULL,
-     "The header's `typ` is not the expected one.",
-     {HR_TYPE}},
-    {"headrace.ClaimTypeError",
-     "headrace.DecodeError",
-     "A time is no number in range; `claim` is its name.",
-     {HR_CLAIM_TYPE}},
-    {"headrace.UnexpectedValueError",
-     NULL,
-     "A claim does not have the expected value; `claim` is its name.",
-     {HR_UNEXPECTED_VALUE}},
-    {"headrace.LifetimeError",
-     NULL,
-     "The token lives too long.",
-     {HR_LIFETIME}},
-    {"headrace.EngineError",
-     NULL,
-     "The signature engine refuses what our rules would take.",
-     {HR_ENGINE}},
-};
+#define CLASS(name, base, doc, ...)  \
+    {                                \
+        "headrace." name, base, doc, \
+        {                            \
+            __VA_ARGS__              \
+        }                            \
+    }
 
-#define CLASS_COUNT (sizeof(CLASSES) / sizeof(CLASSES[0]))
+static const error_class CLASSES[] = {
+    CLASS("DecodeError", NULL, "The token is not well-formed.", HR_MALFORMED,
+          HR_BASE64, HR_HEADER, HR_PAYLOAD),
+    CLASS("InvalidSignatureError", "headrace.DecodeError",
+          "No key verifies the signature.", HR_SIGNATURE),
+    CLASS("ExpiredSignatureError", NULL, "The time of `exp` has come.",
+          HR_EXPIRED),
+    CLASS("ImmatureSignatureError", NULL,
+          "The time of `nbf` has not come yet.", HR_NOT_YET_VALID),
+    CLASS("InvalidIssuedAtError", "headrace.ImmatureSignatureError",
+          "The time of `iat` has not come yet.", HR_ISSUED_IN_FUTURE),
+    CLASS("InvalidAudienceError", NULL, "The token is for somebody else.",
+          HR_AUDIENCE),
+    CLASS("InvalidIssuerError", NULL, "The token is of another issuer.",
+          HR_ISSUER),
+    CLASS("InvalidSubjectError", NULL,
+          "`sub` is not a string, or not the expected one.", HR_SUBJECT),
+    CLASS("InvalidJTIError", NULL, "`jti` is not a string.", HR_JTI),
+    CLASS("InvalidAlgorithmError", NULL,
+          "No key is meant for the token's algorithm.", HR_ALGORITHM),
+    CLASS("MissingRequiredClaimError", NULL,
+          "A claim that must be there is not; `claim` is its name.",
+          HR_MISSING_CLAIM),
+    CLASS("TokenTooLongError", NULL, "The token is over max_bytes.",
+          HR_TOO_LONG),
+    CLASS("CriticalHeaderError", NULL,
+          "The header has `crit` or `b64`, and no extension is known.",
+          HR_CRITICAL),
+    CLASS("UnknownKeyIdError", NULL, "No key has the header's `kid`.",
+          HR_KEY_ID),
+    CLASS("TokenTypeError", NULL,
+          "The header's `typ` is not the expected one.", HR_TYPE),
+    CLASS("ClaimTypeError", "headrace.DecodeError",
+          "A time is no number in range; `claim` is its name.", HR_CLAIM_TYPE),
+    CLASS("UnexpectedValueError", NULL,
+          "A claim does not have the expected value; `claim` is its name.",
+          HR_UNEXPECTED_VALUE),
+    CLASS("LifetimeError", NULL, "The token lives too long.", HR_LIFETIME),
+    CLASS("EngineError", NULL,
+          "The signature engine refuses what our rules would take.",
+          HR_ENGINE),
+};
 
 static const char *
 short_name(const char *name)
@@ -144,7 +117,7 @@ errors_setup(PyObject *module)
         state->invalid_key_error == NULL) {
         return -1;
     }
-    for (size_t i = 0; i < CLASS_COUNT; i++) {
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(CLASSES); i++) {
         if (add_class(module, state, &CLASSES[i]) < 0) {
             return -1;
         }
@@ -205,19 +178,6 @@ raise_claim_error(core_state *state, hr_status reason, hr_span claim)
 }
 
 PyObject *
-raise_token_error(core_state *state, hr_status reason, const char *detail)
-{
-    if (detail == NULL || state->by_reason[reason] == NULL) {
-        return raise_claim_error(state, reason, HR_NO_SPAN);
-    }
-    set_with_reason(
-        state, state->by_reason[reason],
-        PyUnicode_FromFormat("%s: %s", hr_status_text(reason), detail), reason,
-        NULL);
-    return NULL;
-}
-
-PyObject *
 raise_key_error(core_state *state, hr_status reason, const char *what)
 {
     if (reason == HR_NO_MEMORY) {
@@ -241,6 +201,8 @@ raise_setting_error(core_state *state, hr_status status, const char *setting,
     if (status == HR_SYSTEM) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    return PyErr_Format(PyExc_ValueError, "%s: %s", setting,
-                        why != NULL ? why : hr_status_text(status));
+    const char *text = why != NULL ? why : hr_status_text(status);
+    return setting == NULL
+               ? PyErr_Format(PyExc_ValueError, "%s", text)
+               : PyErr_Format(PyExc_ValueError, "%s: %s", setting, text);
 }

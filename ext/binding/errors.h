@@ -11,13 +11,9 @@
 int errors_setup(PyObject *module);
 
 /* Sets the exception of a refused token: the class of its reason, with
- * `reason` (str) as attribute and the status text (plus ": " and `detail`,
- * unless NULL) as message. Always NULL. */
-PyObject *raise_token_error(core_state *state, hr_status reason,
-                            const char *detail);
-
-/* The same, where a claim is at fault: `claim` (absent: none) is its name, in
- * the message and as the attribute `claim`. Always NULL. */
+ * `reason` (str) as attribute and the status text as message. Where a claim
+ * is at fault, `claim` (absent: none) is its name, in the message and as the
+ * attribute `claim`. Always NULL. */
 PyObject *raise_claim_error(core_state *state, hr_status reason,
                             hr_span claim);
 
@@ -26,8 +22,9 @@ PyObject *raise_claim_error(core_state *state, hr_status reason,
 PyObject *raise_key_error(core_state *state, hr_status reason,
                           const char *what);
 
-/* Sets ValueError "<setting>: <text>" (MemoryError for NO_MEMORY, OSError
- * for SYSTEM). Always NULL. */
+/* Sets ValueError "<setting>: <text>", or the text alone where `setting` is
+ * NULL: it names the setting (MemoryError for NO_MEMORY, OSError for SYSTEM).
+ * Always NULL. */
 PyObject *raise_setting_error(core_state *state, hr_status status,
                               const char *setting, const char *why);
 

@@ -7,9 +7,9 @@
 
 #include "base/clock.h"
 #include "sink/memory.h"
-#include "arguments.h"
 #include "errors.h"
 #include "event_fields.h"
+#include "arguments.h"
 
 /* How long one wait holds off KeyboardInterrupt. */
 #define SLICE_NS INT64_C(100000000)
@@ -27,27 +27,23 @@ event_sink_log(EventSinkObject *self)
         return;
     }
     assert(!PyErr_Occurred());
-    PyObject *module = PyImport_ImportModule("headrace._exit");
     PyObject *text =
         PyUnicode_DecodeUTF8(notice, (Py_ssize_t)strlen(notice), "replace");
-    PyObject *done = NULL;
-    if (module != NULL && text != NULL) {
-        done = PyObject_CallMethod(module, "log", "O", text);
-    }
+    PyObject *done = text != NULL
+                         ? call_imported("headrace._exit", "log", "(O)", text)
+                         : NULL;
     if (done == NULL) {
         PyErr_WriteUnraisable((PyObject *)self);
     }
     Py_XDECREF(done);
     Py_XDECREF(text);
-    Py_XDECREF(module);
 }
 
 static int
 read_kind(PyObject *kind, hr_span *out)
 {
     if (!PyUnicode_Check(kind)) {
-        PyErr_Format(PyExc_TypeError, "kind: a str, not %.100s",
-                     Py_TYPE(kind)->tp_name);
+        raise_wrong_type("kind: a str", kind);
         return -1;
     }
     Py_ssize_t len;
@@ -103,23 +99,11 @@ sink_emit(EventSinkObject *self, PyObject *const *args, Py_ssize_t nargs,
 
 /* ---- flush, close ------------------------------------------------------ */
 
-static int64_t
-to_ns(double seconds)
-{
-    return (int64_t)(seconds * 1e9);
-}
-
 /* The steady clock at the end of `timeout` seconds; negative counts as 0. */
 static int64_t
 deadline_of(double timeout)
 {
-    if (!(timeout > 0)) {
-        timeout = 0;
-    }
-    if (timeout > LONGEST_S) {
-        timeout = LONGEST_S;
-    }
-    return hr_clock_steady_ns() + to_ns(timeout);
+    return hr_clock_steady_ns() + to_ns(fmin(fmax(timeout, 0), HR_WAIT_MAX_S));
 }
 
 static int
@@ -252,26 +236,19 @@ set_text(PyObject *dict, hr_span name, hr_span value)
 static PyObject *
 kept_to_dict(const hr_sink_memory_event *kept)
 {
-    PyObject *dict = PyDict_New();
-    PyObject *id = PyUnicode_FromFormat("%.16s-%llu", kept->producer,
-                                        (unsigned long long)kept->sequence);
-    PyObject *time =
-        PyUnicode_FromFormat("%lld", (long long)kept->event.time_ms);
+    PyObject *dict = Py_BuildValue(
+        "{s:N,s:s#,s:N}", "id",
+        PyUnicode_FromFormat("%.16s-%llu", kept->producer,
+                             (unsigned long long)kept->sequence),
+        "kind", kept->event.kind.ptr, (Py_ssize_t)kept->event.kind.len, "time",
+        PyUnicode_FromFormat("%lld", (long long)kept->event.time_ms));
     hr_span rest = kept->event.body;
     hr_ring_event_field field;
-    if (dict == NULL || id == NULL || time == NULL ||
-        PyDict_SetItemString(dict, "id", id) < 0 ||
-        set_text(dict, HR_SPAN("kind"), kept->event.kind) < 0 ||
-        PyDict_SetItemString(dict, "time", time) < 0) {
-        Py_CLEAR(dict);
-    }
     while (dict != NULL && hr_ring_event_next_field(&rest, &field)) {
         if (set_text(dict, field.name, field.value) < 0) {
             Py_CLEAR(dict);
         }
     }
-    Py_XDECREF(id);
-    Py_XDECREF(time);
     return dict;
 }
 
@@ -360,23 +337,18 @@ sink_traverse(PyObject *self, visitproc visit, void *arg)
 }
 
 static PyMethodDef sink_methods[] = {
-    {"emit", (PyCFunction)(void (*)(void))sink_emit,
-     METH_FASTCALL | METH_KEYWORDS, emit_doc},
-    {"flush", (PyCFunction)(void (*)(void))sink_flush,
-     METH_FASTCALL | METH_KEYWORDS, flush_doc},
-    {"close", (PyCFunction)(void (*)(void))sink_close,
-     METH_FASTCALL | METH_KEYWORDS, close_doc},
-    {"stats", (PyCFunction)(void (*)(void))sink_stats, METH_NOARGS, stats_doc},
-    {"totals", (PyCFunction)(void (*)(void))sink_totals, METH_NOARGS,
-     totals_doc},
-    {"captured", (PyCFunction)(void (*)(void))sink_captured, METH_NOARGS,
-     captured_doc},
-    {"observe", (PyCFunction)(void (*)(void))event_sink_observe,
-     METH_VARARGS | METH_KEYWORDS, event_sink_observe_doc},
-    {"metrics", (PyCFunction)(void (*)(void))event_sink_metrics,
-     METH_VARARGS | METH_KEYWORDS, event_sink_metrics_doc},
-    {"_rings", (PyCFunction)(void (*)(void))event_sink_rings,
-     METH_VARARGS | METH_KEYWORDS | METH_CLASS, event_sink_rings_doc},
+    METHOD("emit", sink_emit, METH_FASTCALL | METH_KEYWORDS, emit_doc),
+    METHOD("flush", sink_flush, METH_FASTCALL | METH_KEYWORDS, flush_doc),
+    METHOD("close", sink_close, METH_FASTCALL | METH_KEYWORDS, close_doc),
+    METHOD("stats", sink_stats, METH_NOARGS, stats_doc),
+    METHOD("totals", sink_totals, METH_NOARGS, totals_doc),
+    METHOD("captured", sink_captured, METH_NOARGS, captured_doc),
+    METHOD("observe", event_sink_observe, METH_VARARGS | METH_KEYWORDS,
+           event_sink_observe_doc),
+    METHOD("metrics", event_sink_metrics, METH_VARARGS | METH_KEYWORDS,
+           event_sink_metrics_doc),
+    METHOD("_rings", event_sink_rings,
+           METH_VARARGS | METH_KEYWORDS | METH_CLASS, event_sink_rings_doc),
     {NULL, NULL, 0, NULL},
 };
 
@@ -415,6 +387,7 @@ static PyType_Spec sink_spec = {
 int
 event_sink_setup(PyObject *module)
 {
-    return add_type(module, &sink_spec,
-                    &state_of_module(module)->event_sink_type);
+    return signature_add_type(module, &sink_spec,
+                              &state_of_module(module)->event_sink_type,
+                              &event_sink_table);
 }

@@ -3,13 +3,27 @@
 #ifndef HR_BINDING_EVENT_SINK_H
 #define HR_BINDING_EVENT_SINK_H
 
+#include "arguments.h"
 #include "types.h"
 
-/* The most seconds that a timeout may have: a year. */
-#define LONGEST_S 31536000.0
+/* What does not fit is the farthest that does, and NaN is the lowest. */
+static inline int64_t
+whole(double number)
+{
+    return number > 9.2e18    ? INT64_MAX
+           : number > -9.2e18 ? (int64_t)number
+                              : INT64_MIN;
+}
+
+static inline int64_t
+to_ns(double seconds)
+{
+    return whole(seconds * 1e9);
+}
 
 /* EventSink.__new__: reads the arguments, makes target and sink. */
 PyObject *event_sink_new(PyTypeObject *type, PyObject *args, PyObject *kwargs);
+extern const argument_table event_sink_table;
 extern const char event_sink_doc[];
 
 /* Target, counters and latencies as a new dict. */
@@ -21,6 +35,13 @@ int event_sink_set_counters(core_state *state, PyObject *dict,
 
 /* Puts a new reference into the dict; NULL is an error already set. */
 int event_sink_set_steal(PyObject *dict, const char *key, PyObject *value);
+
+/* Zeroed memory in `*block`, which the caller frees with PyMem_Free(), from an
+ * address that counters may have; NULL with MemoryError. */
+void *event_sink_aligned(size_t size, void **block);
+
+/* Bytes that end at a NUL or at `size`; what is not printable is a "?". */
+PyObject *event_sink_printable(const char *text, size_t size);
 
 /* The word of a hr_sink_phase; "unknown" for another number. */
 const char *event_sink_state_word(uint32_t state);

@@ -12,54 +12,42 @@
 
 typedef struct sink_arguments {
     PyObject *url;
-    const char *prefix;
-    Py_ssize_t prefix_len;
-    const char *stream;
-    Py_ssize_t stream_len;
-    Py_ssize_t ring_bytes;
+    union {
+        hr_span prefix_span;
+        struct {
+            const char *prefix;
+            size_t prefix_len;
+        };
+    };
+    union {
+        hr_span stream_span;
+        struct {
+            const char *stream;
+            size_t stream_len;
+        };
+    };
+    union {
+        hr_span client_name_span;
+        struct {
+            const char *client_name;
+            size_t client_name_len;
+        };
+    };
+    size_t ring_bytes;
+    size_t batch;
+    uint64_t length; /* 0: not trimmed */
     double linger;
-    Py_ssize_t batch;
-    PyObject *max_length;
-    PyObject *ring_dir;
-    double reconnect_first;
-    double reconnect_longest;
+    double reconnect[2];
     double connect_timeout;
     double command_timeout;
     double exit_timeout;
-    const char *delivery;
-    PyObject *reserve;
-    PyObject *max_age;
+    double age; /* 0: none */
     double sample;
-    PyObject *ca_file;
-    PyObject *certificate;
-    PyObject *private_key;
-    const char *client_name;
-    Py_ssize_t client_name_len;
-    /* read from the objects above */
-    uint64_t length;
-    double age;
-    PyObject *paths[4]; /* bytes: ring_dir, ca_file, ...; owned */
+    PyObject *paths[4]; /* bytes: ring_dir, ca_file, ...; borrowed */
     hr_redis_delivery_level level;
-    hr_sink_reserve reserves[HR_RING_RESERVES_MAX];
+    const hr_sink_reserve *reserves;
     size_t reserve_count;
 } sink_arguments;
-
-static PyObject *
-refuse(PyObject *type, const char *setting, const char *why)
-{
-    return raise_setting_error(state_of_type((PyTypeObject *)type), HR_SETTING,
-                               setting, why);
-}
-
-static int
-check_seconds(PyTypeObject *type, const char *setting, double value)
-{
-    if (!(value > 0 && value <= LONGEST_S)) {
-        refuse((PyObject *)type, setting, "seconds above 0");
-        return -1;
-    }
-    return 0;
-}
 
 /* None, or a path as owned bytes. */
 static int
@@ -72,159 +60,181 @@ read_path(PyObject *object, PyObject **out)
 }
 
 static int
-read_reserve(PyTypeObject *type, sink_arguments *arguments)
+read_url(argument_reading *reading, PyObject *value, void *member)
 {
-    PyObject *reserve = arguments->reserve;
-    if (reserve == NULL || reserve == Py_None) {
+    hr_span text;
+    *(PyObject **)member = value;
+    return argument_utf8(reading, value, &text);
+}
+
+/* 0 is "not trimmed" to the core, so that a 0 that is given becomes a length
+ * that it refuses. */
+static int
+read_length(argument_reading *reading, PyObject *value, void *member)
+{
+    int64_t length = 0;
+    if (value != Py_None && argument_integer(reading, value, &length) < 0) {
+        return -1;
+    }
+    *(uint64_t *)member = value == Py_None ? 0
+                          : length < 1     ? UINT64_MAX
+                                           : (uint64_t)length;
+    return 0;
+}
+
+/* Here 0 is "none": an age of 0 becomes one below. */
+static int
+read_age(argument_reading *reading, PyObject *value, void *member)
+{
+    double *age = member;
+    *age = 0;
+    if (value == Py_None || argument_number(reading, value, member) < 0) {
+        return value == Py_None ? 0 : -1;
+    }
+    *age = *age > 0 ? *age : -1;
+    return 0;
+}
+
+static int
+read_exit_timeout(argument_reading *reading, PyObject *value, void *member)
+{
+    const double *seconds = member;
+    if (argument_number(reading, value, member) < 0) {
+        return -1;
+    }
+    return *seconds >= 0 && *seconds <= HR_WAIT_MAX_S
+               ? 0
+               : argument_refuse(reading, "seconds, 0 or more, up to a year");
+}
+
+/* A first wait of 0 is the default to the core. */
+static int
+read_reconnect(argument_reading *reading, PyObject *value, void *member)
+{
+    double *waits = member;
+    PyObject *items = argument_items(reading, value);
+    if (items == NULL) {
+        return -1;
+    }
+    if (PyList_GET_SIZE(items) != 2) {
+        return argument_wrong_type(reading, value);
+    }
+    for (Py_ssize_t i = 0; i < 2; i++) {
+        if (argument_number(reading, PyList_GET_ITEM(items, i), &waits[i]) <
+            0) {
+            return -1;
+        }
+        waits[i] = waits[i] > 0 ? waits[i] : -1;
+    }
+    return 0;
+}
+
+static int
+read_client_name(argument_reading *reading, PyObject *value, void *member)
+{
+    *(hr_span *)member = HR_SPAN("headrace");
+    return value == Py_None ? 0 : argument_utf8(reading, value, member);
+}
+
+static int
+read_reserves(argument_reading *reading, PyObject *value, void *member)
+{
+    if (value == Py_None) {
         return 0;
     }
-    if (!PyDict_Check(reserve)) {
-        PyErr_SetString(PyExc_TypeError,
-                        "reserve: a dict of kind and part, or None");
+    if (!PyDict_Check(value)) {
+        return argument_wrong_type(reading, value);
+    }
+    PyObject *items = PyDict_Items(value);
+    if (argument_keep_steal(reading, items) < 0) {
         return -1;
     }
-    if (PyDict_GET_SIZE(reserve) > HR_RING_RESERVES_MAX) {
-        refuse((PyObject *)type, "reserve", "at most 8 kinds");
+    size_t count = (size_t)PyList_GET_SIZE(items);
+    hr_sink_reserve *reserves =
+        argument_memory(reading, count, sizeof(*reserves));
+    if (reserves == NULL) {
         return -1;
     }
-    Py_ssize_t at = 0;
-    PyObject *kind;
-    PyObject *part;
-    while (PyDict_Next(reserve, &at, &kind, &part)) {
-        Py_ssize_t len;
-        const char *text =
-            PyUnicode_Check(kind) ? PyUnicode_AsUTF8AndSize(kind, &len) : NULL;
-        if (text == NULL) {
-            PyErr_SetString(PyExc_TypeError, "reserve: kinds are str");
+    for (size_t i = 0; i < count; i++) {
+        PyObject *item = PyList_GET_ITEM(items, (Py_ssize_t)i);
+        if (argument_utf8(reading, PyTuple_GET_ITEM(item, 0),
+                          &reserves[i].kind) < 0 ||
+            argument_number(reading, PyTuple_GET_ITEM(item, 1),
+                            &reserves[i].part) < 0) {
             return -1;
         }
-        if (!PyFloat_Check(part) && !PyLong_Check(part)) {
-            PyErr_SetString(PyExc_TypeError, "reserve: parts are numbers");
-            return -1;
-        }
-        double value = PyFloat_AsDouble(part);
-        if (value == -1.0 && PyErr_Occurred()) {
-            return -1;
-        }
-        if (len == 0 || len > HR_KIND_MAX) {
-            refuse((PyObject *)type, "reserve", "a kind has 1 to 64 bytes");
-            return -1;
-        }
-        arguments->reserves[arguments->reserve_count++] =
-            (hr_sink_reserve){{text, (size_t)len}, value};
     }
+    *(const hr_sink_reserve **)member = reserves;
+    ((sink_arguments *)reading->into)->reserve_count = count;
     return 0;
 }
 
-static int
-read_optional_numbers(PyTypeObject *type, sink_arguments *arguments)
-{
-    PyObject *length = arguments->max_length;
-    arguments->length = 100000;
-    if (length == Py_None) {
-        arguments->length = 0;
-    } else if (length != NULL) {
-        long long value = PyLong_AsLongLong(length);
-        if (value == -1 && PyErr_Occurred()) {
-            return -1;
-        }
-        if (value < 1) {
-            refuse((PyObject *)type, "max_length",
-                   "at least 1, or None for a stream that is not trimmed");
-            return -1;
-        }
-        arguments->length = (uint64_t)value;
-    }
-    if (arguments->max_age != NULL && arguments->max_age != Py_None) {
-        arguments->age = PyFloat_AsDouble(arguments->max_age);
-        if (arguments->age == -1.0 && PyErr_Occurred()) {
-            return -1;
-        }
-        if (check_seconds(type, "max_age", arguments->age) < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
+#define ARGUMENTS_INTO sink_arguments
+#define WANT_PATH "a path or None"
+/* In the order of hr_redis_delivery_level. */
+#define WANT_LEVEL "'auto', 'exactly-once', 'script' or 'at-least-once'"
+#define SINK_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)                        \
+    REQUIRED("url", "a str", read_url, url)                                   \
+    STAR OPTIONAL("prefix", "'headrace:'", "a str", argument_text,            \
+                  prefix_span) OPTIONAL("stream", "'events'", "a str",        \
+                                        argument_text, stream_span)           \
+        OPTIONAL("ring_bytes", ARGUMENT_SHOWN(HR_RING_BYTES_DEFAULT),         \
+                 "an int", argument_size,                                     \
+                 ring_bytes) OPTIONAL("linger", "0.01", "seconds",            \
+                                      argument_number,                        \
+                                      linger) OPTIONAL("batch", "256",        \
+                                                       "an int",              \
+                                                       argument_size, batch)  \
+            OPTIONAL("max_length", "100000", "an int or None", read_length,   \
+                     length) OPTIONAL("ring_dir", "None", WANT_PATH,          \
+                                      argument_path, paths[0])                \
+                OPTIONAL("reconnect", "(0.1, 10.0)",                          \
+                         "a tuple of two numbers of seconds", read_reconnect, \
+                         reconnect) OPTIONAL("connect_timeout", "2.0",        \
+                                             "seconds", argument_number,      \
+                                             connect_timeout)                 \
+                    OPTIONAL("command_timeout", "5.0", "seconds",             \
+                             argument_number, command_timeout)                \
+                        OPTIONAL("exit_timeout", "2.0", "seconds",            \
+                                 read_exit_timeout,                           \
+                                 exit_timeout) OPTIONAL("delivery", "'auto'", \
+                                                        WANT_LEVEL,           \
+                                                        argument_word, level) \
+                            OPTIONAL("reserve", "None",                       \
+                                     "a dict of str and numbers, or None",    \
+                                     read_reserves,                           \
+                                     reserves) OPTIONAL("max_age", "None",    \
+                                                        "seconds or None",    \
+                                                        read_age, age)        \
+                                OPTIONAL("sample", "1.0", "a number",         \
+                                         argument_number, sample)             \
+                                    OPTIONAL("ca_file", "None", WANT_PATH,    \
+                                             argument_path, paths[1])         \
+                                        OPTIONAL("certificate", "None",       \
+                                                 WANT_PATH, argument_path,    \
+                                                 paths[2])                    \
+                                            OPTIONAL("private_key", "None",   \
+                                                     WANT_PATH,               \
+                                                     argument_path, paths[3]) \
+                                                LAST("client_name", "None",   \
+                                                     "a str or None",         \
+                                                     read_client_name,        \
+                                                     client_name_span)
 
-static int
-read_level(PyTypeObject *type, sink_arguments *arguments)
-{
-    static const struct {
-        const char *word;
-        hr_redis_delivery_level level;
-    } LEVELS[] = {
-        {"auto", HR_REDIS_DELIVERY_AUTO},
-        {"exactly-once", HR_REDIS_DELIVERY_MARKER},
-        {"script", HR_REDIS_DELIVERY_SCRIPT},
-        {"at-least-once", HR_REDIS_DELIVERY_LEAST},
-    };
-    for (size_t i = 0; i < sizeof(LEVELS) / sizeof(LEVELS[0]); i++) {
-        if (strcmp(arguments->delivery, LEVELS[i].word) == 0) {
-            arguments->level = LEVELS[i].level;
-            return 0;
-        }
-    }
-    refuse((PyObject *)type, "delivery",
-           "\"auto\", \"exactly-once\", \"script\" or \"at-least-once\"");
-    return -1;
-}
+static const argument ROWS[] = {ARGUMENTS_ROWS(SINK_ARGUMENTS)};
+const argument_table event_sink_table =
+    ARGUMENTS_TABLE(SINK_ARGUMENTS, ROWS, EVENT_SINK_TABLE);
 
-/* Braces are left to the lanes of a cluster. */
-static bool
-is_prefix(const char *text, Py_ssize_t len)
-{
-    for (Py_ssize_t i = 0; i < len; i++) {
-        if (text[i] <= ' ' || text[i] > '~' || text[i] == '{' ||
-            text[i] == '}') {
-            return false;
-        }
-    }
-    return len <= HR_PREFIX_MAX;
-}
-
-static int
-check_arguments(PyTypeObject *type, sink_arguments *arguments)
-{
-    if (check_seconds(type, "connect_timeout", arguments->connect_timeout) <
-            0 ||
-        check_seconds(type, "command_timeout", arguments->command_timeout) <
-            0 ||
-        check_seconds(type, "reconnect", arguments->reconnect_first) < 0 ||
-        check_seconds(type, "reconnect", arguments->reconnect_longest) < 0 ||
-        read_optional_numbers(type, arguments) < 0 ||
-        read_level(type, arguments) < 0 || read_reserve(type, arguments) < 0 ||
-        read_path(arguments->ring_dir, &arguments->paths[0]) < 0 ||
-        read_path(arguments->ca_file, &arguments->paths[1]) < 0 ||
-        read_path(arguments->certificate, &arguments->paths[2]) < 0 ||
-        read_path(arguments->private_key, &arguments->paths[3]) < 0) {
-        return -1;
-    }
-    if (!(arguments->exit_timeout >= 0 &&
-          arguments->exit_timeout <= LONGEST_S)) {
-        refuse((PyObject *)type, "exit_timeout", "seconds, 0 or more");
-        return -1;
-    }
-    if (arguments->stream_len == 0 || arguments->stream_len > 512) {
-        refuse((PyObject *)type, "stream", "a key of 1 to 512 bytes");
-        return -1;
-    }
-    if (!is_prefix(arguments->prefix, arguments->prefix_len)) {
-        refuse((PyObject *)type, "prefix",
-               "up to 64 printable ASCII characters without blanks and "
-               "braces");
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < arguments->client_name_len; i++) {
-        unsigned char c = (unsigned char)arguments->client_name[i];
-        if (c <= ' ' || c > '~' || i >= 128) {
-            refuse((PyObject *)type, "client_name",
-                   "up to 128 printable ASCII characters without spaces");
-            return -1;
-        }
-    }
-    return 0;
-}
+const char event_sink_doc[] = PyDoc_STR("EventSink(" ARGUMENTS_TEXT(
+    SINK_ARGUMENTS) ")\n--\n\n"
+                    "Takes events without ever blocking and brings them to "
+                    "`url`:\n"
+                    "redis://, rediss://, unix://, file: or memory:. Opens "
+                    "nothing and\n"
+                    "starts nothing before the first event of the process.\n\n"
+                    "Times are seconds. Raises TypeError, or ValueError "
+                    "naming the\n"
+                    "setting.");
 
 static hr_span
 path_span(PyObject *path)
@@ -235,10 +245,27 @@ path_span(PyObject *path)
     return (hr_span){PyBytes_AS_STRING(path), (size_t)PyBytes_GET_SIZE(path)};
 }
 
-static int64_t
-to_ns(double seconds)
+/* The settings of the connection, for whatever target. */
+static int
+check_delivery(const sink_arguments *arguments, core_state *state)
 {
-    return (int64_t)(seconds * 1e9);
+    const char *why;
+    hr_status status = hr_redis_delivery_check(
+        &(hr_redis_delivery_settings){
+            .connect_timeout_ns = to_ns(arguments->connect_timeout),
+            .command_timeout_ns = to_ns(arguments->command_timeout),
+            .prefix = arguments->prefix_span,
+            .stream = arguments->stream_span,
+            .client_name = arguments->client_name_span,
+            .max_length = arguments->length,
+            .batch = arguments->batch,
+        },
+        &why);
+    if (status != HR_OK) {
+        raise_setting_error(state, status, NULL, why);
+        return -1;
+    }
+    return 0;
 }
 
 /* ---- targets ----------------------------------------------------------- */
@@ -326,12 +353,7 @@ make_target(PyTypeObject *type, const sink_arguments *arguments,
 static int
 enter_exit_hook(PyObject *self)
 {
-    PyObject *module = PyImport_ImportModule("headrace._exit");
-    if (module == NULL) {
-        return -1;
-    }
-    PyObject *done = PyObject_CallMethod(module, "watch", "O", self);
-    Py_DECREF(module);
+    PyObject *done = call_imported("headrace._exit", "watch", "(O)", self);
     Py_XDECREF(done);
     return done != NULL ? 0 : -1;
 }
@@ -356,14 +378,14 @@ make_sink(PyTypeObject *type, const sink_arguments *arguments)
             .target = opened.target,
             .identity = hr_buf_span(&opened.identity),
             .threaded = !self->captures,
-            .ring_bytes = (size_t)arguments->ring_bytes,
+            .ring_bytes = arguments->ring_bytes,
             .ring_dir =
                 self->captures ? HR_SPAN("") : path_span(arguments->paths[0]),
-            .batch = (size_t)arguments->batch,
+            .batch = arguments->batch,
             .linger_ns = to_ns(arguments->linger),
-            .reconnect_first_ns = to_ns(arguments->reconnect_first),
-            .reconnect_longest_ns = to_ns(arguments->reconnect_longest),
-            .max_age_ms = (int64_t)ceil(arguments->age * 1000),
+            .reconnect_first_ns = to_ns(arguments->reconnect[0]),
+            .reconnect_longest_ns = to_ns(arguments->reconnect[1]),
+            .max_age_ms = whole(ceil(arguments->age * 1000)),
             .sample = arguments->sample,
             .reserves = arguments->reserves,
             .reserve_count = arguments->reserve_count,
@@ -371,7 +393,7 @@ make_sink(PyTypeObject *type, const sink_arguments *arguments)
         },
         &self->sink, &why);
     if (status != HR_OK) {
-        raise_setting_error(state_of_type(type), status, "EventSink", why);
+        raise_setting_error(state_of_type(type), status, NULL, why);
         Py_CLEAR(self);
         goto done;
     }
@@ -384,74 +406,18 @@ done:
     return (PyObject *)self;
 }
 
-const char event_sink_doc[] = PyDoc_STR(
-    "EventSink(url, *, prefix='headrace:', stream='events', ring_bytes=4 << "
-    "20, ...)\n"
-    "--\n\n"
-    "Takes events without ever blocking and brings them to `url`:\n"
-    "redis://, rediss://, unix://, file: or memory:. Opens nothing and\n"
-    "starts nothing before the first event of the process.\n\n"
-    "Times are seconds. Raises TypeError, or ValueError naming the\n"
-    "setting.");
-
 PyObject *
 event_sink_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {
-        "url",       "prefix",          "stream",          "ring_bytes",
-        "linger",    "batch",           "max_length",      "ring_dir",
-        "reconnect", "connect_timeout", "command_timeout", "exit_timeout",
-        "delivery",  "reserve",         "max_age",         "sample",
-        "ca_file",   "certificate",     "private_key",     "client_name",
-        NULL};
-    sink_arguments arguments = {
-        .prefix = "headrace:",
-        .prefix_len = 9,
-        .stream = "events",
-        .stream_len = 6,
-        .ring_bytes = HR_RING_BYTES_DEFAULT,
-        .linger = 0.010,
-        .batch = 256,
-        .reconnect_first = 0.1,
-        .reconnect_longest = 10.0,
-        .connect_timeout = 2.0,
-        .command_timeout = 5.0,
-        .exit_timeout = 2.0,
-        .delivery = "auto",
-        .sample = 1.0,
-        .client_name = NULL,
-    };
-    if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "U|$s#s#ndnOO(dd)dddsOOdOOOz#:EventSink", names,
-            &arguments.url, &arguments.prefix, &arguments.prefix_len,
-            &arguments.stream, &arguments.stream_len, &arguments.ring_bytes,
-            &arguments.linger, &arguments.batch, &arguments.max_length,
-            &arguments.ring_dir, &arguments.reconnect_first,
-            &arguments.reconnect_longest, &arguments.connect_timeout,
-            &arguments.command_timeout, &arguments.exit_timeout,
-            &arguments.delivery, &arguments.reserve, &arguments.max_age,
-            &arguments.sample, &arguments.ca_file, &arguments.certificate,
-            &arguments.private_key, &arguments.client_name,
-            &arguments.client_name_len)) {
-        return NULL;
-    }
-    if (arguments.client_name == NULL) {
-        arguments.client_name = "headrace";
-        arguments.client_name_len = 8;
-    }
+    sink_arguments arguments = {0};
+    argument_reading reading;
+    core_state *state = state_of_type(type);
     PyObject *self = NULL;
-    if (arguments.batch < 1 || arguments.batch > HR_BATCH_MAX) {
-        refuse((PyObject *)type, "batch", "from 1 to 4096 events");
-    } else if (arguments.ring_bytes < HR_RING_BYTES_MIN ||
-               arguments.ring_bytes > (Py_ssize_t)HR_RING_BYTES_TOP) {
-        refuse((PyObject *)type, "ring_bytes", "from 64 KiB to 1 GiB");
-    } else if (!(arguments.linger >= 0 && arguments.linger <= 60)) {
-        refuse((PyObject *)type, "linger", "from 0 to 60 seconds");
-    } else if (check_arguments(type, &arguments) == 0) {
+    if (arguments_read(&reading, &event_sink_table, "EventSink", state, args,
+                       kwargs, &arguments) == 0 &&
+        check_delivery(&arguments, state) == 0) {
         self = make_sink(type, &arguments);
     }
-    for (size_t i = 0; i < 4; i++) {
-        Py_XDECREF(arguments.paths[i]);
-    }
+    arguments_fini(&reading);
     return self;
 }

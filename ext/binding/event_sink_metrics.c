@@ -78,7 +78,7 @@ event_sink_observe(EventSinkObject *self, PyObject *args, PyObject *kwargs)
             .outcome = (hr_ring_metrics_outcome)outcome,
             .text = {bytes, (size_t)length},
         };
-        bool sane = seconds > 0 && seconds < LONGEST_S;
+        bool sane = seconds > 0 && seconds < HR_WAIT_MAX_S;
         hr_ring_metrics_count(metrics, &name,
                               sane ? (uint64_t)(seconds * 1e6) : 0);
     }
@@ -142,12 +142,11 @@ event_sink_metrics(EventSinkObject *self, PyObject *args, PyObject *kwargs)
         hr_ring_counters stats;
         hr_ring_metrics metrics;
     } both;
-    const size_t align = _Alignof(both);
-    void *block = PyMem_Calloc(1, sizeof(both) + align);
-    if (block == NULL) {
-        return PyErr_NoMemory();
+    void *block;
+    both *sum = event_sink_aligned(sizeof(*sum), &block);
+    if (sum == NULL) {
+        return NULL;
     }
-    both *sum = (both *)(((uintptr_t)block + align - 1) & ~(align - 1));
     hr_status status = HR_OK;
     if (own) {
         const hr_ring_metrics *metrics = hr_sink_metrics(self->sink);

@@ -17,18 +17,6 @@ typedef struct collected {
 } collected;
 
 /* Printable ASCII of at most `size` bytes up to the first NUL. */
-static PyObject *
-printable(const char *text, size_t size)
-{
-    char copy[HR_RING_PATH_MAX];
-    size_t length = 0;
-    while (length < size && length < sizeof(copy) && text[length] != '\0') {
-        unsigned char c = (unsigned char)text[length];
-        copy[length++] = c < ' ' || c >= 0x7F ? '?' : (char)c;
-    }
-    return PyUnicode_FromStringAndSize(copy, (Py_ssize_t)length);
-}
-
 static const char *
 error_word(uint32_t error)
 {
@@ -44,9 +32,11 @@ describe_ring(core_state *state, const hr_ring_view *view, const char *name)
     const hr_ring_label *label = &header->label;
     const hr_ring_beacon *beacon = &header->beacon;
     PyObject *dict = Py_BuildValue(
-        "{s:s,s:I,s:L,s:L,s:K,s:K,s:K,s:K,s:L,s:L,s:s,s:z,s:K}", "file", name,
-        "pid", label->pid, "created_ms", (long long)label->created_ms,
-        "touched_ms", (long long)atomic_load(&header->touched_ms), "bytes",
+        "{s:s,s:I,s:L,s:L,s:K,s:K,s:K,s:K,s:L,s:L,s:s,s:z,s:K,s:N,s:N,s:N,s:N,"
+        "s:N}",
+        "file", name, "pid", label->pid, "created_ms",
+        (long long)label->created_ms, "touched_ms",
+        (long long)atomic_load(&header->touched_ms), "bytes",
         (unsigned long long)label->data_bytes, "used",
         (unsigned long long)view->used_bytes, "device",
         (unsigned long long)view->device, "inode",
@@ -55,23 +45,15 @@ describe_ring(core_state *state, const hr_ring_view *view, const char *name)
         (long long)atomic_load(&beacon->delivered_ms), "state",
         event_sink_state_word(atomic_load(&beacon->state)), "error",
         error_word(atomic_load(&beacon->error)), "failures",
-        (unsigned long long)atomic_load(&beacon->failures));
+        (unsigned long long)atomic_load(&beacon->failures), "producer",
+        event_sink_printable(label->producer, HR_RING_PRODUCER_SIZE), "target",
+        event_sink_printable(label->target, HR_RING_PRODUCER_SIZE), "identity",
+        event_sink_printable(beacon->identity, sizeof(beacon->identity)),
+        "delivery",
+        event_sink_printable(beacon->delivery, sizeof(beacon->delivery)),
+        "server",
+        event_sink_printable(beacon->server, sizeof(beacon->server)));
     if (dict == NULL ||
-        event_sink_set_steal(
-            dict, "producer",
-            printable(label->producer, HR_RING_PRODUCER_SIZE)) < 0 ||
-        event_sink_set_steal(dict, "target",
-                             printable(label->target, HR_RING_PRODUCER_SIZE)) <
-            0 ||
-        event_sink_set_steal(
-            dict, "identity",
-            printable(beacon->identity, sizeof(beacon->identity))) < 0 ||
-        event_sink_set_steal(
-            dict, "delivery",
-            printable(beacon->delivery, sizeof(beacon->delivery))) < 0 ||
-        event_sink_set_steal(
-            dict, "server",
-            printable(beacon->server, sizeof(beacon->server))) < 0 ||
         event_sink_set_counters(state, dict, &header->stats) < 0) {
         Py_CLEAR(dict);
     }
@@ -93,25 +75,21 @@ static bool
 put_ended(const char target[HR_RING_PRODUCER_SIZE], void *context)
 {
     collected *all = context;
-    const size_t align = _Alignof(hr_ring_counters);
-    void *block = PyMem_Malloc(sizeof(hr_ring_counters) + align);
-    if (block == NULL) {
-        PyErr_NoMemory();
+    void *block;
+    hr_ring_counters *sum = event_sink_aligned(sizeof(*sum), &block);
+    if (sum == NULL) {
         return false;
     }
-    hr_ring_counters *sum =
-        (hr_ring_counters *)(((uintptr_t)block + align - 1) &
-                             ~(uintptr_t)(align - 1));
     char identity[HR_IDENTITY_KEPT];
     hr_ring_totals_look(all->ring_dir, target, sum, identity);
     PyObject *dict = PyDict_New();
-    PyObject *key = printable(target, HR_RING_PRODUCER_SIZE);
-    bool put =
-        dict != NULL && key != NULL &&
-        event_sink_set_counters(all->state, dict, sum) == 0 &&
-        event_sink_set_steal(dict, "identity",
-                             printable(identity, sizeof(identity))) == 0 &&
-        PyDict_SetItem(all->ended, key, dict) == 0;
+    PyObject *key = event_sink_printable(target, HR_RING_PRODUCER_SIZE);
+    bool put = dict != NULL && key != NULL &&
+               event_sink_set_counters(all->state, dict, sum) == 0 &&
+               event_sink_set_steal(
+                   dict, "identity",
+                   event_sink_printable(identity, sizeof(identity))) == 0 &&
+               PyDict_SetItem(all->ended, key, dict) == 0;
     Py_XDECREF(key);
     Py_XDECREF(dict);
     PyMem_Free(block);

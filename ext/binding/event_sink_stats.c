@@ -16,12 +16,6 @@ event_sink_set_steal(PyObject *dict, const char *key, PyObject *value)
     return result;
 }
 
-static int
-set_count(PyObject *dict, const char *key, uint64_t value)
-{
-    return event_sink_set_steal(dict, key, PyLong_FromUnsignedLongLong(value));
-}
-
 /* A dict of the counters that are not 0, by word; their sum. */
 static PyObject *
 by_reason(core_state *state, const _Atomic uint64_t *counters, uint64_t *sum)
@@ -103,29 +97,6 @@ describe_histogram(const hr_ring_counters_histogram *histogram, double unit)
 #define NANOSECONDS 1e9
 
 static PyObject *
-describe_latency(const hr_ring_counters *stats)
-{
-    const struct {
-        const char *word;
-        const hr_ring_counters_histogram *histogram;
-    } all[] = {
-        {"request", &stats->request},
-        {"queue", &stats->queue},
-        {"server", &stats->server},
-        {"round_trip", &stats->round_trip},
-    };
-    PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict != NULL && i < Py_ARRAY_LENGTH(all); i++) {
-        if (event_sink_set_steal(
-                dict, all[i].word,
-                describe_histogram(all[i].histogram, MICROSECONDS)) < 0) {
-            Py_CLEAR(dict);
-        }
-    }
-    return dict;
-}
-
-static PyObject *
 describe_stages(const hr_ring_counters *stats)
 {
     static const char *const WORDS[] = {
@@ -160,51 +131,62 @@ event_sink_state_word(uint32_t state)
 static PyObject *
 describe_connection(const hr_sink_report *report)
 {
+    const hr_sink_target_report *target = &report->target;
     const char *error =
         report->error != HR_OK ? hr_status_word(report->error) : NULL;
-    return Py_BuildValue("{s:s,s:z,s:s,s:s,s:K}", "state",
-                         event_sink_state_word(report->state), "error", error,
-                         "detail", report->target.detail, "server",
-                         report->target.server, "failures",
-                         (unsigned long long)report->failures);
+    return Py_BuildValue(
+        "{s:s,s:z,s:N,s:N,s:K}", "state", event_sink_state_word(report->state),
+        "error", error, "detail",
+        event_sink_printable(target->detail, sizeof(target->detail)), "server",
+        event_sink_printable(target->server, sizeof(target->server)),
+        "failures", (unsigned long long)report->failures);
+}
+
+static PyObject *
+path_or_none(const char *path)
+{
+    return path != NULL && *path != '\0' ? PyUnicode_DecodeFSDefault(path)
+                                         : Py_NewRef(Py_None);
 }
 
 static PyObject *
 describe_ring(const hr_sink_report *report, const char *ring_dir)
 {
-    const char *path = report->ring_path[0] != '\0' ? report->ring_path : NULL;
     const char *kind = report->ring_bytes == 0 ? "none"
                        : report->survives_kill ? "shared"
                                                : "anonymous";
-    PyObject *dict = Py_BuildValue(
-        "{s:s,s:O,s:s,s:s,s:K,s:K}", "kind", kind, "survives_kill",
+    return Py_BuildValue(
+        "{s:s,s:O,s:s,s:s,s:K,s:K,s:N,s:N}", "kind", kind, "survives_kill",
         report->survives_kill ? Py_True : Py_False, "producer",
         report->producer, "target", report->target_name, "bytes",
         (unsigned long long)report->ring_bytes, "used",
-        (unsigned long long)report->ring_used);
-    if (dict == NULL ||
-        event_sink_set_steal(dict, "path",
-                             path != NULL ? PyUnicode_DecodeFSDefault(path)
-                                          : Py_NewRef(Py_None)) < 0 ||
-        event_sink_set_steal(dict, "ring_dir",
-                             ring_dir != NULL
-                                 ? PyUnicode_DecodeFSDefault(ring_dir)
-                                 : Py_NewRef(Py_None)) < 0) {
-        Py_CLEAR(dict);
-    }
-    return dict;
+        (unsigned long long)report->ring_used, "path",
+        path_or_none(report->ring_path), "ring_dir",
+        ring_dir != NULL ? PyUnicode_DecodeFSDefault(ring_dir)
+                         : Py_NewRef(Py_None));
 }
 
 /* A detail may quote bytes of the server: no exception for them. */
-static void
-make_printable(char *text)
+PyObject *
+event_sink_printable(const char *text, size_t size)
 {
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c < ' ' || c >= 0x7F) {
-            *text = '?';
-        }
+    char copy[HR_RING_PATH_MAX];
+    size_t length = 0;
+    while (length < size && length < sizeof(copy) && text[length] != '\0') {
+        unsigned char c = (unsigned char)text[length];
+        copy[length++] = c < ' ' || c >= 0x7F ? '?' : (char)c;
     }
+    return PyUnicode_FromStringAndSize(copy, (Py_ssize_t)length);
+}
+
+void *
+event_sink_aligned(size_t size, void **block)
+{
+    const size_t align = _Alignof(hr_ring_counters);
+    *block = PyMem_Calloc(1, size + align);
+    return *block == NULL ? (void *)PyErr_NoMemory()
+                          : (void *)(((uintptr_t)*block + align - 1) &
+                                     ~(uintptr_t)(align - 1));
 }
 
 int
@@ -216,50 +198,33 @@ event_sink_set_counters(core_state *state, PyObject *dict,
     uint64_t ignored;
     uint64_t delivered =
         atomic_load_explicit(&stats->delivered, memory_order_acquire);
-    if (event_sink_set_steal(dict, "refused",
-                             by_reason(state, stats->refused, &refused)) < 0 ||
-        event_sink_set_steal(dict, "dropped",
-                             by_reason(state, stats->dropped, &dropped)) < 0) {
-        return -1;
-    }
+#define COUNT(member) (unsigned long long)hr_ring_counters_read(&stats->member)
+#define LATENCY(member) describe_histogram(&stats->member, MICROSECONDS)
+    PyObject *refusals = by_reason(state, stats->refused, &refused);
+    PyObject *drops = by_reason(state, stats->dropped, &dropped);
     atomic_thread_fence(memory_order_acquire);
     uint64_t accepted = hr_ring_counters_read(&stats->accepted);
     uint64_t settled = delivered + dropped; /* more only in a broken file */
-    PyObject *adopted = Py_BuildValue(
-        "{s:K,s:K,s:K,s:K}", "rings",
-        (unsigned long long)hr_ring_counters_read(&stats->adopted_rings),
-        "events",
-        (unsigned long long)hr_ring_counters_read(&stats->adopted_events),
-        "torn",
-        (unsigned long long)hr_ring_counters_read(&stats->adopted_torn),
-        "left_alone",
-        (unsigned long long)hr_ring_counters_read(&stats->rings_left_alone));
-    if (event_sink_set_steal(dict, "adopted", adopted) < 0 ||
-        set_count(dict, "offered", accepted + refused) < 0 ||
-        set_count(dict, "accepted", accepted) < 0 ||
-        set_count(dict, "delivered", delivered) < 0 ||
-        set_count(dict, "pending",
-                  accepted >= settled ? accepted - settled : 0) < 0 ||
-        set_count(dict, "session_errors",
-                  hr_ring_counters_read(&stats->session_errors)) < 0 ||
-        set_count(dict, "minted", hr_ring_counters_read(&stats->minted)) < 0 ||
-        event_sink_set_steal(
-            dict, "token_cache",
-            Py_BuildValue(
-                "{s:K,s:K}", "hits",
-                (unsigned long long)hr_ring_counters_read(&stats->cache_hits),
-                "misses",
-                (unsigned long long)hr_ring_counters_read(
-                    &stats->cache_misses))) < 0 ||
-        event_sink_set_steal(dict, "tokens",
-                             by_reason(state, stats->token, &ignored)) < 0 ||
-        event_sink_set_steal(dict, "cookies",
-                             by_reason(state, stats->cookie, &ignored)) < 0 ||
-        event_sink_set_steal(dict, "latency", describe_latency(stats)) < 0 ||
-        event_sink_set_steal(dict, "stages", describe_stages(stats)) < 0) {
-        return -1;
-    }
-    return 0;
+    PyObject *all = Py_BuildValue(
+        "{s:N,s:N,s:{s:K,s:K,s:K,s:K},s:K,s:K,s:K,s:K,s:K,s:K,s:{s:K,s:K},"
+        "s:N,s:N,s:{s:N,s:N,s:N,s:N},s:N}",
+        "refused", refusals, "dropped", drops, "adopted", "rings",
+        COUNT(adopted_rings), "events", COUNT(adopted_events), "torn",
+        COUNT(adopted_torn), "left_alone", COUNT(rings_left_alone), "offered",
+        (unsigned long long)accepted + refused, "accepted",
+        (unsigned long long)accepted, "delivered",
+        (unsigned long long)delivered, "pending",
+        accepted >= settled ? (unsigned long long)accepted - settled : 0,
+        "session_errors", COUNT(session_errors), "minted", COUNT(minted),
+        "token_cache", "hits", COUNT(cache_hits), "misses",
+        COUNT(cache_misses), "tokens",
+        by_reason(state, stats->token, &ignored), "cookies",
+        by_reason(state, stats->cookie, &ignored), "latency", "request",
+        LATENCY(request), "queue", LATENCY(queue), "server", LATENCY(server),
+        "round_trip", LATENCY(round_trip), "stages", describe_stages(stats));
+    int result = all != NULL ? PyDict_Update(dict, all) : -1;
+    Py_XDECREF(all);
+    return result;
 }
 
 PyObject *
@@ -268,8 +233,6 @@ event_sink_stats(EventSinkObject *self)
     core_state *state = state_of((PyObject *)self);
     hr_sink_report report;
     hr_sink_describe(self->sink, &report);
-    make_printable(report.target.detail);
-    make_printable(report.target.server);
     const char *delivery =
         report.target.delivery[0] != '\0' ? report.target.delivery : "unknown";
     PyObject *dict = PyDict_New();
@@ -291,15 +254,12 @@ PyObject *
 event_sink_totals(EventSinkObject *self)
 {
     core_state *state = state_of((PyObject *)self);
-    const size_t align = _Alignof(hr_ring_counters);
     size_t rings = 0;
-    void *block = PyMem_Malloc(sizeof(hr_ring_counters) + align);
-    if (block == NULL) {
-        return PyErr_NoMemory();
+    void *block;
+    hr_ring_counters *sum = event_sink_aligned(sizeof(*sum), &block);
+    if (sum == NULL) {
+        return NULL;
     }
-    hr_ring_counters *sum =
-        (hr_ring_counters *)(((uintptr_t)block + align - 1) &
-                             ~(uintptr_t)(align - 1));
     PyThreadState *saved = PyEval_SaveThread();
     hr_status status = hr_sink_totals(self->sink, sum, &rings, NULL);
     PyEval_RestoreThread(saved);
@@ -308,8 +268,10 @@ event_sink_totals(EventSinkObject *self)
         raise_setting_error(state, status, "totals", NULL);
     } else {
         dict = PyDict_New();
-        if (dict != NULL && (event_sink_set_counters(state, dict, sum) < 0 ||
-                             set_count(dict, "rings", rings) < 0)) {
+        if (dict != NULL &&
+            (event_sink_set_counters(state, dict, sum) < 0 ||
+             event_sink_set_steal(dict, "rings", PyLong_FromSize_t(rings)) <
+                 0)) {
             Py_CLEAR(dict);
         }
     }

@@ -90,27 +90,15 @@ fingerprint_hash(PyObject *op)
 }
 
 static PyGetSetDef fingerprint_getset[] = {
-    {
-        .name = "id",
-        .get = get_id,
-        .doc = PyDoc_STR("The visitor's id: 32 lower-case hex digits."),
-    },
-    {
-        .name = "value",
-        .get = get_value,
-        .doc = PyDoc_STR("The cookie's value; '' for a derived id."),
-    },
-    {
-        .name = "issued_at",
-        .get = get_issued_at,
-        .doc = PyDoc_STR("When the id was made, seconds since the epoch."),
-    },
-    {
-        .name = "reissue",
-        .get = get_reissue,
-        .doc = PyDoc_STR("True where the visitor's cookie was signed with an "
-                         "old key, or not at all."),
-    },
+    GETTER("id", get_id,
+           PyDoc_STR("The visitor's id: 32 lower-case hex digits.")),
+    GETTER("value", get_value,
+           PyDoc_STR("The cookie's value; '' for a derived id.")),
+    GETTER("issued_at", get_issued_at,
+           PyDoc_STR("When the id was made, seconds since the epoch.")),
+    GETTER("reissue", get_reissue,
+           PyDoc_STR("True where the visitor's cookie was signed with an "
+                     "old key, or not at all.")),
     {NULL},
 };
 

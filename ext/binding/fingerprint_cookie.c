@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* FingerprintCookie: reads, mints and writes fingerprints. */
+#include "errors.h"
 #include "arguments.h"
 #include "types.h"
 
@@ -7,158 +8,96 @@
 
 #include "base/clock.h"
 
-/* A str or bytes that the caller keeps alive; a str must be UTF-8. */
-static int
-span_of(PyObject *text, const char *what, hr_span *span)
-{
-    Py_ssize_t size;
-    if (PyBytes_Check(text)) {
-        *span =
-            (hr_span){PyBytes_AS_STRING(text), (size_t)PyBytes_GET_SIZE(text)};
-        return 0;
-    }
-    if (!PyUnicode_Check(text)) {
-        raise_wrong_type(what, text);
-        return -1;
-    }
-    span->ptr = PyUnicode_AsUTF8AndSize(text, &size);
-    if (span->ptr == NULL) {
-        return -1; /* a UnicodeEncodeError is a ValueError */
-    }
-    span->len = (size_t)size;
-    return 0;
-}
-
-/* Seconds since the epoch: an int, a float, or the clock's for None. */
+/* Whole seconds since the epoch; the clock's for None. */
 static int
 parse_now(PyObject *now, int64_t *seconds)
 {
-    if (now == NULL || now == Py_None) {
-        *seconds = hr_clock_wall_ms() / 1000;
-        return 0;
-    }
-    if (!PyLong_Check(now) && !PyFloat_Check(now)) {
-        raise_wrong_type("now: an int or float", now);
-        return -1;
-    }
-    double value = PyFloat_AsDouble(now);
-    if (value == -1.0 && PyErr_Occurred()) {
-        return -1; /* OverflowError, of an int beyond all times */
-    }
-    if (!isfinite(value) || fabs(value) > 1e15) {
-        PyErr_SetString(PyExc_ValueError,
-                        "now: seconds since the epoch, below 1e15");
+    double value = (double)(hr_clock_wall_ms() / 1000);
+    if (read_now(now, value, &value) < 0) {
         return -1;
     }
     *seconds = (int64_t)floor(value);
     return 0;
 }
 
-/* The keys as spans into the items of `fast`, a list or tuple. */
+/* An iterable of str or bytes. */
 static int
-parse_keys(PyObject *fast, hr_span keys[HR_FINGERPRINT_KEYS_MAX],
-           size_t *count)
+read_keys(argument_reading *reading, PyObject *value, void *member)
 {
-    Py_ssize_t size = PySequence_Fast_GET_SIZE(fast);
-    *count = (size_t)size; /* too many: the core says so, and reads none */
-    for (Py_ssize_t i = 0; i < size && i < HR_FINGERPRINT_KEYS_MAX; i++) {
-        if (span_of(PySequence_Fast_GET_ITEM(fast, i),
-                    "keys: a key is a str or bytes", &keys[i]) < 0) {
+    PyObject *items = argument_items(reading, value);
+    if (items == NULL) {
+        return -1;
+    }
+    Py_ssize_t count = PyList_GET_SIZE(items);
+    hr_span *keys = argument_memory(reading, (size_t)count, sizeof(*keys));
+    if (keys == NULL) {
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *key = PyList_GET_ITEM(items, i);
+        if (PyBytes_Check(key)) {
+            keys[i] = (hr_span){PyBytes_AS_STRING(key),
+                                (size_t)PyBytes_GET_SIZE(key)};
+        } else if (argument_utf8(reading, key, &keys[i]) < 0) {
             return -1;
         }
     }
+    *(const hr_span **)member = keys;
+    ((hr_visitor_fingerprint_settings *)reading->into)->key_count =
+        (size_t)count;
     return 0;
 }
 
-static PyObject *
-cookie_from_settings(PyTypeObject *type,
-                     const hr_visitor_fingerprint_settings *settings)
+/* None is no word either: a cookie without SameSite is not made. */
+static int
+read_samesite(argument_reading *reading, PyObject *value, void *member)
 {
-    hr_visitor_fingerprint_cookie *cookie;
-    const char *why;
-    hr_status status =
-        hr_visitor_fingerprint_cookie_new(settings, &cookie, &why);
-    if (status == HR_NO_MEMORY) {
-        return PyErr_NoMemory();
-    }
-    if (status != HR_OK) {
-        PyErr_SetString(PyExc_ValueError,
-                        why != NULL ? why : hr_status_text(status));
-        return NULL;
-    }
-    FingerprintCookieObject *self =
-        (FingerprintCookieObject *)type->tp_alloc(type, 0);
-    if (self == NULL) {
-        hr_visitor_fingerprint_cookie_free(cookie);
-        return NULL;
-    }
-    self->cookie = cookie;
-    return (PyObject *)self;
+    return PyUnicode_Check(value)
+               ? argument_utf8(reading, value, member)
+               : argument_refuse(reading, reading->argument->want);
 }
+
+#define ARGUMENTS_INTO hr_visitor_fingerprint_settings
+#define COOKIE_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)                      \
+    OPTIONAL("name", "'device_fp'", "a str", argument_text, name)             \
+    STAR REQUIRED("keys", "an iterable of str or bytes", read_keys, keys)     \
+        OPTIONAL("max_age", "2592000", "an int", argument_integer, max_age)   \
+            OPTIONAL("path", "'/'", "a str", argument_text,                   \
+                     path) OPTIONAL("domain", "None", "a str or None",        \
+                                    argument_optional_text, domain)           \
+                OPTIONAL("samesite", "'Lax'", "'Lax', 'Strict' or 'None'",    \
+                         read_samesite, samesite)                             \
+                    OPTIONAL("partitioned", "False", "a bool", argument_bool, \
+                             partitioned)                                     \
+                        LAST("accept_unsigned", "False", "a bool",            \
+                             argument_bool, accept_unsigned)
+
+static const argument ROWS[] = {ARGUMENTS_ROWS(COOKIE_ARGUMENTS)};
+static const argument_table TABLE =
+    ARGUMENTS_TABLE(COOKIE_ARGUMENTS, ROWS, FINGERPRINT_COOKIE_TABLE);
 
 static PyObject *
 cookie_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {
-        "name",     "keys",        "max_age",         "path", "domain",
-        "samesite", "partitioned", "accept_unsigned", NULL};
-    PyObject *name = NULL;
-    PyObject *keys = NULL;
-    PyObject *path = NULL;
-    PyObject *domain = NULL;
-    PyObject *samesite = NULL;
-    long long max_age = 30 * 86400;
-    int partitioned = 0;
-    int accept_unsigned = 0;
-    hr_span spans[HR_FINGERPRINT_KEYS_MAX];
-    if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|UOLUOOpp:FingerprintCookie", names, &name, &keys,
-            &max_age, &path, &domain, &samesite, &partitioned,
-            &accept_unsigned)) {
-        return NULL;
+    core_state *state = state_of_type(type);
+    hr_visitor_fingerprint_settings settings = {0};
+    argument_reading reading;
+    const char *why;
+    FingerprintCookieObject *self = NULL;
+    if (arguments_read(&reading, &TABLE, "FingerprintCookie", state, args,
+                       kwargs, &settings) == 0) {
+        self = (FingerprintCookieObject *)type->tp_alloc(type, 0);
     }
-    if (keys == NULL) {
-        PyErr_SetString(PyExc_TypeError,
-                        "FingerprintCookie() needs the argument 'keys'");
-        return NULL;
+    if (self != NULL) {
+        hr_status status =
+            hr_visitor_fingerprint_cookie_new(&settings, &self->cookie, &why);
+        if (status != HR_OK) {
+            raise_setting_error(state, status, NULL, why);
+            Py_CLEAR(self);
+        }
     }
-    hr_visitor_fingerprint_settings settings = {
-        .name = HR_SPAN("device_fp"),
-        .keys = spans,
-        .max_age = max_age,
-        .path = HR_SPAN("/"),
-        .domain = HR_NO_SPAN,
-        .samesite = HR_SPAN("Lax"),
-        .partitioned = partitioned != 0,
-        .accept_unsigned = accept_unsigned != 0,
-    };
-    if (samesite == Py_None) {
-        PyErr_SetString(PyExc_ValueError,
-                        "samesite: 'Lax', 'Strict' or 'None'");
-        return NULL;
-    }
-    if ((name != NULL && span_of(name, "name: a str", &settings.name) < 0) ||
-        (path != NULL && span_of(path, "path: a str", &settings.path) < 0) ||
-        (domain != NULL && domain != Py_None &&
-         span_of(domain, "domain: a str or None", &settings.domain) < 0) ||
-        (samesite != NULL &&
-         span_of(samesite, "samesite: a str", &settings.samesite) < 0)) {
-        return NULL;
-    }
-    if (PyUnicode_Check(keys) || PyBytes_Check(keys)) {
-        /* one key in place of a list of them: its letters are no keys */
-        return raise_wrong_type("keys: a list of str or bytes", keys);
-    }
-    PyObject *fast = PySequence_Fast(keys, "keys: a list of str or bytes");
-    if (fast == NULL) {
-        return NULL;
-    }
-    PyObject *self = NULL;
-    if (parse_keys(fast, spans, &settings.key_count) == 0) {
-        self = cookie_from_settings(type, &settings);
-    }
-    Py_DECREF(fast);
-    return self;
+    arguments_fini(&reading);
+    return (PyObject *)self;
 }
 
 static void
@@ -326,46 +265,29 @@ cookie_repr(PyObject *op)
 }
 
 static PyMethodDef cookie_methods[] = {
-    {
-        .ml_name = "read",
-        .ml_meth = (PyCFunction)(void (*)(void))cookie_read,
-        .ml_flags = METH_FASTCALL | METH_KEYWORDS,
-        .ml_doc = PyDoc_STR("read($self, header, now=None)\n--\n\n"
-                            "The fingerprint in raw Cookie headers, or None."),
-    },
-    {
-        .ml_name = "mint",
-        .ml_meth = (PyCFunction)(void (*)(void))cookie_mint,
-        .ml_flags = METH_FASTCALL | METH_KEYWORDS,
-        .ml_doc = PyDoc_STR("mint($self, now=None)\n--\n\n"
-                            "A fingerprint with a new random id."),
-    },
-    {
-        .ml_name = "header",
-        .ml_meth = (PyCFunction)(void (*)(void))cookie_header,
-        .ml_flags = METH_FASTCALL | METH_KEYWORDS,
-        .ml_doc =
-            PyDoc_STR("header($self, fingerprint, secure=True, now=None)\n"
-                      "--\n\nThe Set-Cookie value that hands it out."),
-    },
+    METHOD("read", cookie_read, METH_FASTCALL | METH_KEYWORDS,
+           PyDoc_STR("read($self, header, now=None)\n--\n\n"
+                     "The fingerprint in raw Cookie headers, or None.")),
+    METHOD("mint", cookie_mint, METH_FASTCALL | METH_KEYWORDS,
+           PyDoc_STR("mint($self, now=None)\n--\n\n"
+                     "A fingerprint with a new random id.")),
+    METHOD("header", cookie_header, METH_FASTCALL | METH_KEYWORDS,
+           PyDoc_STR("header($self, fingerprint, secure=True, now=None)\n"
+                     "--\n\nThe Set-Cookie value that hands it out.")),
     {NULL},
 };
 
 static PyGetSetDef cookie_getset[] = {
-    {
-        .name = "name",
-        .get = cookie_name,
-        .doc = PyDoc_STR("The cookie's name."),
-    },
+    GETTER("name", cookie_name, PyDoc_STR("The cookie's name.")),
     {NULL},
 };
 
 static PyType_Slot cookie_slots[] = {
-    {Py_tp_doc,
-     PyDoc_STR("FingerprintCookie(name='device_fp', *, keys, "
-               "max_age=2592000, path='/', domain=None, samesite='Lax', "
-               "partitioned=False, accept_unsigned=False)\n\n"
-               "The signed cookie that holds a visitor's id; immutable.")},
+    {Py_tp_doc, PyDoc_STR("FingerprintCookie(" ARGUMENTS_TEXT(
+                    COOKIE_ARGUMENTS) ")\n--"
+                                      "\n\n"
+                                      "The signed cookie that holds a "
+                                      "visitor's id; immutable.")},
     {Py_tp_new, cookie_new},
     {Py_tp_dealloc, cookie_dealloc},
     {Py_tp_repr, cookie_repr},
@@ -384,6 +306,7 @@ static PyType_Spec cookie_spec = {
 int
 fingerprint_cookie_setup(PyObject *module)
 {
-    return add_type(module, &cookie_spec,
-                    &state_of_module(module)->fingerprint_cookie_type);
+    return signature_add_type(
+        module, &cookie_spec,
+        &state_of_module(module)->fingerprint_cookie_type, &TABLE);
 }

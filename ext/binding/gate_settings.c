@@ -3,56 +3,30 @@
  * compiled into the core's gate. */
 #include "visit.h"
 
+#include "arguments.h"
 #include "errors.h"
 
 #include "ring/file.h"
 #include "base/folder.h"
 
-#define TOKEN_SOURCES_MAX 8
-#define USER_CLAIMS_MAX 16
 #define TOKEN_HEADER_MAX 64
 
-/* A tuple of str from any iterable of str but a str itself; NULL with an
- * exception that names the setting. */
-static PyObject *
-words_from_object(PyObject *object, const char *setting)
-{
-    if (PyUnicode_Check(object) || PyBytes_Check(object)) {
-        PyErr_Format(PyExc_TypeError,
-                     "%s: a list or tuple of str is meant, not one %.100s",
-                     setting, Py_TYPE(object)->tp_name);
-        return NULL;
-    }
-    PyObject *words = PySequence_Tuple(object);
-    if (words == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError)) {
-            PyErr_Format(PyExc_TypeError,
-                         "%s: a list or tuple of str is meant, not %.100s",
-                         setting, Py_TYPE(object)->tp_name);
-        }
-        return NULL;
-    }
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(words); i++) {
-        PyObject *word = PyTuple_GET_ITEM(words, i);
-        Py_ssize_t size;
-        if (!PyUnicode_Check(word)) {
-            PyErr_Format(PyExc_TypeError, "%s: %R is not a str", setting,
-                         word);
-            goto fail;
-        }
-        if (PyUnicode_AsUTF8AndSize(word, &size) == NULL) {
-            goto fail;
-        }
-        if (size == 0) {
-            PyErr_Format(PyExc_ValueError, "%s: an empty name", setting);
-            goto fail;
-        }
-    }
-    return words;
-fail:
-    Py_DECREF(words);
-    return NULL;
-}
+/* The parts and the lists of labels are looked at together. */
+typedef struct gate_arguments {
+    hr_gate_settings settings;
+    PyObject *verifier;
+    PyObject *paths;
+    PyObject *fingerprint;
+    PyObject *sink;
+    PyObject *require_token; /* list of str */
+    PyObject *token_from;    /* list of str */
+    PyObject *treat_as;      /* dict or None */
+    PyObject *token_header;
+    uint8_t rows[HR_LABELS_MAX]; /* what the settings point to */
+    char folder[HR_FOLDER_PATH_MAX];
+} gate_arguments;
+
+/* ---- readers ------------------------------------------------------------ */
 
 int
 mode_from_object(PyObject *object, const char *setting, hr_gate_mode fallback,
@@ -71,11 +45,220 @@ mode_from_object(PyObject *object, const char *setting, hr_gate_mode fallback,
             }
         }
     }
-    PyErr_Format(PyExc_ValueError,
-                 "%s: %R is none of 'cookie', 'derived', 'off'", setting,
-                 object);
+    PyErr_Format(PyExc_ValueError, "%s: 'cookie', 'derived' or 'off'",
+                 setting);
     return -1;
 }
+
+/* None stands for the default. */
+static int
+read_mode(argument_reading *reading, PyObject *value, void *member)
+{
+    return mode_from_object(value == Py_None ? reading->fallback : value,
+                            reading->argument->name, HR_GATE_MODE_OFF, member);
+}
+
+static int
+read_labels(argument_reading *reading, PyObject *value, void *member)
+{
+    PyObject *labels = argument_items(reading, value);
+    for (Py_ssize_t i = 0; labels != NULL && i < PyList_GET_SIZE(labels);
+         i++) {
+        PyObject *label = PyList_GET_ITEM(labels, i);
+        if (!PyUnicode_Check(label)) {
+            return argument_wrong_type(reading, label);
+        }
+    }
+    *(PyObject **)member = labels;
+    return labels != NULL ? 0 : -1;
+}
+
+static int
+read_user_claims(argument_reading *reading, PyObject *value, void *member)
+{
+    static const hr_span USUAL[] = {{"user_id", 7}, {"sub", 3}};
+    if (value != Py_None) {
+        return argument_texts(reading, value, member);
+    }
+    *(const hr_span **)member = USUAL;
+    ((gate_arguments *)reading->into)->settings.user_claim_count = 2;
+    return 0;
+}
+
+/* "bearer", "cookie:<name>", or "scheme:<name>": Authorization with exactly
+ * that scheme, as a framework may have it. */
+static int
+read_source(argument_reading *reading, PyObject *word,
+            hr_gate_token_source *source)
+{
+    hr_span text;
+    if (argument_utf8(reading, word, &text) < 0) {
+        return -1;
+    }
+    static const hr_span COOKIE = {"cookie:", 7};
+    static const hr_span SCHEME = {"scheme:", 7};
+    if (hr_span_equal(text, HR_SPAN("bearer"))) {
+        *source = (hr_gate_token_source){false, HR_SPAN("Bearer"), false};
+        return 0;
+    }
+    if (hr_span_starts_with(text, SCHEME) && text.len > SCHEME.len) {
+        *source = (hr_gate_token_source){false, hr_span_from(text, SCHEME.len),
+                                         true};
+        return 0;
+    }
+    if (hr_span_starts_with(text, COOKIE) && text.len > COOKIE.len &&
+        text.len - COOKIE.len <= HR_COOKIE_NAME_MAX) {
+        *source =
+            (hr_gate_token_source){true, hr_span_from(text, COOKIE.len), true};
+        return 0;
+    }
+    return argument_refuse(reading, "'bearer' or 'cookie:<name>'");
+}
+
+static int
+read_sources(argument_reading *reading, PyObject *value, void *member)
+{
+    gate_arguments *given = reading->into;
+    PyObject *words = argument_items(reading, value);
+    if (words == NULL) {
+        return -1;
+    }
+    size_t count = (size_t)PyList_GET_SIZE(words);
+    hr_gate_token_source *sources =
+        argument_memory(reading, count, sizeof(*sources));
+    for (size_t i = 0; sources != NULL && i < count; i++) {
+        if (read_source(reading, PyList_GET_ITEM(words, (Py_ssize_t)i),
+                        &sources[i]) < 0) {
+            return -1;
+        }
+    }
+    *(const hr_gate_token_source **)member = sources;
+    given->settings.source_count = count;
+    given->token_from = words;
+    return sources != NULL ? 0 : -1;
+}
+
+static int
+read_event_fields(argument_reading *reading, PyObject *value, void *member)
+{
+    static const char *const WORDS[] = {
+#define X(name, word) word,
+        HR_GATE_EVENT_EXTRAS(X)
+#undef X
+    };
+    uint32_t *bits = member;
+    PyObject *names = argument_items(reading, value);
+    if (names == NULL) {
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(names); i++) {
+        PyObject *name = PyList_GET_ITEM(names, i);
+        if (!PyUnicode_Check(name)) {
+            return argument_wrong_type(reading, name);
+        }
+        int at = 0;
+        while (at < HR_GATE_EVENT_EXTRA_COUNT &&
+               PyUnicode_CompareWithASCIIString(name, WORDS[at]) != 0) {
+            at++;
+        }
+        if (at == HR_GATE_EVENT_EXTRA_COUNT) {
+            PyErr_Format(PyExc_ValueError,
+                         "event_fields: %R is none of scheme, host, referrer, "
+                         "user_agent, language, ip_prefix, ip, query, "
+                         "trace_id, request_id",
+                         name);
+            return -1;
+        }
+        *bits |= 1U << at;
+    }
+    return 0;
+}
+
+static bool
+is_header_name(PyObject *name)
+{
+    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
+    for (Py_ssize_t i = 0; i < length; i++) {
+        Py_UCS4 c = PyUnicode_READ_CHAR(name, i);
+        if (c > 127 || (c != '-' && !Py_ISALNUM(c))) {
+            return false;
+        }
+    }
+    return length > 0 && length <= TOKEN_HEADER_MAX;
+}
+
+static int
+read_token_header(argument_reading *reading, PyObject *value, void *member)
+{
+    PyObject *name = value == Py_None ? reading->fallback : value;
+    if (argument_str(reading, name, member) < 0) {
+        return -1;
+    }
+    return is_header_name(name)
+               ? 0
+               : argument_refuse(reading, "not the name of a header");
+}
+
+#define ARGUMENTS_INTO gate_arguments
+#define WORDS "an iterable of str"
+#define PART(type_) .type = offsetof(core_state, type_)
+#define GATE_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)                        \
+    STAR OPTIONAL("verifier", "None", "a TokenVerifier or None",              \
+                  argument_part, verifier,                                    \
+                  PART(token_verifier_type)) OPTIONAL("paths", "None",        \
+                                                      "a PathFilter or None", \
+                                                      argument_part, paths,   \
+                                                      PART(path_filter_type)) \
+        OPTIONAL("fingerprint", "None", "a FingerprintCookie or None",        \
+                 argument_part, fingerprint, PART(fingerprint_cookie_type))   \
+            OPTIONAL(                                                         \
+                "sink", "None", "an EventSink or None", argument_part, sink,  \
+                PART(event_sink_type)) OPTIONAL("require_token", "()", WORDS, \
+                                                read_labels, require_token)   \
+                OPTIONAL("user_claims", "None", WORDS " or None",             \
+                         read_user_claims, settings.user_claims,              \
+                         .count = offsetof(gate_arguments,                    \
+                                           settings.user_claim_count))        \
+                    OPTIONAL("token_from", "('bearer',)", WORDS,              \
+                             read_sources, settings.sources)                  \
+                        OPTIONAL("treat_as", "None", "a dict or None",        \
+                                 argument_dict,                               \
+                                 treat_as) OPTIONAL("event_fields", "()",     \
+                                                    WORDS, read_event_fields, \
+                                                    settings.extra_fields)    \
+                            OPTIONAL("hash_ids", "False", "a bool",           \
+                                     argument_bool, settings.hash_ids)        \
+                                OPTIONAL("mode", "'cookie'", "a str",         \
+                                         read_mode, settings.mode)            \
+                                    OPTIONAL("gpc", "'derived'", "a str",     \
+                                             read_mode, settings.gpc)         \
+                                        OPTIONAL("trusted_proxies", "0",      \
+                                                 "an int", argument_size,     \
+                                                 settings.trusted_proxies)    \
+                                            OPTIONAL("token_header",          \
+                                                     "'Authorization'",       \
+                                                     "a str",                 \
+                                                     read_token_header,       \
+                                                     token_header)            \
+                                                LAST("metrics", "False",      \
+                                                     "a bool", argument_bool, \
+                                                     settings.metrics)
+
+static const argument ROWS[] = {ARGUMENTS_ROWS(GATE_ARGUMENTS)};
+const argument_table gate_table =
+    ARGUMENTS_TABLE(GATE_ARGUMENTS, ROWS, GATE_TABLE);
+
+const char gate_doc[] = PyDoc_STR("Gate(" ARGUMENTS_TEXT(
+    GATE_ARGUMENTS) ")\n--\n\n"
+                    "The one entry point: enter before the view, Visit.finish "
+                    "after it.\n\n"
+                    "verifier, paths, fingerprint and sink are a "
+                    "TokenVerifier, PathFilter,\n"
+                    "FingerprintCookie and EventSink; with None that step is "
+                    "off. Raises\n"
+                    "TypeError or ValueError naming the setting.");
+
+/* ---- labels ------------------------------------------------------------- */
 
 /* The number of the label `word`, -1 with ValueError. */
 static int
@@ -102,24 +285,15 @@ read_rows(GateObject *self, PyObject *treat_as, uint8_t *rows)
         rows[i] =
             i <= HR_PATH_FILTER_TRACK ? (uint8_t)i : HR_PATH_FILTER_TRACK;
     }
-    if (treat_as == NULL || treat_as == Py_None) {
-        return 0;
-    }
-    PyObject *items = PyDict_Check(treat_as) ? PyDict_Items(treat_as) : NULL;
+    PyObject *items =
+        treat_as == Py_None ? PyList_New(0) : PyDict_Items(treat_as);
     if (items == NULL) {
-        if (!PyErr_Occurred()) {
-            PyErr_Format(PyExc_TypeError, "treat_as: a dict, not %.100s",
-                         Py_TYPE(treat_as)->tp_name);
-        }
         return -1;
     }
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
         PyObject *pair = PyList_GET_ITEM(items, i);
-        PyObject *word;
-        PyObject *row;
-        if (!PyArg_ParseTuple(pair, "OO", &word, &row)) {
-            goto fail;
-        }
+        PyObject *word = PyTuple_GET_ITEM(pair, 0);
+        PyObject *row = PyTuple_GET_ITEM(pair, 1);
         int label = label_number(self, word, "treat_as");
         if (label < 0) {
             goto fail;
@@ -149,16 +323,10 @@ fail:
 }
 
 static int
-read_require_token(GateObject *self, PyObject *labels, const uint8_t *rows)
+require_labels(GateObject *self, PyObject *labels, const uint8_t *rows)
 {
-    self->require_token = labels != NULL
-                              ? words_from_object(labels, "require_token")
-                              : PyTuple_New(0);
-    if (self->require_token == NULL) {
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->require_token); i++) {
-        PyObject *word = PyTuple_GET_ITEM(self->require_token, i);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(labels); i++) {
+        PyObject *word = PyList_GET_ITEM(labels, i);
         int label = label_number(self, word, "require_token");
         if (label < 0) {
             return -1;
@@ -180,125 +348,14 @@ read_require_token(GateObject *self, PyObject *labels, const uint8_t *rows)
     return 0;
 }
 
-/* "bearer", "cookie:<name>", or "scheme:<name>": Authorization with exactly
- * that scheme, as a framework may have it. */
-static int
-read_source(PyObject *word, hr_gate_token_source *source)
-{
-    Py_ssize_t size;
-    const char *bytes = PyUnicode_AsUTF8AndSize(word, &size);
-    if (bytes == NULL) {
-        return -1;
-    }
-    hr_span text = {bytes, (size_t)size};
-    static const hr_span COOKIE = {"cookie:", 7};
-    static const hr_span SCHEME = {"scheme:", 7};
-    if (hr_span_equal(text, HR_SPAN("bearer"))) {
-        *source = (hr_gate_token_source){false, HR_SPAN("Bearer"), false};
-        return 0;
-    }
-    if (hr_span_starts_with(text, SCHEME) && text.len > SCHEME.len) {
-        *source = (hr_gate_token_source){false, hr_span_from(text, SCHEME.len),
-                                         true};
-        return 0;
-    }
-    if (hr_span_starts_with(text, COOKIE) && text.len > COOKIE.len &&
-        text.len - COOKIE.len <= HR_COOKIE_NAME_MAX) {
-        *source =
-            (hr_gate_token_source){true, hr_span_from(text, COOKIE.len), true};
-        return 0;
-    }
-    PyErr_Format(PyExc_ValueError,
-                 "token_from: %R is neither 'bearer' nor 'cookie:<name>'",
-                 word);
-    return -1;
-}
-
-static int
-read_event_fields(GateObject *self, PyObject *names, uint32_t *bits)
-{
-    static const char *const WORDS[] = {
-#define X(name, word) word,
-        HR_GATE_EVENT_EXTRAS(X)
-#undef X
-    };
-    self->event_fields = names != NULL
-                             ? words_from_object(names, "event_fields")
-                             : PyTuple_New(0);
-    if (self->event_fields == NULL) {
-        return -1;
-    }
-    *bits = 0;
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(self->event_fields); i++) {
-        PyObject *name = PyTuple_GET_ITEM(self->event_fields, i);
-        int at = 0;
-        while (at < HR_GATE_EVENT_EXTRA_COUNT &&
-               PyUnicode_CompareWithASCIIString(name, WORDS[at]) != 0) {
-            at++;
-        }
-        if (at == HR_GATE_EVENT_EXTRA_COUNT) {
-            PyErr_Format(PyExc_ValueError,
-                         "event_fields: %R is none of scheme, host, referrer, "
-                         "user_agent, language, ip_prefix, ip, query, "
-                         "trace_id, request_id",
-                         name);
-            return -1;
-        }
-        *bits |= 1U << at;
-    }
-    return 0;
-}
-
-/* A strong reference to `part`, or to None; -1 when it is of another type. */
-static int
-read_part(PyObject *part, PyTypeObject *type, const char *setting,
-          PyObject **slot)
-{
-    if (part == NULL || part == Py_None) {
-        *slot = Py_NewRef(Py_None);
-        return 0;
-    }
-    if (!Py_IS_TYPE(part, type)) {
-        PyErr_Format(PyExc_TypeError, "%s: a %s or None is meant, not %.100s",
-                     setting, type->tp_name, Py_TYPE(part)->tp_name);
-        return -1;
-    }
-    *slot = Py_NewRef(part);
-    return 0;
-}
-
 static PyObject *
-label_words(core_state *state, PyObject *paths)
+label_words(PyObject *paths)
 {
-    if (paths != Py_None) {
-        return Py_NewRef(((PathFilterObject *)paths)->words);
-    }
-    (void)state;
-    return Py_BuildValue("(sss)", "skip", "api", "track");
+    return paths != Py_None ? Py_NewRef(((PathFilterObject *)paths)->words)
+                            : Py_BuildValue("(sss)", "skip", "api", "track");
 }
 
-static int
-read_sources(GateObject *self, PyObject *names, hr_gate_token_source *sources)
-{
-    self->token_from = names != NULL ? words_from_object(names, "token_from")
-                                     : Py_BuildValue("(s)", "bearer");
-    if (self->token_from == NULL) {
-        return -1;
-    }
-    Py_ssize_t count = PyTuple_GET_SIZE(self->token_from);
-    if (count > TOKEN_SOURCES_MAX) {
-        PyErr_Format(PyExc_ValueError, "token_from: at most %d sources",
-                     TOKEN_SOURCES_MAX);
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        if (read_source(PyTuple_GET_ITEM(self->token_from, i), &sources[i]) <
-            0) {
-            return -1;
-        }
-    }
-    return 0;
-}
+/* ---- the header of the token -------------------------------------------- */
 
 /* The key that PEP 3333 gives a header: "HTTP_X_TOKEN" for "X-Token". NULL
  * with MemoryError. */
@@ -319,45 +376,6 @@ environ_key(PyObject *name)
     return key;
 }
 
-static bool
-is_header_name(PyObject *name)
-{
-    Py_ssize_t length = PyUnicode_GET_LENGTH(name);
-    for (Py_ssize_t i = 0; i < length; i++) {
-        Py_UCS4 c = PyUnicode_READ_CHAR(name, i);
-        if (c > 127 || (c != '-' && !Py_ISALNUM(c))) {
-            return false;
-        }
-    }
-    return length > 0 && length <= TOKEN_HEADER_MAX;
-}
-
-static int
-read_token_header(GateObject *self, PyObject *name)
-{
-    if (name == NULL || name == Py_None) {
-        self->token_header = PyUnicode_FromString("Authorization");
-        return self->token_header != NULL ? 0 : -1;
-    }
-    if (!PyUnicode_Check(name)) {
-        PyErr_Format(PyExc_TypeError,
-                     "token_header: a str is meant, not %.100s",
-                     Py_TYPE(name)->tp_name);
-        return -1;
-    }
-    if (!is_header_name(name)) {
-        PyErr_Format(PyExc_ValueError,
-                     "token_header: %R is not the name of a header", name);
-        return -1;
-    }
-    self->token_header = Py_NewRef(name);
-    if (hr_span_equal_nocase(text_bytes(name), HR_SPAN("authorization"))) {
-        return 0;
-    }
-    self->token_key = environ_key(name);
-    return self->token_key != NULL ? 0 : -1;
-}
-
 header_name
 gate_token_header(const GateObject *self)
 {
@@ -368,31 +386,17 @@ gate_token_header(const GateObject *self)
 }
 
 static int
-read_user_claims(GateObject *self, PyObject *names, hr_span *claims)
+keep_token_header(GateObject *self, PyObject *name)
 {
-    self->user_claims = names != NULL
-                            ? words_from_object(names, "user_claims")
-                            : Py_BuildValue("(ss)", "user_id", "sub");
-    if (self->user_claims == NULL) {
-        return -1;
+    self->token_header = Py_NewRef(name);
+    if (hr_span_equal_nocase(text_bytes(name), HR_SPAN("authorization"))) {
+        return 0;
     }
-    Py_ssize_t count = PyTuple_GET_SIZE(self->user_claims);
-    if (count > USER_CLAIMS_MAX) {
-        PyErr_Format(PyExc_ValueError, "user_claims: at most %d names",
-                     USER_CLAIMS_MAX);
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        Py_ssize_t size;
-        const char *bytes = PyUnicode_AsUTF8AndSize(
-            PyTuple_GET_ITEM(self->user_claims, i), &size);
-        if (bytes == NULL) {
-            return -1;
-        }
-        claims[i] = (hr_span){bytes, (size_t)size};
-    }
-    return 0;
+    self->token_key = environ_key(name);
+    return self->token_key != NULL ? 0 : -1;
 }
+
+/* ---- the gate ----------------------------------------------------------- */
 
 /* The salts of derived ids lie beside the rings. */
 static bool
@@ -405,101 +409,63 @@ name_salt_folder(const hr_sink *sink, char folder[HR_FOLDER_PATH_MAX])
     return hr_folder_name(ring_dir, folder);
 }
 
+/* Fills in the gate, which keeps the objects that the core borrows from. */
+static int
+configure(GateObject *self, core_state *state, gate_arguments *given)
+{
+    hr_gate_settings *settings = &given->settings;
+    const char *why = NULL;
+    self->verifier = Py_NewRef(given->verifier);
+    self->paths = Py_NewRef(given->paths);
+    self->fingerprint = Py_NewRef(given->fingerprint);
+    self->sink = Py_NewRef(given->sink);
+    self->mode = settings->mode;
+    self->words = label_words(self->paths);
+    self->token_from = PyList_AsTuple(given->token_from);
+    if (self->words == NULL || self->token_from == NULL ||
+        read_rows(self, given->treat_as, given->rows) < 0 ||
+        require_labels(self, given->require_token, given->rows) < 0 ||
+        keep_token_header(self, given->token_header) < 0) {
+        return -1;
+    }
+    if (self->verifier != Py_None) {
+        settings->verifier = ((TokenVerifierObject *)self->verifier)->verifier;
+    }
+    if (self->paths != Py_None) {
+        settings->paths = ((PathFilterObject *)self->paths)->filter;
+    }
+    if (self->fingerprint != Py_None) {
+        settings->cookie =
+            ((FingerprintCookieObject *)self->fingerprint)->cookie;
+    }
+    if (self->sink != Py_None) {
+        settings->sink = ((EventSinkObject *)self->sink)->sink;
+    }
+    if (settings->cookie != NULL &&
+        name_salt_folder(settings->sink, given->folder)) {
+        settings->salt_folder = given->folder;
+    }
+    settings->rows = given->rows;
+    settings->row_count = HR_LABELS_MAX;
+    hr_status status = hr_gate_new(settings, &self->gate, &why);
+    if (status != HR_OK) {
+        raise_setting_error(state, status, why == NULL ? "Gate" : NULL, why);
+        return -1;
+    }
+    return 0;
+}
+
 int
 gate_configure(GateObject *self, core_state *state, PyObject *args,
                PyObject *kwargs)
 {
-    static char *keywords[] = {
-        "verifier",        "paths",        "fingerprint", "sink",
-        "require_token",   "user_claims",  "token_from",  "treat_as",
-        "event_fields",    "hash_ids",     "mode",        "gpc",
-        "trusted_proxies", "token_header", "metrics",     NULL};
-    PyObject *verifier = NULL;
-    PyObject *paths = NULL;
-    PyObject *fingerprint = NULL;
-    PyObject *sink = NULL;
-    PyObject *require_token = NULL;
-    PyObject *user_claims = NULL;
-    PyObject *token_from = NULL;
-    PyObject *treat_as = NULL;
-    PyObject *event_fields = NULL;
-    int hash_ids = 0;
-    PyObject *mode = NULL;
-    PyObject *gpc = NULL;
-    int trusted_proxies = 0;
-    PyObject *token_header = NULL;
-    int metrics = 0;
-    if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$OOOOOOOOOpOOiOp:Gate", keywords, &verifier,
-            &paths, &fingerprint, &sink, &require_token, &user_claims,
-            &token_from, &treat_as, &event_fields, &hash_ids, &mode, &gpc,
-            &trusted_proxies, &token_header, &metrics)) {
-        return -1;
+    gate_arguments given = {0};
+    argument_reading reading;
+    int result = arguments_read(&reading, &gate_table, "Gate", state, args,
+                                kwargs, &given);
+    if (result == 0) {
+        result = configure(self, state, &given);
     }
-    hr_gate_token_source sources[TOKEN_SOURCES_MAX];
-    hr_span claims[USER_CLAIMS_MAX];
-    uint8_t rows[HR_LABELS_MAX];
-    hr_gate_settings settings = {0};
-    if (trusted_proxies < 0 || trusted_proxies > 100) {
-        PyErr_Format(PyExc_ValueError, "trusted_proxies: 0 to 100, not %d",
-                     trusted_proxies);
-        return -1;
-    }
-    if (read_part(verifier, state->token_verifier_type, "verifier",
-                  &self->verifier) < 0 ||
-        read_part(paths, state->path_filter_type, "paths", &self->paths) < 0 ||
-        read_part(fingerprint, state->fingerprint_cookie_type, "fingerprint",
-                  &self->fingerprint) < 0 ||
-        read_part(sink, state->event_sink_type, "sink", &self->sink) < 0) {
-        return -1;
-    }
-    self->words = label_words(state, self->paths);
-    if (self->words == NULL || read_rows(self, treat_as, rows) < 0 ||
-        read_require_token(self, require_token, rows) < 0 ||
-        read_sources(self, token_from, sources) < 0 ||
-        read_token_header(self, token_header) < 0 ||
-        read_user_claims(self, user_claims, claims) < 0 ||
-        read_event_fields(self, event_fields, &settings.extra_fields) < 0 ||
-        mode_from_object(mode, "mode", HR_GATE_MODE_COOKIE, &settings.mode) <
-            0 ||
-        mode_from_object(gpc, "gpc", HR_GATE_MODE_DERIVED, &settings.gpc) <
-            0) {
-        return -1;
-    }
-    if (self->verifier != Py_None) {
-        settings.verifier = ((TokenVerifierObject *)self->verifier)->verifier;
-    }
-    if (self->paths != Py_None) {
-        settings.paths = ((PathFilterObject *)self->paths)->filter;
-    }
-    if (self->fingerprint != Py_None) {
-        settings.cookie =
-            ((FingerprintCookieObject *)self->fingerprint)->cookie;
-    }
-    if (self->sink != Py_None) {
-        settings.sink = ((EventSinkObject *)self->sink)->sink;
-    }
-    char folder[HR_FOLDER_PATH_MAX];
-    if (settings.cookie != NULL && name_salt_folder(settings.sink, folder)) {
-        settings.salt_folder = folder;
-    }
-    settings.sources = sources;
-    settings.source_count = (size_t)PyTuple_GET_SIZE(self->token_from);
-    settings.user_claims = claims;
-    settings.user_claim_count = (size_t)PyTuple_GET_SIZE(self->user_claims);
-    settings.rows = rows;
-    settings.row_count = HR_LABELS_MAX;
-    settings.hash_ids = hash_ids != 0;
-    settings.metrics = metrics != 0;
-    settings.trusted_proxies = (unsigned)trusted_proxies;
-    self->hash_ids = settings.hash_ids;
-    self->mode = settings.mode;
-    self->gpc = settings.gpc;
-    self->trusted_proxies = settings.trusted_proxies;
-    hr_status status = hr_gate_new(&settings, &self->gate);
-    if (status != HR_OK) {
-        raise_setting_error(state, status, "Gate", NULL);
-        return -1;
-    }
-    return 0;
+    arguments_fini(&reading);
+    return result;
 }

@@ -2,6 +2,7 @@
 /* Key: made by its class methods only, each of which parses once. */
 #include "types.h"
 
+#include "arguments.h"
 #include "errors.h"
 
 static PyObject *
@@ -26,47 +27,38 @@ key_dealloc(PyObject *op)
     Py_DECREF(type);
 }
 
-/* The bytes of a str (as UTF-8) or bytes. -1 with TypeError, or
- * InvalidKeyError for a lone surrogate: not UnicodeEncodeError, which would
- * carry the secret into a traceback. */
+/* The bytes of a str (as UTF-8) or bytes. InvalidKeyError for a lone
+ * surrogate. */
 static int
-read_text(core_state *state, PyObject *object, const char *what, hr_span *text)
+read_data(argument_reading *reading, PyObject *value, void *member)
 {
-    if (PyUnicode_Check(object)) {
-        Py_ssize_t size = 0;
-        text->ptr = PyUnicode_AsUTF8AndSize(object, &size);
-        text->len = (size_t)size;
-        if (text->ptr != NULL) {
-            return 0;
-        }
-        if (PyErr_ExceptionMatches(PyExc_UnicodeEncodeError)) {
-            PyErr_Clear();
-            raise_key_error(state, HR_KEY_FORMAT, what);
-        }
-        return -1;
-    }
-    if (PyBytes_Check(object)) {
-        *text = (hr_span){PyBytes_AS_STRING(object),
-                          (size_t)PyBytes_GET_SIZE(object)};
+    if (PyBytes_Check(value)) {
+        *(hr_span *)member = (hr_span){PyBytes_AS_STRING(value),
+                                       (size_t)PyBytes_GET_SIZE(value)};
         return 0;
     }
-    PyErr_Format(PyExc_TypeError, "%s: a str or bytes, not %.100s", what,
-                 Py_TYPE(object)->tp_name);
-    return -1;
+    int result = argument_utf8(reading, value, member);
+    if (result < 0 && PyErr_ExceptionMatches(PyExc_ValueError)) {
+        PyErr_Clear();
+        raise_key_error(reading->state, HR_KEY_FORMAT,
+                        reading->argument->name);
+    }
+    return result;
 }
 
 static int
-read_algorithm(core_state *state, PyObject *name,
-               hr_token_jws_algorithm *algorithm)
+read_key_id(argument_reading *reading, PyObject *value, void *member)
 {
-    Py_ssize_t size;
-    const char *text = PyUnicode_AsUTF8AndSize(name, &size);
-    if (text == NULL) {
-        return -1;
+    hr_span *key_id = member;
+    *key_id = HR_NO_SPAN;
+    if (value == Py_None) {
+        return 0;
     }
-    if (hr_token_jws_algorithm_find((hr_span){text, (size_t)size},
-                                    algorithm) != HR_OK) {
-        raise_key_error(state, HR_KEY_ALGORITHM, "algorithm");
+    if (!PyUnicode_Check(value) || read_data(reading, value, member) < 0) {
+        return PyErr_Occurred() ? -1 : argument_wrong_type(reading, value);
+    }
+    if (!hr_token_keyring_key_id_is_usable(*key_id)) {
+        raise_key_error(reading->state, HR_KEY_FORMAT, "key_id");
         return -1;
     }
     return 0;
@@ -78,37 +70,30 @@ typedef struct key_arguments {
     hr_span key_id;
 } key_arguments;
 
-/* (data, *, algorithm, key_id=None) */
 static int
-read_arguments_of(core_state *state, PyObject *args, PyObject *kwargs,
-                  const char *format, key_arguments *read)
+read_algorithm(argument_reading *reading, PyObject *value, void *member)
 {
-    static char *names[] = {"data", "algorithm", "key_id", NULL};
-    PyObject *data, *algorithm = NULL, *key_id = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &data,
-                                     &algorithm, &key_id)) {
+    hr_span name;
+    if (argument_utf8(reading, value, &name) < 0) {
         return -1;
     }
-    if (algorithm == NULL) {
-        PyErr_SetString(PyExc_TypeError,
-                        "missing required keyword argument: 'algorithm'");
+    if (hr_token_jws_algorithm_find(name, member) != HR_OK) {
+        raise_key_error(reading->state, HR_KEY_ALGORITHM, "algorithm");
         return -1;
     }
-    if (read_text(state, data, "data", &read->data) < 0 ||
-        read_algorithm(state, algorithm, &read->algorithm) < 0) {
-        return -1;
-    }
-    read->key_id = HR_NO_SPAN;
-    if (key_id == Py_None) {
-        return 0;
-    }
-    if (!PyUnicode_Check(key_id)) {
-        PyErr_Format(PyExc_TypeError, "key_id: a str or None, not %.100s",
-                     Py_TYPE(key_id)->tp_name);
-        return -1;
-    }
-    return read_text(state, key_id, "key_id", &read->key_id);
+    return 0;
 }
+
+#define ARGUMENTS_INTO key_arguments
+#define KEY_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)              \
+    REQUIRED("data", "a str or bytes", read_data, data)            \
+    STAR REQUIRED("algorithm", "a str", read_algorithm, algorithm) \
+        LAST("key_id", "None", "a str or None", read_key_id, key_id)
+
+static const argument KEY_ROWS[] = {ARGUMENTS_ROWS(KEY_ARGUMENTS)};
+static const argument_table KEY_ARGUMENT_TABLE =
+    ARGUMENTS_TABLE(KEY_ARGUMENTS, KEY_ROWS, KEY_TABLE);
+#undef ARGUMENTS_INTO
 
 static PyObject *
 key_result(core_state *state, hr_status status, hr_token_keyring_key *key,
@@ -119,132 +104,115 @@ key_result(core_state *state, hr_status status, hr_token_keyring_key *key,
 }
 
 static PyObject *
-key_secret(PyObject *type, PyObject *args, PyObject *kwargs)
+make_key(const char *function, PyObject *type, PyObject *args,
+         PyObject *kwargs)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
+    argument_reading reading;
     key_arguments read;
     hr_token_keyring_key *key = NULL;
-    if (read_arguments_of(state, args, kwargs, "O|$UO:secret", &read) < 0) {
-        return NULL;
+    PyObject *result = NULL;
+    if (arguments_read(&reading, &KEY_ARGUMENT_TABLE, function, state, args,
+                       kwargs, &read) == 0) {
+        hr_status status =
+            strcmp(function, "pem") == 0
+                ? hr_token_keyring_pem_read(read.data, read.algorithm,
+                                            read.key_id, &key)
+                : hr_token_keyring_key_from_secret(
+                      read.data, read.algorithm, read.key_id,
+                      strcmp(function, "_short_secret") == 0, &key);
+        result = key_result(state, status, key, "data");
     }
-    hr_status status = hr_token_keyring_key_from_secret(
-        read.data, read.algorithm, read.key_id, false, &key);
-    return key_result(state, status, key, "secret");
+    arguments_fini(&reading);
+    return result;
+}
+
+static PyObject *
+key_secret(PyObject *type, PyObject *args, PyObject *kwargs)
+{
+    return make_key("secret", type, args, kwargs);
 }
 
 /* For headrace.jwt, where the option enforce_minimum_key_length is False. */
 static PyObject *
 key_short_secret(PyObject *type, PyObject *args, PyObject *kwargs)
 {
-    core_state *state = state_of_type((PyTypeObject *)type);
-    key_arguments read;
-    hr_token_keyring_key *key = NULL;
-    if (read_arguments_of(state, args, kwargs, "O|$UO:_short_secret", &read) <
-        0) {
-        return NULL;
-    }
-    hr_status status = hr_token_keyring_key_from_secret(
-        read.data, read.algorithm, read.key_id, true, &key);
-    return key_result(state, status, key, "secret");
+    return make_key("_short_secret", type, args, kwargs);
 }
 
 static PyObject *
 key_pem(PyObject *type, PyObject *args, PyObject *kwargs)
 {
-    core_state *state = state_of_type((PyTypeObject *)type);
-    key_arguments read;
-    hr_token_keyring_key *key = NULL;
-    if (read_arguments_of(state, args, kwargs, "O|$UO:pem", &read) < 0) {
-        return NULL;
-    }
-    hr_status status = hr_token_keyring_pem_read(read.data, read.algorithm,
-                                                 read.key_id, &key);
-    return key_result(state, status, key, "pem");
+    return make_key("pem", type, args, kwargs);
 }
 
-/* A document as JSON text: itself, or a mapping written by json.dumps(). New
- * reference. */
-static PyObject *
-document_text(PyObject *document)
-{
-    if (PyUnicode_Check(document) || PyBytes_Check(document)) {
-        return Py_NewRef(document);
-    }
-    if (!PyMapping_Check(document) || PySequence_Check(document)) {
-        if (!PyDict_Check(document)) {
-            return PyErr_Format(
-                PyExc_TypeError,
-                "document: a mapping, str or bytes, not %.100s",
-                Py_TYPE(document)->tp_name);
-        }
-    }
-    PyObject *copy = PyObject_CallOneArg((PyObject *)&PyDict_Type, document);
-    PyObject *json = copy != NULL ? PyImport_ImportModule("json") : NULL;
-    PyObject *text = NULL;
-    if (json != NULL) {
-        text = PyObject_CallMethod(json, "dumps", "O", copy);
-    }
-    Py_XDECREF(json);
-    Py_XDECREF(copy);
-    return text;
-}
+typedef struct document_arguments {
+    hr_span document;
+    hr_token_jws_algorithm algorithm;
+    const hr_token_jws_algorithm *fallback; /* it, or NULL */
+} document_arguments;
 
-/* (document, *, algorithm=None); `*text` is a new reference that `*span`
- * points into. */
+/* JSON text: itself, or a mapping written by json.dumps(). */
 static int
-read_document(core_state *state, PyObject *args, PyObject *kwargs,
-              const char *format, PyObject **text, hr_span *span,
-              hr_token_jws_algorithm *algorithm,
-              const hr_token_jws_algorithm **fallback)
+read_document(argument_reading *reading, PyObject *value, void *member)
 {
-    static char *names[] = {"document", "algorithm", NULL};
-    PyObject *document, *name = Py_None;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, format, names, &document,
-                                     &name)) {
-        return -1;
+    if (PyUnicode_Check(value) || PyBytes_Check(value)) {
+        return read_data(reading, value, member);
     }
-    *fallback = NULL;
-    if (name != Py_None) {
-        if (!PyUnicode_Check(name)) {
-            PyErr_Format(PyExc_TypeError,
-                         "algorithm: a str or None, not %.100s",
-                         Py_TYPE(name)->tp_name);
-            return -1;
-        }
-        if (read_algorithm(state, name, algorithm) < 0) {
-            return -1;
-        }
-        *fallback = algorithm;
+    if (!PyDict_Check(value) &&
+        (!PyMapping_Check(value) || PySequence_Check(value))) {
+        return argument_wrong_type(reading, value);
     }
-    *text = document_text(document);
-    if (*text == NULL) {
-        return -1;
+    PyObject *copy = PyObject_CallOneArg((PyObject *)&PyDict_Type, value);
+    PyObject *text =
+        copy != NULL ? call_imported("json", "dumps", "(O)", copy) : NULL;
+    Py_XDECREF(copy);
+    if (text == NULL && (PyErr_ExceptionMatches(PyExc_TypeError) ||
+                         PyErr_ExceptionMatches(PyExc_ValueError))) {
+        PyErr_Format(PyErr_ExceptionMatches(PyExc_TypeError)
+                         ? PyExc_TypeError
+                         : PyExc_ValueError,
+                     "document: JSON cannot hold it");
     }
-    if (read_text(state, *text, "document", span) < 0) {
-        Py_CLEAR(*text);
-        return -1;
-    }
-    return 0;
+    return argument_keep_steal(reading, text) < 0
+               ? -1
+               : read_data(reading, text, member);
 }
+
+static int
+read_fallback(argument_reading *reading, PyObject *value, void *member)
+{
+    document_arguments *read = reading->into;
+    read->fallback = value == Py_None ? NULL : &read->algorithm;
+    return value == Py_None ? 0 : read_algorithm(reading, value, member);
+}
+
+#define ARGUMENTS_INTO document_arguments
+#define DOCUMENT_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)                   \
+    REQUIRED("document", "a mapping, str or bytes", read_document, document) \
+    STAR LAST("algorithm", "None", "a str or None", read_fallback, algorithm)
+
+static const argument DOCUMENT_ROWS[] = {ARGUMENTS_ROWS(DOCUMENT_ARGUMENTS)};
+static const argument_table DOCUMENT_ARGUMENT_TABLE =
+    ARGUMENTS_TABLE(DOCUMENT_ARGUMENTS, DOCUMENT_ROWS, DOCUMENT_TABLE);
 
 static PyObject *
 key_jwk(PyObject *type, PyObject *args, PyObject *kwargs)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
-    PyObject *text;
-    hr_span document;
-    hr_token_jws_algorithm algorithm;
-    const hr_token_jws_algorithm *fallback;
+    argument_reading reading;
+    document_arguments read;
     hr_token_keyring_key *key = NULL;
+    PyObject *result = NULL;
     bool skip;
-    if (read_document(state, args, kwargs, "O|$O:jwk", &text, &document,
-                      &algorithm, &fallback) < 0) {
-        return NULL;
+    if (arguments_read(&reading, &DOCUMENT_ARGUMENT_TABLE, "jwk", state, args,
+                       kwargs, &read) == 0) {
+        hr_status status = hr_token_keyring_jwk_read(
+            read.document, read.fallback, &key, &skip);
+        result = key_result(state, status, key, "document");
     }
-    hr_status status =
-        hr_token_keyring_jwk_read(document, fallback, &key, &skip);
-    Py_DECREF(text);
-    return key_result(state, status, key, "JWK");
+    arguments_fini(&reading);
+    return result;
 }
 
 /* One line for the operator: keys of another use or kind are no fault, but
@@ -252,11 +220,8 @@ key_jwk(PyObject *type, PyObject *args, PyObject *kwargs)
 static int
 log_skipped(size_t skipped)
 {
-    PyObject *logging = PyImport_ImportModule("logging");
     PyObject *logger =
-        logging != NULL
-            ? PyObject_CallMethod(logging, "getLogger", "s", "headrace")
-            : NULL;
+        call_imported("logging", "getLogger", "(s)", "headrace");
     PyObject *done =
         logger != NULL
             ? PyObject_CallMethod(
@@ -264,7 +229,6 @@ log_skipped(size_t skipped)
                   "JWK Set: %d keys of another use or kind were passed over",
                   (Py_ssize_t)skipped)
             : NULL;
-    Py_XDECREF(logging);
     Py_XDECREF(logger);
     Py_XDECREF(done);
     return done != NULL ? 0 : -1;
@@ -293,22 +257,21 @@ static PyObject *
 key_jwks(PyObject *type, PyObject *args, PyObject *kwargs)
 {
     core_state *state = state_of_type((PyTypeObject *)type);
-    PyObject *text;
-    hr_span document;
-    hr_token_jws_algorithm algorithm;
-    const hr_token_jws_algorithm *fallback;
+    argument_reading reading;
+    document_arguments read;
     hr_token_keyring_key *keys[HR_KEYS_MAX];
     size_t count, skipped, at;
-    if (read_document(state, args, kwargs, "O|$O:jwks", &text, &document,
-                      &algorithm, &fallback) < 0) {
+    if (arguments_read(&reading, &DOCUMENT_ARGUMENT_TABLE, "jwks", state, args,
+                       kwargs, &read) < 0) {
+        arguments_fini(&reading);
         return NULL;
     }
-    hr_status status = hr_token_keyring_jwk_read_set(document, fallback, keys,
-                                                     &count, &skipped, &at);
-    Py_DECREF(text);
+    hr_status status = hr_token_keyring_jwk_read_set(
+        read.document, read.fallback, keys, &count, &skipped, &at);
+    arguments_fini(&reading);
     if (status != HR_OK) {
         char what[64];
-        PyOS_snprintf(what, sizeof(what), "JWK Set, key %zu", at);
+        PyOS_snprintf(what, sizeof(what), "document, key %zu", at);
         return raise_key_error(state, status, what);
     }
     PyObject *list = keys_to_list(state, keys, count);
@@ -352,28 +315,19 @@ key_repr(PyObject *op)
     return repr;
 }
 
-#define KEY_METHOD(name_, function, text)                                   \
-    {                                                                       \
-        .ml_name = name_, .ml_meth = (PyCFunction)(void (*)(void))function, \
-        .ml_flags = METH_CLASS | METH_VARARGS | METH_KEYWORDS,              \
-        .ml_doc = PyDoc_STR(text),                                          \
-    }
+#define KEY_METHOD(name, function, list, text)                        \
+    METHOD(name, function, METH_CLASS | METH_VARARGS | METH_KEYWORDS, \
+           name "($type, " ARGUMENTS_TEXT(list) ")\n--\n\n" text)
 
 static PyMethodDef key_methods[] = {
-    KEY_METHOD("secret", key_secret,
-               "secret($type, data, *, algorithm, key_id=None)\n--\n\n"
-               "An HMAC secret."),
-    KEY_METHOD("_short_secret", key_short_secret,
-               "_short_secret($type, data, *, algorithm, key_id=None)\n--\n\n"
+    KEY_METHOD("secret", key_secret, KEY_ARGUMENTS, "An HMAC secret."),
+    KEY_METHOD("_short_secret", key_short_secret, KEY_ARGUMENTS,
                "An HMAC secret of any length."),
-    KEY_METHOD("pem", key_pem,
-               "pem($type, data, *, algorithm, key_id=None)\n--\n\n"
+    KEY_METHOD("pem", key_pem, KEY_ARGUMENTS,
                "A public key from one PEM block."),
-    KEY_METHOD("jwk", key_jwk,
-               "jwk($type, document, *, algorithm=None)\n--\n\n"
+    KEY_METHOD("jwk", key_jwk, DOCUMENT_ARGUMENTS,
                "A key from a JWK (RFC 7517)."),
-    KEY_METHOD("jwks", key_jwks,
-               "jwks($type, document, *, algorithm=None)\n--\n\n"
+    KEY_METHOD("jwks", key_jwks, DOCUMENT_ARGUMENTS,
                "The keys of a JWK Set: a list."),
     {NULL},
 };

@@ -8,25 +8,24 @@
 static int
 intern_strings(core_state *state)
 {
-#define X(name)                                             \
-    state->name_##name = PyUnicode_InternFromString(#name); \
-    if (state->name_##name == NULL) {                       \
-        return -1;                                          \
-    }
-    HR_REQUEST_NAMES(X)
+    const struct {
+        PyObject **slot;
+        const char *text;
+    } all[] = {
+#define X(name) {&state->name_##name, #name},
+        HR_REQUEST_NAMES(X)
 #undef X
-    state->name_wsgi_url_scheme =
-        PyUnicode_InternFromString("wsgi.url_scheme");
-    if (state->name_wsgi_url_scheme == NULL) {
-        return -1;
-    }
-#define X(number, name, word, text)                          \
-    state->words[number] = PyUnicode_InternFromString(word); \
-    if (state->words[number] == NULL) {                      \
-        return -1;                                           \
-    }
-    HR_STATUS_LIST(X)
+#define X(number, name, word, text) {&state->words[number], word},
+            HR_STATUS_LIST(X)
 #undef X
+                {&state->name_wsgi_url_scheme, "wsgi.url_scheme"},
+    };
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(all); i++) {
+        *all[i].slot = PyUnicode_InternFromString(all[i].text);
+        if (*all[i].slot == NULL) {
+            return -1;
+        }
+    }
     return 0;
 }
 
@@ -35,9 +34,9 @@ module_exec(PyObject *module)
 {
     core_state *state = state_of_module(module);
     if (intern_strings(state) < 0 || errors_setup(module) < 0 ||
-        key_setup(module) < 0 || token_setup(module) < 0 ||
-        token_verifier_setup(module) < 0 || path_filter_setup(module) < 0 ||
-        fingerprint_setup(module) < 0 ||
+        signature_setup(module) < 0 || key_setup(module) < 0 ||
+        token_setup(module) < 0 || token_verifier_setup(module) < 0 ||
+        path_filter_setup(module) < 0 || fingerprint_setup(module) < 0 ||
         fingerprint_cookie_setup(module) < 0 || event_sink_setup(module) < 0 ||
         visit_setup(module) < 0 || gate_setup(module) < 0) {
         return -1;
@@ -45,41 +44,43 @@ module_exec(PyObject *module)
     return 0;
 }
 
-/* Every owned reference, in the order of the struct. */
-#define VISIT_STATE(VISIT)                 \
-    VISIT(state->key_type);                \
-    VISIT(state->token_type);              \
-    VISIT(state->token_verifier_type);     \
-    VISIT(state->cache_info_type);         \
-    VISIT(state->path_filter_type);        \
-    VISIT(state->fingerprint_type);        \
-    VISIT(state->fingerprint_cookie_type); \
-    VISIT(state->event_sink_type);         \
-    VISIT(state->gate_type);               \
-    VISIT(state->visit_type);              \
-    VISIT(state->invalid_token_error);     \
-    VISIT(state->invalid_key_error);       \
-    VISIT(state->name_wsgi_url_scheme)
+/* Every owned reference. */
+#define VISIT_ALL(VISIT, list)                           \
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(list); i++) { \
+        VISIT(list[i]);                                  \
+    }
+#define VISIT_STATE(VISIT)                     \
+    VISIT(state->key_type);                    \
+    VISIT(state->token_type);                  \
+    VISIT(state->token_verifier_type);         \
+    VISIT(state->cache_info_type);             \
+    VISIT(state->path_filter_type);            \
+    VISIT(state->fingerprint_type);            \
+    VISIT(state->fingerprint_cookie_type);     \
+    VISIT(state->event_sink_type);             \
+    VISIT(state->gate_type);                   \
+    VISIT(state->visit_type);                  \
+    VISIT(state->signature_type);              \
+    VISIT(state->invalid_token_error);         \
+    VISIT(state->invalid_key_error);           \
+    VISIT(state->name_wsgi_url_scheme);        \
+    HR_REQUEST_NAMES(VISIT##_NAME)             \
+    VISIT_ALL(VISIT, state->member_names)      \
+    VISIT_ALL(VISIT, state->by_reason)         \
+    VISIT_ALL(VISIT, state->words)             \
+    VISIT_ALL(VISIT, state->argument_defaults) \
+    for (size_t i = 0; i < DICT_SHAPES; i++) { \
+        VISIT(state->shapes[i].keys);          \
+        VISIT(state->shapes[i].items);         \
+    }
+#define Py_VISIT_NAME(name) Py_VISIT(state->name_##name);
+#define Py_CLEAR_NAME(name) Py_CLEAR(state->name_##name);
 
 static int
 module_traverse(PyObject *module, visitproc visit, void *arg)
 {
     core_state *state = state_of_module(module);
-    VISIT_STATE(Py_VISIT);
-    for (size_t i = 0; i < MEMBER_NAMES; i++) {
-        Py_VISIT(state->member_names[i]);
-    }
-    for (size_t i = 0; i < DICT_SHAPES; i++) {
-        Py_VISIT(state->shapes[i].keys);
-        Py_VISIT(state->shapes[i].items);
-    }
-    for (size_t i = 0; i < HR_STATUS_SLOTS; i++) {
-        Py_VISIT(state->by_reason[i]);
-        Py_VISIT(state->words[i]);
-    }
-#define X(name) Py_VISIT(state->name_##name);
-    HR_REQUEST_NAMES(X)
-#undef X
+    VISIT_STATE(Py_VISIT)
     return 0;
 }
 
@@ -88,21 +89,7 @@ module_clear(PyObject *module)
 {
     core_state *state = state_of_module(module);
     visit_free_spares(state); /* before their type goes */
-    VISIT_STATE(Py_CLEAR);
-    for (size_t i = 0; i < MEMBER_NAMES; i++) {
-        Py_CLEAR(state->member_names[i]);
-    }
-    for (size_t i = 0; i < DICT_SHAPES; i++) {
-        Py_CLEAR(state->shapes[i].keys);
-        Py_CLEAR(state->shapes[i].items);
-    }
-    for (size_t i = 0; i < HR_STATUS_SLOTS; i++) {
-        Py_CLEAR(state->by_reason[i]);
-        Py_CLEAR(state->words[i]);
-    }
-#define X(name) Py_CLEAR(state->name_##name);
-    HR_REQUEST_NAMES(X)
-#undef X
+    VISIT_STATE(Py_CLEAR)
     return 0;
 }
 

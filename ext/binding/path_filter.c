@@ -3,164 +3,138 @@
 #include "arguments.h"
 #include "types.h"
 
-/* The rules while they are taken over. The spans point into `bytes`. */
+#include <structmember.h>
+
+/* The rules while they are taken over. All is kept by the reading. */
 typedef struct rule_list {
-    hr_path_filter_rule *rules; /* PyMem */
+    hr_path_filter_rule *rules;
+    PyObject **texts;  /* str: the rules, for error texts */
+    PyObject **labels; /* str: the label of each */
     size_t count;
-    size_t room;
-    PyObject *texts;  /* list of str: the rules, for error texts */
-    PyObject *labels; /* list of str: the label of each */
-    PyObject *bytes;  /* list of bytes */
+    PyObject *fallback;
+    hr_span fallback_text;
 } rule_list;
 
+/* The bytes of a str, lone surrogates and all. */
 static int
-rule_list_init(rule_list *list)
-{
-    *list = (rule_list){
-        .texts = PyList_New(0),
-        .labels = PyList_New(0),
-        .bytes = PyList_New(0),
-    };
-    return list->texts && list->labels && list->bytes ? 0 : -1;
-}
-
-static void
-rule_list_fini(rule_list *list)
-{
-    PyMem_Free(list->rules);
-    Py_XDECREF(list->texts);
-    Py_XDECREF(list->labels);
-    Py_XDECREF(list->bytes);
-}
-
-/* The bytes of a str, lone surrogates and all, kept alive by the list. */
-static int
-encode(rule_list *list, PyObject *text, hr_span *span)
+encode(argument_reading *reading, PyObject *text, hr_span *span)
 {
     PyObject *bytes =
         PyUnicode_AsEncodedString(text, "utf-8", "surrogatepass");
-    if (bytes == NULL) {
+    if (argument_keep_steal(reading, bytes) < 0) {
         return -1;
     }
-    span->ptr = PyBytes_AS_STRING(bytes);
-    span->len = (size_t)PyBytes_GET_SIZE(bytes);
-    int result = PyList_Append(list->bytes, bytes);
-    Py_DECREF(bytes);
-    return result;
-}
-
-static int
-add_rule(rule_list *list, PyObject *label, hr_span label_span, PyObject *rule)
-{
-    if (!PyUnicode_Check(rule)) {
-        raise_wrong_type("rules: a rule is a str", rule);
-        return -1;
-    }
-    if (list->count == list->room) {
-        size_t room = list->room == 0 ? 16 : list->room * 2;
-        hr_path_filter_rule *rules =
-            PyMem_Realloc(list->rules, room * sizeof(*rules));
-        if (rules == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        list->rules = rules;
-        list->room = room;
-    }
-    hr_path_filter_rule *slot = &list->rules[list->count];
-    slot->label = label_span;
-    if (encode(list, rule, &slot->text) < 0 ||
-        PyList_Append(list->texts, rule) < 0 ||
-        PyList_Append(list->labels, label) < 0) {
-        return -1;
-    }
-    list->count++;
+    *span =
+        (hr_span){PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
     return 0;
 }
 
-/* One label with all its rules. */
 static int
-add_label(rule_list *list, PyObject *label, PyObject *rules)
+add_label(argument_reading *reading, PyObject *label, PyObject *rules)
 {
+    rule_list *list = reading->into;
     hr_span span;
-    if (!PyUnicode_Check(label)) {
-        raise_wrong_type("rules: a label is a str", label);
+    if (encode(reading, label, &span) < 0) {
         return -1;
     }
-    if (PyUnicode_Check(rules) || PyBytes_Check(rules)) {
-        /* one rule in place of a list of them: its letters are no rules */
-        raise_wrong_type("rules: a label's rules are an iterable of str",
-                         rules);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(rules); i++) {
+        PyObject *rule = PyList_GET_ITEM(rules, i);
+        if (!PyUnicode_Check(rule)) {
+            return argument_wrong_type(reading, rule);
+        }
+        if (encode(reading, rule, &list->rules[list->count].text) < 0) {
+            return -1;
+        }
+        list->rules[list->count].label = span;
+        list->texts[list->count] = rule;
+        list->labels[list->count++] = label;
+    }
+    return 0;
+}
+
+/* A mapping of labels to iterables of rules, which are counted first. */
+static int
+read_rules(argument_reading *reading, PyObject *value, void *member)
+{
+    rule_list *list = member;
+    if (!PyDict_Check(value) && !PyObject_HasAttrString(value, "items")) {
+        return argument_wrong_type(reading, value);
+    }
+    PyObject *items = PyMapping_Items(value);
+    PyObject *all = PyList_New(0);
+    if (argument_keep_steal(reading, items) < 0 ||
+        argument_keep_steal(reading, all) < 0) {
         return -1;
     }
-    if (encode(list, label, &span) < 0) {
+    size_t count = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
+        PyObject *item = PyList_GET_ITEM(items, i);
+        if (!PyTuple_Check(item) || PyTuple_GET_SIZE(item) != 2 ||
+            !PyUnicode_Check(PyTuple_GET_ITEM(item, 0))) {
+            return argument_wrong_type(reading, item);
+        }
+        PyObject *rules = argument_items(reading, PyTuple_GET_ITEM(item, 1));
+        if (rules == NULL || PyList_Append(all, rules) < 0) {
+            return -1;
+        }
+        count += (size_t)PyList_GET_SIZE(rules);
+    }
+    list->rules = argument_memory(reading, count, sizeof(*list->rules));
+    list->texts = argument_memory(reading, count, sizeof(PyObject *));
+    list->labels = argument_memory(reading, count, sizeof(PyObject *));
+    if (PyErr_Occurred()) {
         return -1;
     }
-    PyObject *iterator = PyObject_GetIter(rules);
-    if (iterator == NULL) {
-        return -1;
-    }
-    PyObject *rule;
-    while ((rule = PyIter_Next(iterator)) != NULL) {
-        int result = add_rule(list, label, span, rule);
-        Py_DECREF(rule);
-        if (result < 0) {
-            Py_DECREF(iterator);
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(items); i++) {
+        if (add_label(reading, PyTuple_GET_ITEM(PyList_GET_ITEM(items, i), 0),
+                      PyList_GET_ITEM(all, i)) < 0) {
             return -1;
         }
     }
-    Py_DECREF(iterator);
-    return PyErr_Occurred() ? -1 : 0;
+    return 0;
 }
 
 static int
-add_mapping(rule_list *list, PyObject *mapping)
+read_fallback(argument_reading *reading, PyObject *value, void *member)
 {
-    if (!PyDict_Check(mapping) && !PyObject_HasAttrString(mapping, "items")) {
-        raise_wrong_type("rules: a mapping of labels to rules", mapping);
-        return -1;
-    }
-    PyObject *items = PyMapping_Items(mapping);
-    if (items == NULL) {
-        return -1;
-    }
-    int result = 0;
-    for (Py_ssize_t i = 0; result == 0 && i < PyList_GET_SIZE(items); i++) {
-        PyObject *item = PyList_GET_ITEM(items, i);
-        if (!PyTuple_Check(item) || PyTuple_GET_SIZE(item) != 2) {
-            raise_wrong_type("rules: items() gives pairs", item);
-            result = -1;
-        } else {
-            result = add_label(list, PyTuple_GET_ITEM(item, 0),
-                               PyTuple_GET_ITEM(item, 1));
-        }
-    }
-    Py_DECREF(items);
-    return result;
+    *(PyObject **)member = value;
+    return PyUnicode_Check(value)
+               ? encode(reading, value,
+                        &((rule_list *)reading->into)->fallback_text)
+               : argument_wrong_type(reading, value);
 }
+
+#define ARGUMENTS_INTO rule_list
+#define FILTER_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)                  \
+    REQUIRED("rules", "a mapping of str to iterables of str", read_rules, \
+             rules)                                                       \
+    LAST("default", "'track'", "a str", read_fallback, fallback)
+
+static const argument ROWS[] = {ARGUMENTS_ROWS(FILTER_ARGUMENTS)};
+static const argument_table TABLE =
+    ARGUMENTS_TABLE(FILTER_ARGUMENTS, ROWS, PATH_FILTER_TABLE);
 
 /* Why the filter was refused, in words that name the rules. */
 static PyObject *
 raise_path_error(const rule_list *list, hr_status status,
-                 const hr_path_filter_error *error, PyObject *fallback)
+                 const hr_path_filter_error *error)
 {
     const char *why = error->why != NULL ? error->why : hr_status_text(status);
     PyObject *text = NULL;
-    PyObject *label = fallback;
+    PyObject *label = list->fallback;
     if (status == HR_NO_MEMORY) {
         return PyErr_NoMemory();
     }
     if (error->rule < list->count) {
-        text = PyList_GET_ITEM(list->texts, (Py_ssize_t)error->rule);
-        label = PyList_GET_ITEM(list->labels, (Py_ssize_t)error->rule);
+        text = list->texts[error->rule];
+        label = list->labels[error->rule];
     }
     if (status == HR_RULE_TIE) {
         return PyErr_Format(
             PyExc_ValueError,
             "rules: %R of %R and %R of %R tie: a path can match both, and "
             "neither is more specific",
-            PyList_GET_ITEM(list->texts, (Py_ssize_t)error->other),
-            PyList_GET_ITEM(list->labels, (Py_ssize_t)error->other), text,
+            list->texts[error->other], list->labels[error->other], text,
             label);
     }
     if (status == HR_SETTING) {
@@ -197,26 +171,19 @@ make_words(const hr_path_filter *filter)
 static PyObject *
 path_filter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"rules", "default", NULL};
-    PyObject *mapping;
-    PyObject *fallback = NULL;
+    argument_reading reading;
     PathFilterObject *self = NULL;
     hr_path_filter *filter = NULL;
     hr_path_filter_error error = {0};
-    hr_span fallback_span = HR_SPAN("track");
-    rule_list list;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O|U:PathFilter", names,
-                                     &mapping, &fallback)) {
-        return NULL;
-    }
-    if (rule_list_init(&list) < 0 || add_mapping(&list, mapping) < 0 ||
-        (fallback != NULL && encode(&list, fallback, &fallback_span) < 0)) {
+    rule_list list = {0};
+    if (arguments_read(&reading, &TABLE, "PathFilter", state_of_type(type),
+                       args, kwargs, &list) < 0) {
         goto done;
     }
     hr_status status = hr_path_filter_new(list.rules, list.count,
-                                          fallback_span, &filter, &error);
+                                          list.fallback_text, &filter, &error);
     if (status != HR_OK) {
-        raise_path_error(&list, status, &error, fallback);
+        raise_path_error(&list, status, &error);
         goto done;
     }
     self = (PathFilterObject *)type->tp_alloc(type, 0);
@@ -230,7 +197,7 @@ path_filter_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         Py_CLEAR(self);
     }
 done:
-    rule_list_fini(&list);
+    arguments_fini(&reading);
     return (PyObject *)self;
 }
 
@@ -242,12 +209,7 @@ path_filter_traverse(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
-static int
-path_filter_clear(PyObject *Py_UNUSED(op))
-{
-    return 0; /* a tuple of str is in no cycle, and the gate relies on it */
-}
-
+/* No tp_clear: a tuple of str is in no cycle, and the gate relies on it. */
 static void
 path_filter_dealloc(PyObject *op)
 {
@@ -303,12 +265,6 @@ path_filter_label(PyObject *op, PyObject *path)
 }
 
 static PyObject *
-path_filter_labels(PyObject *op, void *Py_UNUSED(closure))
-{
-    return Py_NewRef(((PathFilterObject *)op)->words);
-}
-
-static PyObject *
 path_filter_repr(PyObject *op)
 {
     PathFilterObject *self = (PathFilterObject *)op;
@@ -318,35 +274,29 @@ path_filter_repr(PyObject *op)
 }
 
 static PyMethodDef path_filter_methods[] = {
-    {
-        .ml_name = "label",
-        .ml_meth = path_filter_label,
-        .ml_flags = METH_O,
-        .ml_doc = PyDoc_STR("label($self, path, /)\n--\n\n"
-                            "The label of a decoded path: a str of .labels."),
-    },
+    METHOD("label", path_filter_label, METH_O,
+           PyDoc_STR("label($self, path, /)\n--\n\n"
+                     "The label of a decoded path: a str of .labels.")),
     {NULL},
 };
 
-static PyGetSetDef path_filter_getset[] = {
-    {
-        .name = "labels",
-        .get = path_filter_labels,
-        .doc = PyDoc_STR("All labels, the built-in ones first: tuple of str."),
-    },
+static PyMemberDef path_filter_members[] = {
+    {"labels", T_OBJECT, offsetof(PathFilterObject, words), READONLY,
+     "All labels, the built-in ones first: tuple of str."},
     {NULL},
 };
 
 static PyType_Slot path_filter_slots[] = {
-    {Py_tp_doc, PyDoc_STR("PathFilter(rules, default='track')\n--\n\n"
-                          "Path rules by label, compiled once; immutable.")},
+    {Py_tp_doc,
+     PyDoc_STR("PathFilter(" ARGUMENTS_TEXT(
+         FILTER_ARGUMENTS) ")\n--\n\n"
+                           "Path rules by label, compiled once; immutable.")},
     {Py_tp_new, path_filter_new},
     {Py_tp_dealloc, path_filter_dealloc},
     {Py_tp_traverse, path_filter_traverse},
-    {Py_tp_clear, path_filter_clear},
     {Py_tp_repr, path_filter_repr},
     {Py_tp_methods, path_filter_methods},
-    {Py_tp_getset, path_filter_getset},
+    {Py_tp_members, path_filter_members},
     {0, NULL},
 };
 
@@ -361,6 +311,7 @@ static PyType_Spec path_filter_spec = {
 int
 path_filter_setup(PyObject *module)
 {
-    return add_type(module, &path_filter_spec,
-                    &state_of_module(module)->path_filter_type);
+    return signature_add_type(module, &path_filter_spec,
+                              &state_of_module(module)->path_filter_type,
+                              &TABLE);
 }

@@ -57,6 +57,18 @@ typedef struct dict_shape {
     PyObject *items; /* tuple: the same, name and value in turn */
 } dict_shape;
 
+/* Each table of arguments: see arguments.h. */
+typedef enum argument_table_number {
+    KEY_TABLE,
+    DOCUMENT_TABLE,
+    TOKEN_VERIFIER_TABLE,
+    PATH_FILTER_TABLE,
+    FINGERPRINT_COOKIE_TABLE,
+    EVENT_SINK_TABLE,
+    GATE_TABLE,
+    ARGUMENT_TABLES
+} argument_table_number;
+
 typedef struct core_state {
     /* types, in the order of module_exec */
     PyTypeObject *key_type;
@@ -69,6 +81,7 @@ typedef struct core_state {
     PyTypeObject *event_sink_type;
     PyTypeObject *gate_type;
     PyTypeObject *visit_type;
+    PyTypeObject *signature_type;
     /* exceptions */
     PyObject *invalid_token_error;
     PyObject *invalid_key_error;
@@ -76,6 +89,7 @@ typedef struct core_state {
     /* names of JSON members seen lately, by hash; any may be NULL */
     PyObject *member_names[MEMBER_NAMES];
     dict_shape shapes[DICT_SHAPES];
+    PyObject *argument_defaults[ARGUMENT_TABLES]; /* tuples; NULL: not yet */
     /* visits that were freed, for the next requests: memory, no objects */
     struct VisitObject *spare_visits[SPARE_VISITS];
     size_t spare_visit_count;
@@ -116,6 +130,7 @@ state_of(PyObject *self)
 
 /* One Python type a file, one setup function a type: creates the type, keeps
  * it in the state and adds it to the module. -1 with an exception set. */
+int signature_setup(PyObject *module);
 int key_setup(PyObject *module);
 int token_setup(PyObject *module);
 int token_verifier_setup(PyObject *module);
@@ -128,6 +143,21 @@ int visit_setup(PyObject *module);
 
 /* Frees the visits that are kept for the next requests. */
 void visit_free_spares(core_state *state);
+
+/* Imports a module and calls its function; `format` builds a tuple. */
+PyObject *call_imported(const char *module, const char *function,
+                        const char *format, ...);
+
+/* A row of a method table, a read-only one of a getset table. */
+#define METHOD(name_, function, flags, doc)                                 \
+    {                                                                       \
+        .ml_name = name_, .ml_meth = (PyCFunction)(void (*)(void))function, \
+        .ml_flags = flags, .ml_doc = doc                                    \
+    }
+#define GETTER(name_, function, doc_)               \
+    {                                               \
+        .name = name_, .get = function, .doc = doc_ \
+    }
 
 /* Creates the type from `spec`, keeps a strong reference in `*slot` and adds
  * it to the module under its own name. -1 with an exception set. */

@@ -173,13 +173,9 @@ token_repr(PyObject *op)
 }
 
 static PyMethodDef token_methods[] = {
-    {
-        .ml_name = "get",
-        .ml_meth = (PyCFunction)(void (*)(void))token_get,
-        .ml_flags = METH_FASTCALL,
-        .ml_doc = PyDoc_STR("get($self, name, default=None, /)\n--\n\n"
-                            "The claim of that name, else `default`."),
-    },
+    METHOD("get", token_get, METH_FASTCALL,
+           PyDoc_STR("get($self, name, default=None, /)\n--\n\n"
+                     "The claim of that name, else `default`.")),
     {NULL},
 };
 

@@ -4,11 +4,9 @@
  * only: an HMAC takes less time than taking the GIL again. */
 #include "types.h"
 
-#include <math.h>
-
-#include "arguments.h"
 #include "errors.h"
 #include "json.h"
+#include "arguments.h"
 #include "slow_section.h"
 #include "token_settings.h"
 
@@ -43,42 +41,24 @@ raise_verifier_error(core_state *state, hr_status status,
 static PyObject *
 token_verifier_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {
-        "keys",       "audience", "issuer", "subject",      "expect",
-        "leeway",     "require",  "type",   "max_lifetime", "max_bytes",
-        "cache_size", "engine",   NULL};
     core_state *state = state_of_type(type);
-    token_arguments a = {
-        .max_bytes = HR_TOKEN_MAX_BYTES,
-        .cache_size = HR_TOKEN_CACHE_DEFAULT,
-        .engine = "openssl",
-    };
-    if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "O|$OOOOOOOOnns:TokenVerifier", names, &a.keys,
-            &a.audience, &a.issuer, &a.subject, &a.expect, &a.leeway,
-            &a.require, &a.type, &a.max_lifetime, &a.max_bytes, &a.cache_size,
-            &a.engine)) {
-        return NULL;
-    }
-    token_settings settings = {0};
-    hr_token_verifier *verifier;
+    hr_token_verifier_settings settings = {0};
+    argument_reading reading;
     hr_token_verifier_error error;
     TokenVerifierObject *self = NULL;
-    if (token_settings_read(state, &a, &settings) == 0) {
+    if (arguments_read(&reading, &token_settings_table, "TokenVerifier", state,
+                       args, kwargs, &settings) == 0) {
+        self = (TokenVerifierObject *)type->tp_alloc(type, 0);
+    }
+    if (self != NULL) {
         hr_status status =
-            hr_token_verifier_new(&settings.settings, &verifier, &error);
+            hr_token_verifier_new(&settings, &self->verifier, &error);
         if (status != HR_OK) {
             raise_verifier_error(state, status, &error);
-        } else {
-            self = (TokenVerifierObject *)type->tp_alloc(type, 0);
-            if (self == NULL) {
-                hr_token_verifier_release(verifier);
-            } else {
-                self->verifier = verifier;
-            }
+            Py_CLEAR(self);
         }
     }
-    token_settings_fini(&settings);
+    arguments_fini(&reading);
     return (PyObject *)self;
 }
 
@@ -119,33 +99,8 @@ read_token(PyObject *object, hr_span *text)
                           (size_t)PyBytes_GET_SIZE(object)};
         return 0;
     }
-    PyErr_Format(PyExc_TypeError, "text: a str or bytes, not %.100s",
-                 Py_TYPE(object)->tp_name);
+    raise_wrong_type("text: a str or bytes", object);
     return -1;
-}
-
-static int
-read_now(PyObject *object, double *now)
-{
-    *now = HR_TOKEN_VERIFIER_BY_CLOCK;
-    if (object == NULL || object == Py_None) {
-        return 0;
-    }
-    if (PyBool_Check(object) ||
-        (!PyFloat_Check(object) && !PyLong_Check(object))) {
-        PyErr_Format(PyExc_TypeError, "now: an int or float, not %.100s",
-                     Py_TYPE(object)->tp_name);
-        return -1;
-    }
-    *now = PyFloat_AsDouble(object);
-    if (*now == -1.0 && PyErr_Occurred()) {
-        return -1;
-    }
-    if (!isfinite(*now)) {
-        PyErr_SetString(PyExc_ValueError, "now: must be finite");
-        return -1;
-    }
-    return 0;
 }
 
 static PyObject *
@@ -161,7 +116,7 @@ token_verifier_verify(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         values[0] = args[0]; /* as nearly always */
     } else if (read_arguments("verify", names, 2, 1, args, nargs, kwnames,
                               values) < 0 ||
-               read_now(values[1], &now) < 0) {
+               read_now(values[1], HR_TOKEN_VERIFIER_BY_CLOCK, &now) < 0) {
         return NULL;
     }
     if (read_token(values[0], &text) < 0) {
@@ -192,7 +147,7 @@ token_verifier_verify_jws(PyObject *op, PyObject *object)
     hr_status status = hr_token_verifier_verify_jws(verifier_of(op), text,
                                                     &slow, &payload, &size);
     if (status != HR_OK) {
-        return raise_token_error(state_of(op), status, NULL);
+        return raise_claim_error(state_of(op), status, HR_NO_SPAN);
     }
     PyObject *bytes = PyBytes_FromStringAndSize(payload, (Py_ssize_t)size);
     hr_alloc_free(payload);
@@ -215,7 +170,7 @@ token_verifier_decode(PyObject *op, PyObject *object)
         hr_token_verifier_decode(verifier_of(op), text, &slow, &token);
     core_state *state = state_of(op);
     return status == HR_OK ? token_from_core_steal(state, token)
-                           : raise_token_error(state, status, NULL);
+                           : raise_claim_error(state, status, HR_NO_SPAN);
 }
 
 /* A segment's bytes. New reference; NULL with DecodeError. */
@@ -227,8 +182,8 @@ segment_bytes(core_state *state, hr_span segment, hr_span text)
     if (bytes != NULL &&
         hr_base64url_decode(segment, PyBytes_AS_STRING(bytes)) != HR_OK) {
         Py_DECREF(bytes);
-        return raise_token_error(state, hr_token_jws_why_not_base64(text),
-                                 NULL);
+        return raise_claim_error(state, hr_token_jws_why_not_base64(text),
+                                 HR_NO_SPAN);
     }
     return bytes;
 }
@@ -239,7 +194,7 @@ object_of(core_state *state, PyObject *bytes, hr_status reason)
 {
     hr_span text = {PyBytes_AS_STRING(bytes), (size_t)PyBytes_GET_SIZE(bytes)};
     if (reason == HR_HEADER && text.len > HR_JOSE_HEADER_MAX) {
-        return raise_token_error(state, reason, NULL);
+        return raise_claim_error(state, reason, HR_NO_SPAN);
     }
     size_t capacity = HR_JSON_SCRATCH_SIZE(text.len), count;
     unsigned flags;
@@ -253,7 +208,7 @@ object_of(core_state *state, PyObject *bytes, hr_status reason)
         PyErr_NoMemory();
     } else if (hr_json_index(text, &scratch, &count, &flags) != HR_OK ||
                (reason == HR_HEADER && count > HR_JOSE_MEMBERS_MAX)) {
-        raise_token_error(state, reason, NULL);
+        raise_claim_error(state, reason, HR_NO_SPAN);
     } else {
         dict = json_object(state, text.ptr, scratch.members, count);
     }
@@ -274,27 +229,26 @@ token_verifier_read_unverified(PyObject *type, PyObject *object)
         return NULL;
     }
     if (text.len > HR_TOKEN_MAX_BYTES_TOP) {
-        return raise_token_error(state, HR_TOO_LONG, NULL);
+        return raise_claim_error(state, HR_TOO_LONG, HR_NO_SPAN);
     }
     if (hr_token_jws_split(text, &jws) != HR_OK) {
-        return raise_token_error(state, HR_MALFORMED, NULL);
+        return raise_claim_error(state, HR_MALFORMED, HR_NO_SPAN);
     }
-    PyObject *header = segment_bytes(state, jws.header, text);
-    PyObject *payload =
-        header != NULL ? segment_bytes(state, jws.payload, text) : NULL;
-    PyObject *signature =
-        payload != NULL ? segment_bytes(state, jws.signature, text) : NULL;
+    const hr_span segments[] = {jws.header, jws.payload, jws.signature};
+    PyObject *parts[4] = {NULL}; /* bytes of each, and the header's dict */
     PyObject *result = NULL;
-    if (signature != NULL) {
-        PyObject *dict = object_of(state, header, HR_HEADER);
-        if (dict != NULL) {
-            result = PyTuple_Pack(3, dict, payload, signature);
-            Py_DECREF(dict);
-        }
+    for (size_t i = 0; i < 3 && !PyErr_Occurred(); i++) {
+        parts[i] = segment_bytes(state, segments[i], text);
     }
-    Py_XDECREF(header);
-    Py_XDECREF(payload);
-    Py_XDECREF(signature);
+    if (!PyErr_Occurred()) {
+        parts[3] = object_of(state, parts[0], HR_HEADER);
+    }
+    if (parts[3] != NULL) {
+        result = PyTuple_Pack(3, parts[3], parts[1], parts[2]);
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(parts); i++) {
+        Py_XDECREF(parts[i]);
+    }
     return result;
 }
 
@@ -313,44 +267,38 @@ token_verifier_read_object(PyObject *type, PyObject *object)
 static PyObject *
 token_verifier_engines(PyObject *Py_UNUSED(type), PyObject *Py_UNUSED(args))
 {
-    const hr_token_signature_engine *engines[] = {hr_token_signature_openssl(),
-                                                  hr_token_signature_libjwt()};
-    PyObject *dict = PyDict_New();
-    for (size_t i = 0; dict != NULL && i < 2; i++) {
-        if (engines[i] == NULL) {
-            continue;
-        }
-        PyObject *version = PyUnicode_FromString(engines[i]->version());
-        if (version == NULL ||
-            PyDict_SetItemString(dict, engines[i]->name, version) < 0) {
-            Py_CLEAR(dict);
-        }
-        Py_XDECREF(version);
-    }
-    return dict;
+    const hr_token_signature_engine *one = hr_token_signature_openssl();
+    const hr_token_signature_engine *other = hr_token_signature_libjwt();
+    return other == NULL
+               ? Py_BuildValue("{s:s}", one->name, one->version())
+               : Py_BuildValue("{s:s,s:s}", one->name, one->version(),
+                               other->name, other->version());
 }
 
 static PyObject *
 token_verifier_replace_keys(PyObject *op, PyObject *object)
 {
     core_state *state = state_of(op);
-    PyObject *alive = PyList_New(0);
-    hr_token_keyring_key **keys = NULL;
-    size_t count;
+    hr_token_verifier_settings settings = {0};
+    argument_reading reading;
     PyObject *result = NULL;
-    if (alive != NULL &&
-        keys_from_object(state, object, alive, &keys, &count) == 0) {
+    PyObject *args = PyTuple_Pack(1, object); /* as TokenVerifier(keys) */
+    if (args == NULL) {
+        return NULL;
+    }
+    if (arguments_read(&reading, &token_settings_table, "replace_keys", state,
+                       args, NULL, &settings) == 0) {
         hr_token_verifier_error error;
-        hr_status status = hr_token_verifier_replace_keys(verifier_of(op),
-                                                          keys, count, &error);
+        hr_status status = hr_token_verifier_replace_keys(
+            verifier_of(op), settings.keys, settings.key_count, &error);
         if (status == HR_OK) {
             result = Py_NewRef(Py_None);
         } else {
             raise_verifier_error(state, status, &error);
         }
     }
-    PyMem_Free(keys);
-    Py_XDECREF(alive);
+    arguments_fini(&reading);
+    Py_DECREF(args);
     return result;
 }
 
@@ -373,83 +321,43 @@ token_verifier_cache_clear(PyObject *op, PyObject *Py_UNUSED(ignored))
 }
 
 static PyMethodDef token_verifier_methods[] = {
-    {
-        .ml_name = "verify",
-        .ml_meth = (PyCFunction)(void (*)(void))token_verifier_verify,
-        .ml_flags = METH_FASTCALL | METH_KEYWORDS,
-        .ml_doc = PyDoc_STR("verify($self, text, now=None)\n--\n\n"
-                            "The Token of `text`; raises a subclass of "
-                            "InvalidTokenError."),
-    },
-    {
-        .ml_name = "verify_jws",
-        .ml_meth = token_verifier_verify_jws,
-        .ml_flags = METH_O,
-        .ml_doc = PyDoc_STR("verify_jws($self, text, /)\n--\n\n"
-                            "The payload of any JWS: signature and header "
-                            "rules only."),
-    },
-    {
-        .ml_name = "_decode",
-        .ml_meth = token_verifier_decode,
-        .ml_flags = METH_O,
-        .ml_doc = PyDoc_STR("_decode($self, text, /)\n--\n\n"
-                            "The Token of `text`, its claims not judged."),
-    },
-    {
-        .ml_name = "_read_unverified",
-        .ml_meth = token_verifier_read_unverified,
-        .ml_flags = METH_O | METH_CLASS,
-        .ml_doc = PyDoc_STR("_read_unverified($type, text, /)\n--\n\n"
-                            "(header, payload, signature), not verified."),
-    },
-    {
-        .ml_name = "_read_object",
-        .ml_meth = token_verifier_read_object,
-        .ml_flags = METH_O | METH_CLASS,
-        .ml_doc = PyDoc_STR("_read_object($type, payload, /)\n--\n\n"
-                            "The dict of a JSON object, strictly read."),
-    },
-    {
-        .ml_name = "_engines",
-        .ml_meth = token_verifier_engines,
-        .ml_flags = METH_NOARGS | METH_CLASS,
-        .ml_doc = PyDoc_STR("_engines($type, /)\n--\n\n"
-                            "The engines built in: name to version."),
-    },
-    {
-        .ml_name = "replace_keys",
-        .ml_meth = token_verifier_replace_keys,
-        .ml_flags = METH_O,
-        .ml_doc = PyDoc_STR("replace_keys($self, keys, /)\n--\n\n"
-                            "Other keys from now on; what was cached under "
-                            "the old ones is gone."),
-    },
-    {
-        .ml_name = "cache_info",
-        .ml_meth = token_verifier_cache_info,
-        .ml_flags = METH_NOARGS,
-        .ml_doc = PyDoc_STR("cache_info($self, /)\n--\n\n"
-                            "hits, misses, size, capacity, bytes; of this "
-                            "process."),
-    },
-    {
-        .ml_name = "cache_clear",
-        .ml_meth = token_verifier_cache_clear,
-        .ml_flags = METH_NOARGS,
-        .ml_doc = PyDoc_STR("cache_clear($self, /)\n--\n\n"
-                            "Forgets every cached token."),
-    },
+    METHOD("verify", token_verifier_verify, METH_FASTCALL | METH_KEYWORDS,
+           PyDoc_STR("verify($self, text, now=None)\n--\n\n"
+                     "The Token of `text`; raises a subclass of "
+                     "InvalidTokenError.")),
+    METHOD("verify_jws", token_verifier_verify_jws, METH_O,
+           PyDoc_STR("verify_jws($self, text, /)\n--\n\n"
+                     "The payload of any JWS: signature and header "
+                     "rules only.")),
+    METHOD("_decode", token_verifier_decode, METH_O,
+           PyDoc_STR("_decode($self, text, /)\n--\n\n"
+                     "The Token of `text`, its claims not judged.")),
+    METHOD("_read_unverified", token_verifier_read_unverified,
+           METH_O | METH_CLASS,
+           PyDoc_STR("_read_unverified($type, text, /)\n--\n\n"
+                     "(header, payload, signature), not verified.")),
+    METHOD("_read_object", token_verifier_read_object, METH_O | METH_CLASS,
+           PyDoc_STR("_read_object($type, payload, /)\n--\n\n"
+                     "The dict of a JSON object, strictly read.")),
+    METHOD("_engines", token_verifier_engines, METH_NOARGS | METH_CLASS,
+           PyDoc_STR("_engines($type, /)\n--\n\n"
+                     "The engines built in: name to version.")),
+    METHOD("replace_keys", token_verifier_replace_keys, METH_O,
+           PyDoc_STR("replace_keys($self, keys, /)\n--\n\n"
+                     "Other keys from now on; what was cached under "
+                     "the old ones is gone.")),
+    METHOD("cache_info", token_verifier_cache_info, METH_NOARGS,
+           PyDoc_STR("cache_info($self, /)\n--\n\n"
+                     "hits, misses, size, capacity, bytes; of this "
+                     "process.")),
+    METHOD("cache_clear", token_verifier_cache_clear, METH_NOARGS,
+           PyDoc_STR("cache_clear($self, /)\n--\n\n"
+                     "Forgets every cached token.")),
     {NULL},
 };
 
 static PyType_Slot token_verifier_slots[] = {
-    {Py_tp_doc,
-     PyDoc_STR("TokenVerifier(keys, *, audience=None, issuer=None, "
-               "subject=None, expect=None, leeway=0, require=('exp',), "
-               "type=None, max_lifetime=None, max_bytes=8192, "
-               "cache_size=4096, engine='openssl')\n--\n\n"
-               "Verifies JWTs. Any thread may use it.")},
+    {Py_tp_doc, (void *)token_settings_doc},
     {Py_tp_new, token_verifier_new},
     {Py_tp_dealloc, token_verifier_dealloc},
     {Py_tp_methods, token_verifier_methods},
@@ -463,42 +371,19 @@ static PyType_Spec token_verifier_spec = {
     .slots = token_verifier_slots,
 };
 
-/* CacheInfo, a named tuple. */
-static int
-cache_info_setup(core_state *state)
-{
-    PyObject *collections = PyImport_ImportModule("collections");
-    if (collections == NULL) {
-        return -1;
-    }
-    PyObject *factory = PyObject_GetAttrString(collections, "namedtuple");
-    Py_DECREF(collections);
-    PyObject *type =
-        factory != NULL
-            ? PyObject_CallFunction(factory, "s(sssss)", "CacheInfo", "hits",
-                                    "misses", "size", "capacity", "bytes")
-            : NULL;
-    Py_XDECREF(factory);
-    if (type == NULL) {
-        return -1;
-    }
-    state->cache_info_type = (PyTypeObject *)type;
-    PyObject *module = PyUnicode_FromString("headrace");
-    int result = module != NULL
-                     ? PyObject_SetAttrString(type, "__module__", module)
-                     : -1;
-    Py_XDECREF(module);
-    return result;
-}
-
 int
 token_verifier_setup(PyObject *module)
 {
     core_state *state = state_of_module(module);
-    if (cache_info_setup(state) < 0 ||
+    state->cache_info_type = (PyTypeObject *)arguments_evaluate(
+        "__import__('collections').namedtuple('CacheInfo', "
+        "'hits misses size capacity bytes', module='headrace')");
+    if (state->cache_info_type == NULL ||
         PyModule_AddObjectRef(module, "CacheInfo",
                               (PyObject *)state->cache_info_type) < 0) {
         return -1;
     }
-    return add_type(module, &token_verifier_spec, &state->token_verifier_type);
+    return signature_add_type(module, &token_verifier_spec,
+                              &state->token_verifier_type,
+                              &token_settings_table);
 }

@@ -243,12 +243,6 @@ get_fingerprint(PyObject *op, void *Py_UNUSED(closure))
 }
 
 static PyObject *
-get_is_new(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyBool_FromLong(((VisitObject *)op)->visit.is_new);
-}
-
-static PyObject *
 get_agent(PyObject *op, void *Py_UNUSED(closure))
 {
     hr_span word = hr_visitor_agent_word(((VisitObject *)op)->visit.agent);
@@ -292,28 +286,22 @@ set_path(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
     return set_optional_text(&self->event_path, value, "path");
 }
 
+/* A str or None; the closure is its offset. */
 static PyObject *
-get_route(PyObject *op, void *Py_UNUSED(closure))
+get_text(PyObject *op, void *offset)
 {
-    PyObject *route = ((VisitObject *)op)->route;
-    return Py_NewRef(route != NULL ? route : Py_None);
+    PyObject *text = *(PyObject **)((char *)op + (uintptr_t)offset);
+    return Py_NewRef(text != NULL ? text : Py_None);
 }
 
 static int
-set_route(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+set_route(PyObject *op, PyObject *value, void *Py_UNUSED(offset))
 {
     return set_optional_text(&((VisitObject *)op)->route, value, "route");
 }
 
-static PyObject *
-get_request_id(PyObject *op, void *Py_UNUSED(closure))
-{
-    PyObject *request_id = ((VisitObject *)op)->request_id;
-    return Py_NewRef(request_id != NULL ? request_id : Py_None);
-}
-
 static int
-set_request_id(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+set_request_id(PyObject *op, PyObject *value, void *Py_UNUSED(offset))
 {
     return set_optional_text(&((VisitObject *)op)->request_id, value,
                              "request_id");
@@ -350,10 +338,10 @@ visit_repr(PyObject *op)
 }
 
 static PyMethodDef visit_methods[] = {
-    {"respond", (PyCFunction)(void (*)(void))visit_respond,
-     METH_FASTCALL | METH_KEYWORDS, visit_respond_doc},
-    {"finish", (PyCFunction)(void (*)(void))visit_finish,
-     METH_FASTCALL | METH_KEYWORDS, visit_finish_doc},
+    METHOD("respond", visit_respond, METH_FASTCALL | METH_KEYWORDS,
+           visit_respond_doc),
+    METHOD("finish", visit_finish, METH_FASTCALL | METH_KEYWORDS,
+           visit_finish_doc),
     {"add", visit_fields_add, METH_O, visit_fields_add_doc},
     {"discard", visit_discard, METH_NOARGS, visit_discard_doc},
     {NULL, NULL, 0, NULL},
@@ -373,8 +361,6 @@ static PyGetSetDef visit_getset[] = {
     {"user", get_user, NULL,
      "The first of user_claims in the token, as str; else None.", NULL},
     {"fingerprint", get_fingerprint, NULL, "Fingerprint or None.", NULL},
-    {"is_new", get_is_new, NULL,
-     "True for a fingerprint that the visitor does not have yet.", NULL},
     {"agent", get_agent, NULL, "\"bot\", \"prefetch\" or None.", NULL},
     {"secure", get_secure, set_secure,
      "Whether the request came over https: bool. May be set before respond.",
@@ -384,14 +370,18 @@ static PyGetSetDef visit_getset[] = {
     {"method", get_method, NULL, "The request's method: str.", NULL},
     {"path", get_path, set_path,
      "The decoded path: str. Setting it changes the event only.", NULL},
-    {"route", get_route, set_route,
-     "The framework's route for the event: str or None.", NULL},
-    {"request_id", get_request_id, set_request_id,
-     "The request's id for the event: str or None.", NULL},
+    {"route", get_text, set_route,
+     "The framework's route for the event: str or None.",
+     (void *)offsetof(VisitObject, route)},
+    {"request_id", get_text, set_request_id,
+     "The request's id for the event: str or None.",
+     (void *)offsetof(VisitObject, request_id)},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyMemberDef visit_members[] = {
+    {"is_new", T_BOOL, offsetof(VisitObject, visit.is_new), READONLY,
+     "True for a fingerprint that the visitor does not have yet."},
     {"refusal", T_OBJECT_EX, offsetof(VisitObject, refusal), READONLY,
      "\"token\" where the label requires a token and there is none: the front "
      "responds with 401; else None. Never for OPTIONS."},

@@ -4,6 +4,7 @@
 #ifndef HR_BINDING_VISIT_H
 #define HR_BINDING_VISIT_H
 
+#include "arguments.h"
 #include "request.h"
 #include "types.h"
 
@@ -15,23 +16,17 @@
 
 typedef struct GateObject {
     PyObject_HEAD
-    hr_gate *gate;           /* owned; borrows from the four parts below */
-    PyObject *verifier;      /* TokenVerifier or None */
-    PyObject *paths;         /* PathFilter or None */
-    PyObject *fingerprint;   /* FingerprintCookie or None */
-    PyObject *sink;          /* EventSink or None */
-    PyObject *words;         /* tuple of str: the label of each number */
-    PyObject *token_from;    /* tuple of str: the name of each source */
-    PyObject *token_header;  /* str: the header that carries it */
-    PyObject *token_key;     /* its key in an environ; NULL: the usual one */
-    PyObject *require_token; /* tuple of str */
-    PyObject *user_claims;   /* tuple of str */
-    PyObject *event_fields;  /* tuple of str */
+    hr_gate *gate;          /* owned; borrows from the four parts below */
+    PyObject *verifier;     /* TokenVerifier or None */
+    PyObject *paths;        /* PathFilter or None */
+    PyObject *fingerprint;  /* FingerprintCookie or None */
+    PyObject *sink;         /* EventSink or None */
+    PyObject *words;        /* tuple of str: the label of each number */
+    PyObject *token_from;   /* tuple of str: the name of each source */
+    PyObject *token_header; /* str: the header that carries it */
+    PyObject *token_key;    /* its key in an environ; NULL: the usual one */
     bool required[HR_LABELS_MAX]; /* by label: 401 without a token */
-    bool hash_ids;
     hr_gate_mode mode;
-    hr_gate_mode gpc;
-    unsigned trusted_proxies;
 } GateObject;
 
 typedef struct VisitObject {
@@ -87,6 +82,8 @@ extern const char visit_finish_doc[];
  * ValueError that names the setting. */
 int gate_configure(GateObject *self, core_state *state, PyObject *args,
                    PyObject *kwargs);
+extern const argument_table gate_table;
+extern const char gate_doc[];
 
 /* "cookie", "derived", "off" or None (`fallback`). -1 with ValueError. */
 int mode_from_object(PyObject *object, const char *setting,

@@ -4,8 +4,9 @@
 import builtins
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from inspect import Signature
 from os import PathLike
-from typing import Any, Literal, NamedTuple, Self, TypeVar, final, overload
+from typing import Any, ClassVar, Literal, NamedTuple, Self, TypeVar, final, overload
 
 _T = TypeVar("_T")
 
@@ -210,6 +211,7 @@ class TokenVerifier:
     ValueError naming the setting, and InvalidKeyError naming the key.
     """
 
+    __signature__: ClassVar[Signature]
     def __new__(
         cls,
         keys: Iterable[Key],
@@ -261,6 +263,7 @@ class PathFilter:
     ValueError, naming the rules, for one that is not well-formed or two that tie.
     """
 
+    __signature__: ClassVar[Signature]
     def __new__(cls, rules: Mapping[str, Iterable[str]], default: str = "track") -> Self: ...
     def label(self, path: str, /) -> str:
         """The label of a decoded path. Never raises on a str."""
@@ -301,10 +304,12 @@ class FingerprintCookie:
     the id was made and is never prolonged. ValueError names the setting that is wrong.
     """
 
+    __signature__: ClassVar[Signature]
     def __new__(
         cls,
         name: str = "device_fp",
-        keys: Iterable[str | bytes] = ...,
+        *,
+        keys: Iterable[str | bytes],
         max_age: int = 2592000,
         path: str = "/",
         domain: str | None = None,
@@ -348,6 +353,7 @@ class Gate:
     Raises TypeError or ValueError naming the setting.
     """
 
+    __signature__: ClassVar[Signature]
     def __new__(
         cls,
         *,
@@ -356,7 +362,7 @@ class Gate:
         fingerprint: FingerprintCookie | None = None,
         sink: EventSink | None = None,
         require_token: Iterable[str] = (),
-        user_claims: Iterable[str] = ("user_id", "sub"),
+        user_claims: Iterable[str] | None = None,
         token_from: Iterable[str] = ("bearer",),
         treat_as: Mapping[str, str] | None = None,
         event_fields: Iterable[str] = (),
@@ -364,7 +370,7 @@ class Gate:
         mode: _Mode | None = "cookie",
         gpc: _Mode | None = "derived",
         trusted_proxies: int = 0,
-        token_header: str | None = None,
+        token_header: str = "Authorization",
         metrics: bool = False,
     ) -> Self: ...
     @property
@@ -376,28 +382,11 @@ class Gate:
     @property
     def sink(self) -> EventSink | None: ...
     @property
-    def require_token(self) -> tuple[str, ...]: ...
-    @property
-    def user_claims(self) -> tuple[str, ...]: ...
-    @property
-    def token_from(self) -> tuple[str, ...]: ...
-    @property
-    def token_header(self) -> str:
-        """The header that carries a token: ``Authorization`` where not said."""
-
-    @property
-    def event_fields(self) -> tuple[str, ...]: ...
-    @property
-    def hash_ids(self) -> bool: ...
-    @property
     def mode(self) -> _Mode: ...
-    @property
-    def gpc(self) -> _Mode: ...
-    @property
-    def trusted_proxies(self) -> int: ...
     def enter(
         self,
         environ: dict[str, Any],
+        *,
         path: str | None = None,
         secure: bool | None = None,
         mode: _Mode | None = None,
@@ -413,9 +402,10 @@ class Gate:
     def enter_scope(
         self,
         scope: dict[str, Any],
+        *,
+        path: str | None = None,
         secure: bool | None = None,
         mode: _Mode | None = None,
-        path: str | None = None,
     ) -> Visit:
         """The same for an ASGI http or websocket scope.
 
@@ -525,6 +515,7 @@ class EventSink:
     setting.
     """
 
+    __signature__: ClassVar[Signature]
     def __new__(
         cls,
         url: str,

@@ -208,11 +208,12 @@ test_fields(fixture *f)
         "plan=pro\nlong=*\naltered=path,host,long\n";
     static char text[HR_FIELD_VALUE_MAX + 1];
     hr_gate *gate;
+    const char *why;
     hr_gate_settings settings = f->settings;
     settings.extra_fields =
         1U << HR_GATE_EVENT_EXTRA_SCHEME | 1U << HR_GATE_EVENT_EXTRA_HOST |
         1U << HR_GATE_EVENT_EXTRA_REFERRER | 1U << HR_GATE_EVENT_EXTRA_IP;
-    must(hr_gate_new(&settings, &gate));
+    must(hr_gate_new(&settings, &gate, &why));
     memset(text, 'x', sizeof(text));
     clear_request();
     headers[HR_GATE_REQUEST_HEADER_HOST] =
@@ -412,8 +413,9 @@ test_no_memory(fixture *f)
     size_t n = 0;
     while (status == HR_NO_MEMORY && n < 100) {
         hr_gate *gate = NULL;
+        const char *why;
         hr_alloc_fail_at(++n, 0);
-        status = hr_gate_new(&settings, &gate);
+        status = hr_gate_new(&settings, &gate, &why);
         hr_alloc_fail_at(0, 0);
         if (status == HR_OK) {
             hr_gate_free(gate);
@@ -423,13 +425,38 @@ test_no_memory(fixture *f)
        n - 1);
 }
 
+static void
+test_ranges(const fixture *f)
+{
+    static const hr_span CLAIMS[HR_USER_CLAIMS_MAX + 1] = {{"a", 1}};
+    hr_gate *gate;
+    const char *why;
+    hr_gate_settings settings = f->settings;
+    settings.trusted_proxies = HR_PROXIES_MAX + 1;
+    ok(hr_gate_new(&settings, &gate, &why) == HR_SETTING &&
+           strncmp(why, "trusted_proxies: ", 17) == 0,
+       "ranges: trusted_proxies");
+    settings = f->settings;
+    settings.source_count = HR_TOKEN_SOURCES_MAX + 1;
+    ok(hr_gate_new(&settings, &gate, &why) == HR_SETTING &&
+           strncmp(why, "token_from: ", 12) == 0,
+       "ranges: token_from");
+    settings = f->settings;
+    settings.user_claims = CLAIMS;
+    settings.user_claim_count = 2;
+    ok(hr_gate_new(&settings, &gate, &why) == HR_SETTING &&
+           strncmp(why, "user_claims: ", 13) == 0,
+       "ranges: user_claims");
+}
+
 int
 main(void)
 {
     fixture f;
     hr_gate *gate;
     set_up(&f);
-    must(hr_gate_new(&f.settings, &gate));
+    const char *why;
+    must(hr_gate_new(&f.settings, &gate, &why));
     test_new_visitor(&f, gate);
     test_candidate_that_is_not_handed_out(&f, gate);
     test_fields(&f);
@@ -438,6 +465,7 @@ main(void)
     test_gpc(gate);
     test_stages(&f, gate);
     hr_gate_free(gate);
+    test_ranges(&f);
     test_no_memory(&f);
     tear_down(&f);
     return done_testing();

@@ -304,6 +304,56 @@ test_memory(void)
 #endif
 }
 
+/* Which setting is out of range, "" for none. */
+static void
+check_is(const char *want, hr_redis_delivery_settings settings)
+{
+    const char *why;
+    hr_status status = hr_redis_delivery_check(&settings, &why);
+    ok(*want == '\0'
+           ? status == HR_OK && why == NULL
+           : status == HR_SETTING && strncmp(why, want, strlen(want)) == 0,
+       "settings: \"%s\" is refused: %s", want, why != NULL ? why : "none");
+}
+
+static void
+test_settings(void)
+{
+    static char long_text[HR_STREAM_MAX + 1];
+    memset(long_text, 'x', sizeof(long_text));
+    hr_redis_delivery_settings good = {
+        .connect_timeout_ns = 1,
+        .command_timeout_ns = INT64_C(31536000000000000),
+        .prefix = HR_SPAN(""),
+        .stream = {long_text, HR_STREAM_MAX},
+        .client_name = {long_text, HR_CLIENT_NAME_MAX},
+        .max_length = 1,
+        .batch = HR_BATCH_MAX,
+    };
+    check_is("", good);
+#define REFUSED(name, member, value)           \
+    do {                                       \
+        hr_redis_delivery_settings bad = good; \
+        bad.member = value;                    \
+        check_is(name ": ", bad);              \
+    } while (0)
+    REFUSED("connect_timeout", connect_timeout_ns, 0);
+    REFUSED("connect_timeout", connect_timeout_ns, INT64_MIN);
+    REFUSED("command_timeout", command_timeout_ns,
+            good.command_timeout_ns + 1);
+    REFUSED("prefix", prefix, HR_SPAN("a b"));
+    REFUSED("prefix", prefix, HR_SPAN("{a}"));
+    REFUSED("prefix", prefix, ((hr_span){long_text, HR_PREFIX_MAX + 1}));
+    REFUSED("stream", stream.len, 0);
+    REFUSED("stream", stream.len, HR_STREAM_MAX + 1);
+    REFUSED("client_name", client_name, HR_SPAN("\x7f"));
+    REFUSED("client_name", client_name.len, HR_CLIENT_NAME_MAX + 1);
+    REFUSED("batch", batch, 0);
+    REFUSED("batch", batch, HR_BATCH_MAX + 1);
+    REFUSED("max_length", max_length, UINT64_MAX);
+#undef REFUSED
+}
+
 int
 main(void)
 {
@@ -314,6 +364,7 @@ main(void)
     test_cases();
     test_doubt();
     test_levels();
+    test_settings();
     test_memory();
     hr_wake_fini(&wake);
     return done_testing();

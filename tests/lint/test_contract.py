@@ -69,13 +69,6 @@ def test_the_public_api_is_as_listed() -> None:
     assert public_api().splitlines() == LISTING.read_text().splitlines()
 
 
-# `inspect` drops the comma of a tuple with one member: ('exp',) is ('exp') to it.
-TUPLES = (
-    "parameter \"token_from\" has a default value of 'bearer'",
-    "parameter \"require\" has a default value of 'exp'",
-)
-
-
 def test_the_stub_file_says_what_the_module_is(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mypy.stubtest", "--concise", "headrace._core"],
@@ -84,10 +77,7 @@ def test_the_stub_file_says_what_the_module_is(tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert "checked" in done.stdout + done.stderr or "headrace._core" in done.stdout
-    found = [line for line in done.stdout.splitlines() if line.startswith("headrace")]
-    assert [line for line in found if not any(known in line for known in TUPLES)] == []
-    assert done.stderr == ""
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_the_version_is_one() -> None:

@@ -17,7 +17,7 @@ NOW = 1_795_000_000
 MAX_AGE = 86400
 NAME = "fp"
 KEYS = [b"new", b"old"]
-COOKIE = FingerprintCookie(NAME, KEYS, max_age=MAX_AGE)
+COOKIE = FingerprintCookie(NAME, keys=KEYS, max_age=MAX_AGE)
 
 content = st.builds(
     cookie_model.Content,

@@ -172,7 +172,7 @@ def test_header_writes_what_was_set() -> None:
     assert plain.header(minted, now=NOW) == start + "; Secure"
     full = FingerprintCookie(
         "shop_fp",
-        [b"k"],
+        keys=[b"k"],
         max_age=60,
         path="/shop",
         domain="example.com",
@@ -188,7 +188,7 @@ def test_header_writes_what_was_set() -> None:
 
 @pytest.mark.parametrize("name", ["__Host-fp", "__Host-Http-fp", "__Secure-fp", "__Http-fp"])
 def test_prefixed_names_are_always_secure(name: str) -> None:
-    cookie = FingerprintCookie(name, ["k"])
+    cookie = FingerprintCookie(name, keys=["k"])
     minted = cookie.mint()
     assert "; Secure" in cookie.header(minted, secure=False)
     assert cookie.read(f"{name}={minted.value}") == minted

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#define HR_CLOCK_NS_PER_MS INT64_C(1000000)
+
 /* Wall clock, milliseconds since the epoch; a few ms coarse, ~5 ns. */
 int64_t hr_clock_wall_ms(void);
 

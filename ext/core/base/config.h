@@ -34,6 +34,11 @@
 #define HR_COOKIE_PATH_MAX 256
 #define HR_COOKIE_DOMAIN_MAX 254
 
+/* The gate. */
+#define HR_TOKEN_SOURCES_MAX 8 /* places where a token is looked for */
+#define HR_USER_CLAIMS_MAX 16  /* claims that may name the user */
+#define HR_PROXIES_MAX 100     /* largest trusted_proxies */
+
 /* Path rules. */
 #define HR_LABEL_MAX 64           /* bytes of a label */
 #define HR_LABELS_MAX 64          /* labels of one filter */
@@ -51,7 +56,7 @@
 
 /* The ring. */
 #define HR_RING_BYTES_MIN 65536
-#define HR_RING_BYTES_DEFAULT (4U << 20)
+#define HR_RING_BYTES_DEFAULT 4194304
 #define HR_RING_BYTES_TOP (1U << 30)
 #define HR_RING_RESERVES_MAX 8     /* kinds with headroom of their own */
 #define HR_IDENTITY_KEPT 128       /* bytes of a target's name in files */
@@ -68,10 +73,13 @@
 #define HR_METRIC_NAME_MAX 112   /* bytes of a name; longer ones are cut */
 
 /* What Redis holds. */
-#define HR_PREFIX_MAX 64 /* bytes of what every key begins with */
+#define HR_PREFIX_MAX 64       /* bytes of what every key begins with */
+#define HR_STREAM_MAX 512      /* bytes of the stream's name */
+#define HR_CLIENT_NAME_MAX 128 /* bytes of a connection's name */
 
 /* The sink. */
 #define HR_BATCH_MAX 4096          /* events of one batch */
+#define HR_WAIT_MAX_S 31536000     /* the longest wait that is taken: a year */
 #define HR_BATCH_BYTES_MAX 262144  /* bytes of records of one batch */
 #define HR_SINK_STACK_BYTES 262144 /* the thread's stack */
 #define HR_SINK_QUIET_MS 1000      /* empty that long: deep idle */

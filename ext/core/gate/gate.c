@@ -81,9 +81,32 @@ copy_sources(hr_gate *gate, const hr_gate_settings *settings)
     return HR_OK;
 }
 
-hr_status
-hr_gate_new(const hr_gate_settings *settings, hr_gate **result)
+/* What is out of its range, or NULL. */
+static const char *
+find_fault(const hr_gate_settings *settings)
 {
+    for (size_t i = 0; i < settings->user_claim_count; i++) {
+        if (settings->user_claims[i].len == 0) {
+            return "user_claims: an empty name";
+        }
+    }
+    return settings->user_claim_count > HR_USER_CLAIMS_MAX
+               ? "user_claims: at most 16 names"
+           : settings->source_count > HR_TOKEN_SOURCES_MAX
+               ? "token_from: at most 8 sources"
+           : settings->trusted_proxies > HR_PROXIES_MAX
+               ? "trusted_proxies: from 0 to 100"
+               : NULL;
+}
+
+hr_status
+hr_gate_new(const hr_gate_settings *settings, hr_gate **result,
+            const char **why)
+{
+    *why = find_fault(settings);
+    if (*why != NULL) {
+        return HR_SETTING;
+    }
     hr_gate *gate = hr_alloc_zeroed(1, sizeof(*gate));
     if (gate == NULL) {
         return HR_NO_MEMORY;
@@ -96,7 +119,7 @@ hr_gate_new(const hr_gate_settings *settings, hr_gate **result)
     gate->hash_ids = settings->hash_ids;
     gate->mode = settings->mode;
     gate->gpc = settings->gpc;
-    gate->trusted_proxies = settings->trusted_proxies;
+    gate->trusted_proxies = (unsigned)settings->trusted_proxies;
     gate->metrics = settings->metrics;
     for (size_t i = 0; i < HR_LABELS_MAX; i++) {
         gate->rows[i] =
@@ -135,15 +158,12 @@ hr_gate_free(hr_gate *gate)
 hr_span
 hr_gate_mode_word(hr_gate_mode mode)
 {
-    switch (mode) {
-    case HR_GATE_MODE_OFF:
-        return HR_SPAN("off");
-    case HR_GATE_MODE_DERIVED:
-        return HR_SPAN("derived");
-    case HR_GATE_MODE_COOKIE:
-        return HR_SPAN("cookie");
-    }
-    return HR_NO_SPAN;
+    static const hr_span WORDS[] = {
+        [HR_GATE_MODE_OFF] = {"off", 3},
+        [HR_GATE_MODE_DERIVED] = {"derived", 7},
+        [HR_GATE_MODE_COOKIE] = {"cookie", 6},
+    };
+    return WORDS[mode];
 }
 
 /* --- enter ------------------------------------------------------------- */

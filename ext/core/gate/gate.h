@@ -58,16 +58,17 @@ typedef struct hr_gate_settings {
     bool hash_ids;
     hr_gate_mode mode;
     hr_gate_mode gpc;
-    unsigned trusted_proxies;
+    size_t trusted_proxies;
     bool metrics; /* requests are counted by route, method and class */
 } hr_gate_settings;
 
 typedef struct hr_gate hr_gate;
 
 /* The parts (verifier, paths, cookie, sink) are borrowed and must outlive the
- * gate; everything else is copied. NO_MEMORY. The caller frees. */
+ * gate; everything else is copied. SETTING: `*why` names it. NO_MEMORY. The
+ * caller frees. */
 HR_CHECKED hr_status hr_gate_new(const hr_gate_settings *settings,
-                                 hr_gate **gate);
+                                 hr_gate **gate, const char **why);
 
 /* NULL is fine. */
 void hr_gate_free(hr_gate *gate);

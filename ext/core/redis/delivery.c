@@ -505,6 +505,50 @@ make_stream_key(delivery *self)
     return HR_OK;
 }
 
+/* Printable ASCII without blanks, and without what is in `but`. */
+static bool
+is_plain(hr_span text, size_t max, const char *but)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (c <= ' ' || c > '~' || strchr(but, c) != NULL) {
+            return false;
+        }
+    }
+    return text.len <= max;
+}
+
+hr_status
+hr_redis_delivery_check(const hr_redis_delivery_settings *settings,
+                        const char **why)
+{
+    const int64_t longest = HR_WAIT_MAX_S * INT64_C(1000000000);
+    *why = NULL;
+    if (settings->connect_timeout_ns <= 0 ||
+        settings->connect_timeout_ns > longest) {
+        *why = "connect_timeout: seconds above 0, up to a year";
+    } else if (settings->command_timeout_ns <= 0 ||
+               settings->command_timeout_ns > longest) {
+        *why = "command_timeout: seconds above 0, up to a year";
+    } else if (settings->stream.len == 0 ||
+               settings->stream.len > HR_STREAM_MAX) {
+        *why = "stream: a key of 1 to 512 bytes";
+    } else if (!is_plain(settings->prefix, HR_PREFIX_MAX, "{}")) {
+        /* braces are left to the lanes of a cluster */
+        *why = "prefix: up to 64 printable ASCII characters without blanks "
+               "and braces";
+    } else if (!is_plain(settings->client_name, HR_CLIENT_NAME_MAX, "")) {
+        *why = "client_name: up to 128 printable ASCII characters without "
+               "spaces";
+    } else if (settings->batch == 0 || settings->batch > HR_BATCH_MAX) {
+        *why = "batch: from 1 to 4096 events";
+    } else if (settings->max_length >= INT64_MAX) {
+        *why = "max_length: at least 1, or None for a stream that is not "
+               "trimmed";
+    }
+    return *why == NULL ? HR_OK : HR_SETTING;
+}
+
 hr_status
 hr_redis_delivery_new(const hr_redis_delivery_settings *settings,
                       hr_sink_target **target)

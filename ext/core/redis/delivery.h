@@ -35,7 +35,13 @@ typedef struct hr_redis_delivery_settings {
     size_t batch; /* the most events of one batch */
 } hr_redis_delivery_settings;
 
-/* A target that has not connected yet. NO_MEMORY. */
+/* Are the settings beside the URL in range? SETTING: `*why` names the one that
+ * is not. */
+HR_CHECKED hr_status hr_redis_delivery_check(
+    const hr_redis_delivery_settings *settings, const char **why);
+
+/* A target that has not connected yet, of settings that are in range.
+ * NO_MEMORY. */
 HR_CHECKED hr_status hr_redis_delivery_new(
     const hr_redis_delivery_settings *settings, hr_sink_target **target);
 

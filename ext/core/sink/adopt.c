@@ -8,8 +8,6 @@
 #include "ring/totals.h"
 #include "sink/state.h"
 
-#define NS_PER_MS INT64_C(1000000)
-
 /* A ring that nobody wrote to for six days (markers live for seven), and the
  * oldest ones when there are too many, are not delivered any more. */
 static void
@@ -65,7 +63,7 @@ hr_sink_adopt_take(hr_sink *sink)
         if (now < sink->adopt_at_ns || sink->ring.path[0] == '\0') {
             return false;
         }
-        sink->adopt_at_ns = now + HR_ADOPT_EVERY_MS * NS_PER_MS;
+        sink->adopt_at_ns = now + HR_ADOPT_EVERY_MS * HR_CLOCK_NS_PER_MS;
         atomic_store(&sink->ring.header->touched_ms, hr_clock_wall_ms());
         hr_status status = hr_ring_file_adopt(&sink->adopted, sink->ring_dir,
                                               sink->target_name, &scan);

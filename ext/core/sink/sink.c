@@ -21,23 +21,26 @@
 #include "sink/state.h"
 #include "sink/thread.h"
 
-#define NS_PER_MS 1000000
-
 /* ---- making ------------------------------------------------------------ */
 
 static hr_status
 check(const hr_sink_settings *settings, const char **why)
 {
+    const int64_t longest = HR_WAIT_MAX_S * INT64_C(1000) * HR_CLOCK_NS_PER_MS;
     double reserved = 0;
-    for (size_t i = 0; i < settings->reserve_count; i++) {
-        double part = settings->reserves[i].part;
-        if (!(part > 0 && part < 1)) {
-            *why = "reserve: a part is above 0 and below 1";
-            return HR_SETTING;
-        }
-        reserved += part;
-    }
     *why = NULL;
+    for (size_t i = 0; i < settings->reserve_count; i++) {
+        const hr_sink_reserve *reserve = &settings->reserves[i];
+        if (reserve->kind.len == 0 || reserve->kind.len > HR_KIND_MAX) {
+            *why = "reserve: a kind has 1 to 64 bytes";
+        } else if (!(reserve->part > 0 && reserve->part < 1)) {
+            *why = "reserve: a part is above 0 and below 1";
+        }
+        reserved += reserve->part;
+    }
+    if (*why != NULL) {
+        return HR_SETTING;
+    }
     if (settings->reserve_count > HR_RING_RESERVES_MAX || reserved >= 1) {
         *why = "reserve: at most 8 kinds, all parts together below 1";
     } else if (settings->ring_bytes < HR_RING_BYTES_MIN ||
@@ -46,13 +49,16 @@ check(const hr_sink_settings *settings, const char **why)
     } else if (settings->batch == 0 || settings->batch > HR_BATCH_MAX) {
         *why = "batch: from 1 to 4096 events";
     } else if (settings->linger_ns < 0 ||
-               settings->linger_ns > INT64_C(60000000000)) {
+               settings->linger_ns > INT64_C(60000) * HR_CLOCK_NS_PER_MS) {
         *why = "linger: from 0 to 60 seconds";
     } else if (settings->reconnect_first_ns < 0 ||
-               settings->reconnect_longest_ns < settings->reconnect_first_ns) {
-        *why = "reconnect: the first wait is above 0, the longest not below";
-    } else if (settings->max_age_ms < 0) {
-        *why = "max_age: seconds above 0, or None";
+               settings->reconnect_longest_ns < settings->reconnect_first_ns ||
+               settings->reconnect_longest_ns > longest) {
+        *why = "reconnect: the first wait is above 0, the longest not below, "
+               "up to a year";
+    } else if (settings->max_age_ms < 0 ||
+               settings->max_age_ms > longest / HR_CLOCK_NS_PER_MS) {
+        *why = "max_age: seconds above 0, up to a year, or None";
     } else if (!(settings->sample > 0 && settings->sample <= 1)) {
         *why = "sample: above 0, up to 1";
     }
@@ -130,7 +136,7 @@ ensure_thread(hr_sink *sink)
         return;
     }
     atomic_store(&sink->thread_state, HR_SINK_THREAD_MISSING);
-    sink->retry_at_ns = now + (int64_t)HR_SINK_RETRY_MS * NS_PER_MS;
+    sink->retry_at_ns = now + (int64_t)HR_SINK_RETRY_MS * HR_CLOCK_NS_PER_MS;
     snprintf(sink->report.detail, sizeof(sink->report.detail),
              "the sink thread cannot be started: %s", strerror(errno));
 }
@@ -175,7 +181,8 @@ start(hr_sink *sink)
             sink->retry_at_ns = 0;
             ensure_thread(sink);
         } else if (now >= sink->retry_at_ns) {
-            sink->retry_at_ns = now + (int64_t)HR_SINK_RETRY_MS * NS_PER_MS;
+            sink->retry_at_ns =
+                now + (int64_t)HR_SINK_RETRY_MS * HR_CLOCK_NS_PER_MS;
         }
     }
     const char *greeting = NULL;
@@ -427,7 +434,7 @@ static bool
 park(hr_sink *sink)
 {
     int64_t deadline =
-        hr_clock_steady_ns() + (int64_t)HR_SINK_PARK_MS * NS_PER_MS;
+        hr_clock_steady_ns() + (int64_t)HR_SINK_PARK_MS * HR_CLOCK_NS_PER_MS;
     pthread_mutex_lock(&sink->lock);
     atomic_store(&sink->wake.stop, true);
     if (sink->running) {

@@ -12,8 +12,6 @@
 #include "base/clock.h"
 #include "ring/file.h"
 
-#define NS_PER_MS 1000000
-
 /* ---- fork -------------------------------------------------------------- */
 
 static void
@@ -136,8 +134,9 @@ hr_sink_state_new(const hr_sink_settings *settings, hr_sink **sink)
     init_lock(made);
     made->settings = *settings;
     if (settings->reconnect_longest_ns == 0) {
-        made->settings.reconnect_first_ns = 100 * NS_PER_MS;
-        made->settings.reconnect_longest_ns = INT64_C(10000) * NS_PER_MS;
+        made->settings.reconnect_first_ns = 100 * HR_CLOCK_NS_PER_MS;
+        made->settings.reconnect_longest_ns =
+            INT64_C(10000) * HR_CLOCK_NS_PER_MS;
     }
     made->ring.fd = made->adopted.fd = made->wake.fd = -1;
     atomic_store(&made->references, 1);
@@ -212,7 +211,8 @@ hr_sink_state_notify(hr_sink *sink, bool always, const char *format, ...)
     int64_t now = hr_clock_steady_ns();
     pthread_mutex_lock(&sink->lock);
     if (always || sink->noticed_ns == 0 ||
-        now - sink->noticed_ns >= (int64_t)HR_SINK_NOTICE_MS * NS_PER_MS) {
+        now - sink->noticed_ns >=
+            (int64_t)HR_SINK_NOTICE_MS * HR_CLOCK_NS_PER_MS) {
         va_list arguments;
         va_start(arguments, format);
         vsnprintf(sink->notice, sizeof(sink->notice), format, arguments);

@@ -19,8 +19,6 @@
 #include "sink/drain.h"
 #include "sink/state.h"
 
-#define NS_PER_MS INT64_C(1000000)
-
 typedef struct loop {
     hr_sink *sink;
     hr_sink_drain drain;
@@ -122,13 +120,13 @@ sleep_deeply(loop *self)
     if (head != sink->ring.taken) {
         /* Reserved, and committed within nanoseconds, unless that thread was
          * sent to sleep in between. */
-        status = sleep_until(sink, hr_clock_steady_ns() + NS_PER_MS);
+        status = sleep_until(sink, hr_clock_steady_ns() + HR_CLOCK_NS_PER_MS);
     } else if (!is_flushing(sink)) {
         int fd = ops->fd != NULL ? ops->fd(sink->target) : -1;
         int64_t until = sink->adopt_at_ns;
         int64_t now = hr_clock_steady_ns();
-        if (until < now + NS_PER_MS) {
-            until = now + HR_ADOPT_EVERY_MS * NS_PER_MS;
+        if (until < now + HR_CLOCK_NS_PER_MS) {
+            until = now + HR_ADOPT_EVERY_MS * HR_CLOCK_NS_PER_MS;
         }
         status = hr_wake_wait(&sink->wake, fd, POLLIN, until);
         if (status == HR_OK) {
@@ -156,8 +154,8 @@ linger(const hr_sink *sink)
     if (used > sink->ring.units / 4) {
         return 0;
     }
-    if (sink->ring_bytes < (1U << 20) && linger_ns > 2 * NS_PER_MS) {
-        return 2 * NS_PER_MS;
+    if (sink->ring_bytes < (1U << 20) && linger_ns > 2 * HR_CLOCK_NS_PER_MS) {
+        return 2 * HR_CLOCK_NS_PER_MS;
     }
     return linger_ns;
 }
@@ -174,12 +172,13 @@ turn(loop *self)
             return status;
         }
         if (hr_clock_steady_ns() - self->drain.quiet_since_ns >
-            HR_SINK_QUIET_MS * NS_PER_MS) {
+            HR_SINK_QUIET_MS * HR_CLOCK_NS_PER_MS) {
             return sleep_deeply(self);
         }
         int64_t nap = linger(sink);
-        return sleep_until(sink, hr_clock_steady_ns() +
-                                     (nap > NS_PER_MS ? nap : NS_PER_MS));
+        return sleep_until(
+            sink, hr_clock_steady_ns() +
+                      (nap > HR_CLOCK_NS_PER_MS ? nap : HR_CLOCK_NS_PER_MS));
     }
     if (!is_full(sink)) {
         status = sleep_until(sink, hr_clock_steady_ns() + linger(sink));

@@ -32,8 +32,8 @@ hr_token_keyring_key_release(hr_token_keyring_key *key)
     hr_alloc_free(key);
 }
 
-static bool
-usable_key_id(hr_span key_id)
+bool
+hr_token_keyring_key_id_is_usable(hr_span key_id)
 {
     if (key_id.len > HR_KEY_ID_MAX) {
         return false;
@@ -63,7 +63,7 @@ hr_token_keyring_key_new(hr_token_jws_algorithm algorithm, hr_span key_id,
                          hr_span secret, hr_span der,
                          hr_token_keyring_key **key)
 {
-    if (!usable_key_id(key_id)) {
+    if (!hr_token_keyring_key_id_is_usable(key_id)) {
         return HR_KEY_FORMAT;
     }
     hr_token_keyring_key *fresh = hr_alloc_zeroed(1, sizeof(*fresh));

@@ -27,6 +27,9 @@ typedef struct hr_token_keyring_key {
     size_t size;      /* RSA: bytes of the modulus; EC: of a coordinate */
 } hr_token_keyring_key;
 
+/* Is it short enough, and without control characters? */
+bool hr_token_keyring_key_id_is_usable(hr_span key_id);
+
 /* A key of an HMAC secret. `key_id` may be absent. `short_too` takes a secret
  * shorter than the hash. KEY_ALGORITHM: not an HMAC one. KEY_EMPTY,
  * KEY_TOO_SHORT, KEY_TOO_LONG. KEY_NOT_SECRET: any encoding of key material

@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import hmac
+import inspect
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -21,6 +22,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from headrace import EventSink, FingerprintCookie, TokenVerifier
 from headrace._defaults import PATHS
 from headrace._front import MODES, Mode
 from headrace._redis_keys import STREAM, Keys
@@ -171,56 +173,12 @@ KEYS = (
     "METRICS",
 )
 
-JWT_KEYS = (
-    "keys",
-    "audience",
-    "issuer",
-    "subject",
-    "expect",
-    "leeway",
-    "require",
-    "type",
-    "max_lifetime",
-    "max_bytes",
-    "cache_size",
-    "engine",
-)
+JWT_KEYS = tuple(inspect.signature(TokenVerifier).parameters)
 
 KEY_KEYS = ("secret", "pem", "jwk", "algorithm", "key_id")  # of one key as a dict
 
-SINK_KEYS = (
-    "url",
-    "prefix",
-    "stream",
-    "ring_bytes",
-    "linger",
-    "batch",
-    "max_length",
-    "ring_dir",
-    "reconnect",
-    "connect_timeout",
-    "command_timeout",
-    "exit_timeout",
-    "delivery",
-    "reserve",
-    "max_age",
-    "sample",
-    "ca_file",
-    "certificate",
-    "private_key",
-    "client_name",
-)
-
-COOKIE_KEYS = (
-    "name",
-    "keys",
-    "max_age",
-    "path",
-    "domain",
-    "samesite",
-    "partitioned",
-    "accept_unsigned",
-)
+SINK_KEYS = tuple(inspect.signature(EventSink).parameters)
+COOKIE_KEYS = tuple(inspect.signature(FingerprintCookie).parameters)
 FINGERPRINT_KEYS = (*COOKIE_KEYS, "mode", "gpc", "consent", "hash_ids")
 
 

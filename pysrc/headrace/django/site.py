@@ -74,7 +74,7 @@ class Site:
         """The request's visit: an outer wrapper's, else a new one; also ``request.visit``."""
         try:
             if self.is_plain and type(request) is WSGIRequest and VISIT_KEY not in request.META:
-                visit = self.gate.enter(request.META, request.path_info)
+                visit = self.gate.enter(request.META, path=request.path_info)
                 request.visit = visit  # type: ignore[attr-defined]
                 return visit
             return self._enter_in_full(request)
@@ -167,9 +167,11 @@ class Site:
             visit = self._shared(source[VISIT_KEY], secure, mode)
         if visit is None:
             if scope is None:
-                visit = self.gate.enter(source, request.path_info, secure, mode)
+                visit = self.gate.enter(source, path=request.path_info, secure=secure, mode=mode)
             else:
-                visit = self.gate.enter_scope(scope, secure, mode, request.path_info)
+                visit = self.gate.enter_scope(
+                    scope, path=request.path_info, secure=secure, mode=mode
+                )
         request.visit = visit  # type: ignore[attr-defined]
         if conf.request_id is not None:
             if visit.request_id is None:
