@@ -66,7 +66,7 @@ static void
 token_verifier_dealloc(PyObject *op)
 {
     PyTypeObject *type = Py_TYPE(op);
-    hr_token_verifier_release(verifier_of(op));
+    hr_token_verifier_free(verifier_of(op));
     type->tp_free(op);
     Py_DECREF(type);
 }

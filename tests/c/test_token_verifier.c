@@ -187,7 +187,7 @@ claims_come_back(void)
            hr_span_equal(out, S("\xc3\xa9lan")),
        "claim text: fits once resolved");
     hr_token_release(token);
-    hr_token_verifier_release(verifier);
+    hr_token_verifier_free(verifier);
 }
 
 /* What a forged token gives away must not depend on its payload. */
@@ -201,7 +201,7 @@ payload_is_not_looked_at_before_the_signature(void)
            verify(verifier, make_token(HS256, S("not JSON"), other)) ==
                HR_SIGNATURE,
        "verify: bad signature first, whatever the payload");
-    hr_token_verifier_release(verifier);
+    hr_token_verifier_free(verifier);
 }
 
 static void
@@ -233,7 +233,7 @@ cache_counts_and_forgets(void)
     hr_token_keyring_key_release(key);
     ok(verify(verifier, text) == HR_SIGNATURE,
        "cache: what old keys verified is gone");
-    hr_token_verifier_release(verifier);
+    hr_token_verifier_free(verifier);
 }
 
 /* RFC 7515 A.3: a key and a token of it; RFC 7517 A.1: another key. */
@@ -295,7 +295,7 @@ keys_change_meanwhile(void)
            HR_SIGNATURE,
        "swap: what the old keys verified late is not found");
     hr_token_release(token);
-    hr_token_verifier_release(verifier);
+    hr_token_verifier_free(verifier);
 }
 
 /* With the clock: anew and from the cache, on both sides of now. */
@@ -331,7 +331,7 @@ clock_is_read(void)
             hr_token_release(token);
         }
     }
-    hr_token_verifier_release(verifier);
+    hr_token_verifier_free(verifier);
 }
 
 static void
@@ -351,7 +351,7 @@ one_bit_is_enough(void)
     ok(refused, "cache: no token that differs in one bit is taken");
     ok(hr_token_verifier_cache_info(verifier).size == 1,
        "cache: no forged token gets in");
-    hr_token_verifier_release(verifier);
+    hr_token_verifier_free(verifier);
 }
 
 static void
@@ -372,7 +372,7 @@ large_tokens(void)
     ok(verify(verifier, (hr_span){long_text, sizeof(long_text)}) ==
            HR_TOO_LONG,
        "large: over max_bytes");
-    hr_token_verifier_release(verifier);
+    hr_token_verifier_free(verifier);
 }
 
 static void
@@ -390,7 +390,7 @@ any_jws(void)
         verifier, make_token(HS256, S(""), SECRET), NULL, &payload, &size);
     ok(status == HR_OK && size == 0, "verify_jws: an empty payload");
     hr_alloc_free(payload);
-    hr_token_verifier_release(verifier);
+    hr_token_verifier_free(verifier);
 }
 
 /* Fails each allocation in turn: every call answers NO_MEMORY or works. */
@@ -411,7 +411,7 @@ without_memory(void)
         }
         (void)hr_alloc_fail_at(0, 0);
         hr_token_release(token);
-        hr_token_verifier_release(verifier);
+        hr_token_verifier_free(verifier);
     }
     ok(right && whole, "no memory: said so, nothing lost");
 }
@@ -438,7 +438,7 @@ main(void)
         ok(got == PAYLOADS[i].want, "payload: %s: %s", PAYLOADS[i].why,
            hr_status_word(got));
     }
-    hr_token_verifier_release(verifier);
+    hr_token_verifier_free(verifier);
     claims_come_back();
     payload_is_not_looked_at_before_the_signature();
     cache_counts_and_forgets();

@@ -115,7 +115,8 @@ const char *hr_sink_ring_dir(const hr_sink *sink);
 HR_CHECKED hr_status hr_sink_totals(hr_sink *sink, hr_ring_counters *sum,
                                     size_t *rings, hr_ring_metrics *metrics);
 
-/* The target, for what is particular to it. Borrowed. */
+/* The target, for what is particular to it. Borrowed. Only tests call this:
+ * the binding looks through hr_sink_inspect(). */
 hr_sink_target *hr_sink_borrow_target(hr_sink *sink);
 
 /* Calls `look` while nobody delivers; for sinks without a thread. It must
@@ -128,7 +129,8 @@ void hr_sink_inspect(hr_sink *sink,
  * hands it out once. One relaxed load in the common case. Any thread. */
 bool hr_sink_take_notice(hr_sink *sink, char notice[HR_NOTICE_MAX]);
 
-/* Gives up the reference of hr_sink_new. NULL is fine. */
+/* Gives up the reference of hr_sink_new; the thread holds one of its own while
+ * it runs, gates borrow. NULL is fine. */
 void hr_sink_release(hr_sink *sink);
 
 #endif

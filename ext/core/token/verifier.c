@@ -24,7 +24,6 @@
 #define PAYLOAD_ON_STACK 2048
 
 struct hr_token_verifier {
-    atomic_uint references;
     _Atomic uint64_t epoch; /* of `current`; read without the lock */
     hr_token_verifier_keyset *current; /* guarded by *lock */
     atomic_uint *lock;                 /* on a page that is wiped on fork */
@@ -74,7 +73,6 @@ hr_token_verifier_new(const hr_token_verifier_settings *settings,
     if (fresh == NULL) {
         return HR_NO_MEMORY;
     }
-    atomic_init(&fresh->references, 1);
     fresh->engine = settings->engine;
     fresh->max_bytes = settings->max_bytes;
     fresh->arena = hr_token_verifier_settings_copy_rules(
@@ -104,23 +102,14 @@ hr_token_verifier_new(const hr_token_verifier_settings *settings,
     *verifier = fresh;
     return HR_OK;
 fail:
-    hr_token_verifier_release(fresh);
+    hr_token_verifier_free(fresh);
     return status;
 }
 
-hr_token_verifier *
-hr_token_verifier_retain(hr_token_verifier *verifier)
-{
-    atomic_fetch_add_explicit(&verifier->references, 1, memory_order_relaxed);
-    return verifier;
-}
-
 void
-hr_token_verifier_release(hr_token_verifier *verifier)
+hr_token_verifier_free(hr_token_verifier *verifier)
 {
-    if (verifier == NULL ||
-        atomic_fetch_sub_explicit(&verifier->references, 1,
-                                  memory_order_acq_rel) != 1) {
+    if (verifier == NULL) {
         return;
     }
     hr_token_verifier_keyset_release(verifier->current);

@@ -45,17 +45,15 @@ typedef struct hr_token_verifier_error {
     size_t key;          /* with setting "keys": which one */
 } hr_token_verifier_error;
 
-/* One reference. SETTING, NO_MEMORY, SYSTEM, and for the keys KEY_EMPTY,
+/* The caller frees it. SETTING, NO_MEMORY, SYSTEM, and for the keys KEY_EMPTY,
  * KEY_DUPLICATE, KEY_TOO_LONG, KEY_ALGORITHM (the engine cannot do it); then
  * `error` is filled in. */
 HR_CHECKED hr_status hr_token_verifier_new(
     const hr_token_verifier_settings *settings, hr_token_verifier **verifier,
     hr_token_verifier_error *error);
 
-/* Shared by the Python object and every gate that uses it. */
-hr_token_verifier *hr_token_verifier_retain(hr_token_verifier *verifier);
-/* NULL is fine. */
-void hr_token_verifier_release(hr_token_verifier *verifier);
+/* Nobody uses it any more: gates borrow it. NULL is fine. */
+void hr_token_verifier_free(hr_token_verifier *verifier);
 
 /* Puts other keys in place of those there, all at once: a verification that
  * begins after this returns sees the new ones only, and nothing that was
