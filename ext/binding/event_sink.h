@@ -36,10 +36,6 @@ int event_sink_set_counters(core_state *state, PyObject *dict,
 /* Puts a new reference into the dict; NULL is an error already set. */
 int event_sink_set_steal(PyObject *dict, const char *key, PyObject *value);
 
-/* Zeroed memory in `*block`, which the caller frees with PyMem_Free(), from an
- * address that counters may have; NULL with MemoryError. */
-void *event_sink_aligned(size_t size, void **block);
-
 /* Bytes that end at a NUL or at `size`; what is not printable is a "?". */
 PyObject *event_sink_printable(const char *text, size_t size);
 

@@ -138,26 +138,22 @@ event_sink_metrics(EventSinkObject *self, PyObject *args, PyObject *kwargs)
                                      &own)) {
         return NULL;
     }
-    typedef struct both {
-        hr_ring_counters stats;
-        hr_ring_metrics metrics;
-    } both;
-    void *block;
-    both *sum = event_sink_aligned(sizeof(*sum), &block);
-    if (sum == NULL) {
-        return NULL;
+    hr_ring_header *all = hr_ring_header_new(-1, 0);
+    if (all == NULL) {
+        return PyErr_NoMemory();
     }
+    hr_ring_metrics *sum = hr_ring_header_metrics(all);
     hr_status status = HR_OK;
     if (own) {
         const hr_ring_metrics *metrics = hr_sink_metrics(self->sink);
         if (metrics != NULL) {
-            hr_ring_metrics_add(&sum->metrics, metrics);
+            hr_ring_metrics_add(sum, metrics);
         }
     } else {
         size_t rings;
         PyThreadState *saved = PyEval_SaveThread();
-        status =
-            hr_sink_totals(self->sink, &sum->stats, &rings, &sum->metrics);
+        status = hr_sink_totals(self->sink, hr_ring_header_counters(all),
+                                &rings, sum);
         PyEval_RestoreThread(saved);
     }
     PyObject *limits = PyTuple_New(Py_ARRAY_LENGTH(LIMITS));
@@ -175,13 +171,13 @@ event_sink_metrics(EventSinkObject *self, PyObject *args, PyObject *kwargs)
         raise_setting_error(state_of((PyObject *)self), status, "metrics",
                             NULL);
     } else if (limits != NULL && list != NULL) {
-        hr_ring_metrics_each(&sum->metrics, append_series, list);
+        hr_ring_metrics_each(sum, append_series, list);
         if (!PyErr_Occurred()) {
             answer = PyTuple_Pack(2, limits, list);
         }
     }
     Py_XDECREF(list);
     Py_XDECREF(limits);
-    PyMem_Free(block);
+    hr_ring_header_free(all, 0);
     return answer;
 }

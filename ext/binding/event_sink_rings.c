@@ -28,15 +28,15 @@ error_word(uint32_t error)
 static PyObject *
 describe_ring(core_state *state, const hr_ring_view *view, const char *name)
 {
-    const hr_ring_header *header = &view->header;
-    const hr_ring_label *label = &header->label;
-    const hr_ring_beacon *beacon = &header->beacon;
+    const hr_ring_header_label *label = hr_ring_header_label_of(view->header);
+    const hr_ring_header_beacon *beacon =
+        hr_ring_header_beacon_of(view->header);
     PyObject *dict = Py_BuildValue(
         "{s:s,s:I,s:L,s:L,s:K,s:K,s:K,s:K,s:L,s:L,s:s,s:z,s:K,s:N,s:N,s:N,s:N,"
         "s:N}",
         "file", name, "pid", label->pid, "created_ms",
         (long long)label->created_ms, "touched_ms",
-        (long long)atomic_load(&header->touched_ms), "bytes",
+        (long long)hr_ring_header_touched_ms(view->header), "bytes",
         (unsigned long long)label->data_bytes, "used",
         (unsigned long long)view->used_bytes, "device",
         (unsigned long long)view->device, "inode",
@@ -54,7 +54,7 @@ describe_ring(core_state *state, const hr_ring_view *view, const char *name)
         "server",
         event_sink_printable(beacon->server, sizeof(beacon->server)));
     if (dict == NULL ||
-        event_sink_set_counters(state, dict, &header->stats) < 0) {
+        event_sink_set_counters(state, dict, hr_ring_header_counters(view->header)) < 0) {
         Py_CLEAR(dict);
     }
     return dict;
@@ -75,11 +75,12 @@ static bool
 put_ended(const char target[HR_RING_PRODUCER_SIZE], void *context)
 {
     collected *all = context;
-    void *block;
-    hr_ring_counters *sum = event_sink_aligned(sizeof(*sum), &block);
-    if (sum == NULL) {
+    hr_ring_header *ended = hr_ring_header_new(-1, 0);
+    if (ended == NULL) {
+        PyErr_NoMemory();
         return false;
     }
+    hr_ring_counters *sum = hr_ring_header_counters(ended);
     char identity[HR_IDENTITY_KEPT];
     hr_ring_totals_look(all->ring_dir, target, sum, identity);
     PyObject *dict = PyDict_New();
@@ -92,7 +93,7 @@ put_ended(const char target[HR_RING_PRODUCER_SIZE], void *context)
                PyDict_SetItem(all->ended, key, dict) == 0;
     Py_XDECREF(key);
     Py_XDECREF(dict);
-    PyMem_Free(block);
+    hr_ring_header_free(ended, 0);
     return put;
 }
 

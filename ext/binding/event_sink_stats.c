@@ -179,16 +179,6 @@ event_sink_printable(const char *text, size_t size)
     return PyUnicode_FromStringAndSize(copy, (Py_ssize_t)length);
 }
 
-void *
-event_sink_aligned(size_t size, void **block)
-{
-    const size_t align = _Alignof(hr_ring_counters);
-    *block = PyMem_Calloc(1, size + align);
-    return *block == NULL ? (void *)PyErr_NoMemory()
-                          : (void *)(((uintptr_t)*block + align - 1) &
-                                     ~(uintptr_t)(align - 1));
-}
-
 int
 event_sink_set_counters(core_state *state, PyObject *dict,
                         const hr_ring_counters *stats)
@@ -255,11 +245,11 @@ event_sink_totals(EventSinkObject *self)
 {
     core_state *state = state_of((PyObject *)self);
     size_t rings = 0;
-    void *block;
-    hr_ring_counters *sum = event_sink_aligned(sizeof(*sum), &block);
-    if (sum == NULL) {
-        return NULL;
+    hr_ring_header *all = hr_ring_header_new(-1, 0);
+    if (all == NULL) {
+        return PyErr_NoMemory();
     }
+    hr_ring_counters *sum = hr_ring_header_counters(all);
     PyThreadState *saved = PyEval_SaveThread();
     hr_status status = hr_sink_totals(self->sink, sum, &rings, NULL);
     PyEval_RestoreThread(saved);
@@ -275,6 +265,6 @@ event_sink_totals(EventSinkObject *self)
             Py_CLEAR(dict);
         }
     }
-    PyMem_Free(block);
+    hr_ring_header_free(all, 0);
     return dict;
 }

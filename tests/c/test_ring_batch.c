@@ -90,7 +90,7 @@ test_finish(void)
        "finish: each event is counted once");
     ok(hr_ring_counters_pending(stats) == 0, "finish: the ledger adds up");
     ok(hr_ring_tail(&ring) == end, "finish: their bytes are free");
-    hr_ring_journal *journal = &ring.header->journal;
+    hr_ring_header_journal *journal = &ring.header->journal;
     ok(atomic_load(&journal->end) == end &&
            atomic_load(&journal->delivered) == 2 &&
            atomic_load(&journal->expired) == 2 &&

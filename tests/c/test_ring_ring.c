@@ -243,7 +243,7 @@ test_hostile_files(void)
     spoil(path, 0, "HEADRACE", 8);
     expect_left_alone("another magic");
     spoil(path, 0, "headrace", 8);
-    spoil(path, offsetof(hr_ring_label, data_bytes), "\0\0\x02", 3);
+    spoil(path, offsetof(hr_ring_header_label, data_bytes), "\0\0\x02", 3);
     expect_left_alone("a size without its checksum");
     unlink(path);
     leave_ring("cc");

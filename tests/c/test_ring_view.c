@@ -27,7 +27,7 @@ look(const hr_ring_view *view, const char *name, void *context)
     seen *all = context;
     (void)name;
     all->rings++;
-    all->accepted += hr_ring_counters_read(&view->header.stats.accepted);
+    all->accepted += hr_ring_counters_read(&view->header->stats.accepted);
     all->used = view->used_bytes;
     all->oldest_ms = view->oldest_ms;
     all->inode = view->inode;

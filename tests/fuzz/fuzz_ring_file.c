@@ -67,13 +67,13 @@ static bool
 look_at(const hr_ring_view *view, const char *name, void *context)
 {
     static hr_ring_metrics sum;
-    const hr_ring_beacon *beacon = &view->header.beacon;
+    const hr_ring_header_beacon *beacon = &view->header->beacon;
     assert(strlen(name) != 0);
-    assert(view->used_bytes <= view->header.label.data_bytes);
+    assert(view->used_bytes <= view->header->label.data_bytes);
     assert(memchr(beacon->identity, 0, sizeof(beacon->identity)) != NULL &&
            memchr(beacon->delivery, 0, sizeof(beacon->delivery)) != NULL &&
            memchr(beacon->server, 0, sizeof(beacon->server)) != NULL);
-    hr_ring_metrics_add(&sum, &view->header.metrics);
+    hr_ring_metrics_add(&sum, &view->header->metrics);
     ++*(size_t *)context;
     return true;
 }

@@ -26,6 +26,9 @@ DOORS = {
     "Python.h": r"$never",
 }
 
+# Who knows the fields of a ring's header; view.c and totals.c read the files of others.
+HEADER_FIELDS = "ring/header ring/ring ring/view ring/totals".split()
+
 # Two files that call each other: none.
 CIRCLES: set[tuple[str, str]] = set()
 
@@ -202,6 +205,20 @@ def test_what_is_static_belongs_to_the_file() -> None:
     assert strangers("ring/event", ".c", "static void\nread(void)\n{\n}\n") == []
     assert strangers("ring/ring", ".c", "void\nhr_ring_seal(int a)\n{\n}\n") == []
     assert strangers("base/span", ".c", "void\nhr_span_trim(int a)\n{\n}\n") == []
+
+
+def looks_into_a_header(text: str) -> bool:
+    return re.search(r"\bheader\s*->", code_of(text)) is not None
+
+
+@pytest.mark.parametrize("path", sources(EXT), ids=ids)
+def test_only_the_ring_knows_the_fields_of_its_header(path: Path) -> None:
+    assert name_of(path) in HEADER_FIELDS or not looks_into_a_header(path.read_text())
+
+
+def test_a_planted_look_into_a_header_is_found() -> None:
+    assert looks_into_a_header("sum(&ring->header->stats);")
+    assert not looks_into_a_header("sum(hr_ring_header_counters(ring->header));")
 
 
 # --- who calls whom ---------------------------------------------------------------------------

@@ -28,25 +28,25 @@ hr_alloc_on_free(void (*seen)(const void *block))
     free_seen = seen;
 }
 
-static int
-refuse(void)
+bool
+hr_alloc_is_refused(void)
 {
     calls++;
     return fail_at != 0 &&
            (calls == fail_at || (fail_for_good && calls > fail_at));
 }
 #else
-static inline int
-refuse(void)
+bool
+hr_alloc_is_refused(void)
 {
-    return 0;
+    return false;
 }
 #endif
 
 void *
 hr_alloc(size_t size)
 {
-    return refuse() ? NULL : malloc(size != 0 ? size : 1);
+    return hr_alloc_is_refused() ? NULL : malloc(size != 0 ? size : 1);
 }
 
 void *
@@ -55,13 +55,15 @@ hr_alloc_zeroed(size_t count, size_t size)
     if (size != 0 && count > SIZE_MAX / size) {
         return NULL;
     }
-    return refuse() ? NULL : calloc(count != 0 ? count : 1, size ? size : 1);
+    return hr_alloc_is_refused()
+               ? NULL
+               : calloc(count != 0 ? count : 1, size ? size : 1);
 }
 
 void *
 hr_alloc_resize(void *block, size_t size)
 {
-    return refuse() ? NULL : realloc(block, size != 0 ? size : 1);
+    return hr_alloc_is_refused() ? NULL : realloc(block, size != 0 ? size : 1);
 }
 
 void

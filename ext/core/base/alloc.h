@@ -4,6 +4,7 @@
 #ifndef HR_BASE_ALLOC_H
 #define HR_BASE_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/span.h"
@@ -19,6 +20,10 @@ void hr_alloc_free(void *block);
 /* A copy of the span with a NUL after it (not counted); NULL without memory.
  */
 char *hr_alloc_copy(hr_span text);
+
+/* For memory that is not malloc's: must the caller go without? Only ever so in
+ * the out-of-memory test. */
+bool hr_alloc_is_refused(void);
 
 #ifdef HR_ALLOC_TEST
 /* Fails the n-th allocation from now (1 = the next), then, if `for_good`,

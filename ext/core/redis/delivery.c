@@ -102,7 +102,7 @@ static known_ring *
 know(delivery *self, const hr_ring *ring)
 {
     known_ring *known = &self->known[ring->adopted];
-    const char *producer = ring->header->label.producer;
+    const char *producer = hr_ring_header_producer(ring->header).ptr;
     if (memcmp(known->producer, producer, HR_RING_PRODUCER_SIZE) != 0) {
         *known = (known_ring){.in_doubt = ring->adopted};
         memcpy(known->producer, producer, HR_RING_PRODUCER_SIZE);
@@ -181,14 +181,12 @@ connect_and_greet(delivery *self, hr_wake *wake)
     return HR_OK;
 }
 
-/* Is the ring's fence another connection to the server we now talk to? */
-static bool
-must_kill(const delivery *self, const hr_ring *ring)
+/* The connection that this ring was last sent over, to the server that we now
+ * talk to; 0: none. */
+static uint64_t
+fence_of(const delivery *self, const hr_ring *ring)
 {
-    uint64_t fence = atomic_load(&ring->header->fence_client);
-    return fence != 0 && fence != self->peer.client_id &&
-           memcmp(ring->header->fence_run_id, self->peer.run_id,
-                  HR_RING_RUN_ID_SIZE) == 0;
+    return hr_ring_header_fence_read(ring->header, self->peer.run_id);
 }
 
 /* Makes sure that the last connection of this ring can no longer act, and
@@ -196,15 +194,15 @@ must_kill(const delivery *self, const hr_ring *ring)
 static hr_status
 resolve_doubt(delivery *self, const hr_ring *ring, hr_wake *wake)
 {
-    bool kill = must_kill(self, ring);
+    uint64_t fence = fence_of(self, ring);
+    bool kill = fence != 0 && fence != self->peer.client_id;
     hr_buf_clear(&self->out);
     if (kill) {
         hr_redis_command_begin(&self->out, 4);
         hr_redis_command_text(&self->out, HR_SPAN("CLIENT"));
         hr_redis_command_text(&self->out, HR_SPAN("KILL"));
         hr_redis_command_text(&self->out, HR_SPAN("ID"));
-        hr_redis_command_number(&self->out,
-                                atomic_load(&ring->header->fence_client));
+        hr_redis_command_number(&self->out, fence);
     }
     hr_redis_command_begin(&self->out, 2);
     hr_redis_command_text(&self->out, HR_SPAN("GET"));
@@ -225,31 +223,12 @@ resolve_doubt(delivery *self, const hr_ring *ring, hr_wake *wake)
     return act(self, &outcome, known);
 }
 
-/* From here on, whoever finds this ring knows whom to kill. The id is
- * cleared first: a half-written fence is none, and the old one is dead. */
-static void
-write_fence(const delivery *self, hr_ring *ring)
-{
-    hr_ring_header *header = ring->header;
-    atomic_store(&header->fence_client, 0);
-    memcpy(header->fence_run_id, self->peer.run_id, HR_RING_RUN_ID_SIZE);
-    atomic_store(&header->fence_client, self->peer.client_id);
-}
-
-static bool
-is_fenced(const delivery *self, const hr_ring *ring)
-{
-    return atomic_load(&ring->header->fence_client) == self->peer.client_id &&
-           memcmp(ring->header->fence_run_id, self->peer.run_id,
-                  HR_RING_RUN_ID_SIZE) == 0;
-}
-
 /* ---- one attempt ------------------------------------------------------ */
 
 static void
 measure(const hr_ring_batch *batch, const hr_redis_link_times *times)
 {
-    hr_ring_counters *stats = &batch->ring->header->stats;
+    hr_ring_counters *stats = hr_ring_header_counters(batch->ring->header);
     hr_ring_counters_histogram_add(
         &stats->round_trip,
         (uint64_t)(times->last_read_ns - times->first_sent_ns) / 1000);
@@ -333,8 +312,9 @@ attempt(delivery *self, hr_ring_batch *batch, hr_wake *wake)
     measure(batch, &times);
     hr_redis_outcome outcome = judge(self, batch, &written);
     settle(self, batch);
-    hr_ring_counters_raise(&batch->ring->header->stats.session_errors,
-                           outcome.session_errors);
+    hr_ring_counters_raise(
+        &hr_ring_header_counters(batch->ring->header)->session_errors,
+        outcome.session_errors);
     self->form.sessions = outcome.sessions;
     if (outcome.without_marker) {
         self->level = HR_REDIS_DELIVERY_LEAST;
@@ -362,12 +342,15 @@ delivery_deliver(hr_sink_target *target, hr_ring_batch *batch, hr_wake *wake)
     const known_ring *known = know(self, batch->ring);
     while (status == HR_OK && batch->waiting != 0) {
         if (self->level == HR_REDIS_DELIVERY_MARKER &&
-            !is_fenced(self, batch->ring)) {
+            fence_of(self, batch->ring) != self->peer.client_id) {
             if (known->in_doubt) {
                 status = resolve_doubt(self, batch->ring, wake);
             }
             if (status == HR_OK) {
-                write_fence(self, batch->ring);
+                /* From here on, whoever finds this ring knows whom to kill. */
+                hr_ring_header_fence_write(batch->ring->header,
+                                           self->peer.run_id,
+                                           self->peer.client_id);
             }
         }
         for (size_t i = 0; i < batch->count && status == HR_OK; i++) {

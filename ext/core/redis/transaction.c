@@ -32,9 +32,8 @@ static const char SCRIPT[] =
 void
 hr_redis_transaction_marker(hr_span prefix, const hr_ring *ring, hr_buf *out)
 {
-    hr_redis_command_key(
-        out, prefix, HR_SPAN("marker:"),
-        (hr_span){ring->header->label.producer, HR_RING_PRODUCER_SIZE});
+    hr_redis_command_key(out, prefix, HR_SPAN("marker:"),
+                         hr_ring_header_producer(ring->header));
 }
 
 /* XADD's arguments behind the stream. */
@@ -51,8 +50,8 @@ write_id(const hr_ring *ring, uint64_t sequence, hr_buf *out)
 {
     char text[20];
     hr_redis_command_key(
-        out, (hr_span){ring->header->label.producer, HR_RING_PRODUCER_SIZE},
-        HR_SPAN("-"), (hr_span){text, hr_buf_format_number(text, sequence)});
+        out, hr_ring_header_producer(ring->header), HR_SPAN("-"),
+        (hr_span){text, hr_buf_format_number(text, sequence)});
 }
 
 /* After reserve_event. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Finishing is a journalled step: the counters as they will be are written
- * down first, then counted, then the tail moves. A process killed in between
- * leaves enough to finish it, so that the ledger of a dead process is exact
- * too. */
+/* Finishing is a journalled step: hr_ring_header_settle writes down what the
+ * counters will be, then counts, and then the tail moves. A process killed in
+ * between leaves enough to finish it, so that the ledger of a dead process is
+ * exact too. */
 #include "ring/batch.h"
 
 #include <assert.h>
@@ -110,8 +110,6 @@ hr_ring_batch_finish(hr_ring_batch *batch)
     if (batch->ring == NULL) {
         return 0;
     }
-    hr_ring_header *header = batch->ring->header;
-    hr_ring_counters *stats = &header->stats;
     uint64_t delivered = 0;
     uint64_t expired = 0;
     uint64_t rejected = 0;
@@ -121,19 +119,8 @@ hr_ring_batch_finish(hr_ring_batch *batch)
         expired += state == HR_RING_BATCH_EXPIRED;
         rejected += state == HR_RING_BATCH_REJECTED;
     }
-    hr_ring_journal *journal = &header->journal;
-    atomic_store(&journal->delivered,
-                 hr_ring_counters_read(&stats->delivered) + delivered);
-    atomic_store(&journal->expired,
-                 hr_ring_counters_read(&stats->dropped[HR_EXPIRED]) + expired);
-    atomic_store(&journal->rejected,
-                 hr_ring_counters_read(&stats->dropped[HR_REJECTED]) +
-                     rejected);
-    atomic_store(&journal->end, batch->end);
-    hr_ring_counters_raise(&stats->dropped[HR_EXPIRED], expired);
-    hr_ring_counters_raise(&stats->dropped[HR_REJECTED], rejected);
-    atomic_fetch_add_explicit(&stats->delivered, delivered,
-                              memory_order_release);
+    hr_ring_header_settle(batch->ring->header, batch->end, delivered, expired,
+                          rejected);
     hr_ring_release(batch->ring, batch->end);
     batch->count = 0;
     batch->bytes = 0;

@@ -120,6 +120,16 @@ hr_ring_counters_add(hr_ring_counters *into, const hr_ring_counters *from)
     }
 }
 
+void
+hr_ring_counters_move(hr_ring_counters *into, hr_ring_counters *from)
+{
+    _Atomic uint64_t *to = (_Atomic uint64_t *)(void *)into;
+    _Atomic uint64_t *old = (_Atomic uint64_t *)(void *)from;
+    for (size_t i = 0; i < sizeof(hr_ring_counters) / sizeof(uint64_t); i++) {
+        hr_ring_counters_raise(&to[i], atomic_exchange(&old[i], 0));
+    }
+}
+
 uint64_t
 hr_ring_counters_sum(const _Atomic uint64_t counters[HR_STATUS_SLOTS])
 {

@@ -115,6 +115,10 @@ uint64_t hr_ring_counters_histogram_upper(size_t index);
 void hr_ring_counters_add(hr_ring_counters *into,
                           const hr_ring_counters *from);
 
+/* As hr_ring_counters_add, and `from` begins at zero again. Others may count
+ * in both meanwhile: nothing is lost. */
+void hr_ring_counters_move(hr_ring_counters *into, hr_ring_counters *from);
+
 /* All dropped, all refused. */
 uint64_t
 hr_ring_counters_sum(const _Atomic uint64_t counters[HR_STATUS_SLOTS]);

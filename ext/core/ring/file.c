@@ -22,14 +22,11 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/crc32c.h"
 #include "base/folder.h"
 #include "base/fork_guard.h"
 
 #define NAME_SIZE (2 * HR_RING_PRODUCER_SIZE + sizeof("-.ring"))
 #define TEMPORARY_AGE_S 60
-
-static const char MAGIC[8] = {'h', 'e', 'a', 'd', 'r', 'a', 'c', 'e'};
 
 static void
 to_hex(uint64_t number, char out[HR_RING_PRODUCER_SIZE])
@@ -51,12 +48,6 @@ hr_ring_file_target(hr_span identity, char target[HR_RING_PRODUCER_SIZE])
     to_hex(hash, target);
 }
 
-static uint32_t
-label_checksum(const hr_ring_label *label)
-{
-    return hr_crc32c(0, label, offsetof(hr_ring_label, checksum));
-}
-
 /* An open descriptor of the folder, or -1. */
 static int
 open_folder(const char *ring_dir, char folder[HR_FOLDER_PATH_MAX])
@@ -64,53 +55,15 @@ open_folder(const char *ring_dir, char folder[HR_FOLDER_PATH_MAX])
     return hr_folder_name(ring_dir, folder) ? hr_folder_open(folder) : -1;
 }
 
-/* Maps header, data and the mirror of the data's first pages. */
 static hr_status
-map(hr_ring *ring, int fd, size_t data_bytes)
+map(hr_ring *ring, size_t data_bytes)
 {
-    size_t body = HR_RING_HEADER_BYTES + data_bytes;
-    char *start = mmap(NULL, body + HR_RING_MIRROR, PROT_NONE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (start == MAP_FAILED) {
+    ring->header = hr_ring_header_new(ring->fd, data_bytes);
+    if (ring->header == NULL) {
         return HR_NO_MEMORY;
     }
-    int how = MAP_SHARED | MAP_FIXED | MAP_POPULATE;
-    if (mmap(start, body, PROT_READ | PROT_WRITE, how, fd, 0) == MAP_FAILED ||
-        mmap(start + body, HR_RING_MIRROR, PROT_READ | PROT_WRITE, how, fd,
-             HR_RING_HEADER_BYTES) == MAP_FAILED ||
-        madvise(start, body + HR_RING_MIRROR, MADV_DONTFORK) != 0) {
-        munmap(start, body + HR_RING_MIRROR);
-        return HR_NO_MEMORY;
-    }
-    ring->header = (hr_ring_header *)(void *)start;
-    ring->data = start + HR_RING_HEADER_BYTES;
+    ring->data = (char *)ring->header + HR_RING_HEADER_BYTES;
     ring->units = data_bytes / 8;
-    return HR_OK;
-}
-
-static hr_status
-write_label(hr_ring *ring, const char target[HR_RING_PRODUCER_SIZE],
-            const uint64_t random[3], size_t data_bytes)
-{
-    hr_ring_header *header = ring->header;
-    hr_ring_label *label = &header->label;
-    memcpy(label->magic, MAGIC, sizeof(MAGIC));
-    label->format = HR_RING_FORMAT;
-    label->header_bytes = HR_RING_HEADER_BYTES;
-    label->data_bytes = data_bytes;
-    /* Above 0, so that a marker of 0 is below every sequence. */
-    label->first = 1;
-    label->seal = random[1];
-    label->secret = random[2];
-    label->created_ms = hr_clock_wall_ms();
-    to_hex(random[0], label->producer);
-    memcpy(label->target, target, HR_RING_PRODUCER_SIZE);
-    label->pid = (uint32_t)getpid();
-    label->checksum = label_checksum(label);
-    atomic_store(&header->head, label->first);
-    atomic_store(&header->tail, label->first);
-    atomic_store(&header->touched_ms, label->created_ms);
-    ring->taken = label->first;
     return HR_OK;
 }
 
@@ -153,7 +106,7 @@ create_anonymous(hr_ring *ring, size_t data_bytes)
     hr_status status = HR_NO_MEMORY;
     if (posix_fallocate(ring->fd, 0,
                         (off_t)(HR_RING_HEADER_BYTES + data_bytes)) == 0) {
-        status = map(ring, ring->fd, data_bytes);
+        status = map(ring, data_bytes);
     }
     drop_fd(ring);
     return status;
@@ -178,7 +131,39 @@ create_file(hr_ring *ring, int folder, const char *name, size_t data_bytes)
                         (off_t)(HR_RING_HEADER_BYTES + data_bytes)) != 0) {
         return HR_NO_MEMORY;
     }
-    return map(ring, ring->fd, data_bytes);
+    return map(ring, data_bytes);
+}
+
+/* In a file of its own. */
+static hr_status
+create_named(hr_ring *ring, const char *ring_dir,
+             const hr_ring_header_label *label)
+{
+    char folder_path[HR_FOLDER_PATH_MAX];
+    char temporary[NAME_SIZE];
+    char name[NAME_SIZE];
+    int folder = open_folder(ring_dir, folder_path);
+    if (folder < 0) {
+        return HR_ABSENT;
+    }
+    snprintf(temporary, sizeof(temporary), ".%.16s.tmp", label->producer);
+    snprintf(name, sizeof(name), "%.16s-%.16s.ring", label->target,
+             label->producer);
+    hr_status status = create_file(ring, folder, temporary, label->data_bytes);
+    if (status == HR_OK) {
+        hr_ring_header_begin(ring->header, label);
+        set_path(ring, folder_path, name);
+        if (renameat(folder, temporary, folder, name) != 0) {
+            status = HR_SYSTEM;
+        }
+    }
+    if (status != HR_OK) {
+        unlinkat(folder, temporary, 0);
+        drop_fd(ring);
+        hr_ring_file_unmap(ring);
+    }
+    hr_fork_guard_close(folder);
+    return status;
 }
 
 hr_status
@@ -191,56 +176,36 @@ hr_ring_file_create(hr_ring *ring, const char *ring_dir,
     if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
         return HR_SYSTEM;
     }
-    char folder_path[HR_FOLDER_PATH_MAX];
-    int folder = -1;
+    hr_ring_header_label label = {
+        .data_bytes = data_bytes, .seal = random[1], .secret = random[2]};
+    to_hex(random[0], label.producer);
+    memcpy(label.target, target, HR_RING_PRODUCER_SIZE);
+    hr_status status = HR_ABSENT;
     if (ring_dir == NULL || ring_dir[0] != '\0') {
-        folder = open_folder(ring_dir, folder_path);
+        status = create_named(ring, ring_dir, &label);
     }
-    if (folder >= 0) {
-        char producer[HR_RING_PRODUCER_SIZE];
-        char temporary[NAME_SIZE];
-        char name[NAME_SIZE];
-        to_hex(random[0], producer);
-        snprintf(temporary, sizeof(temporary), ".%.16s.tmp", producer);
-        snprintf(name, sizeof(name), "%.16s-%.16s.ring", target, producer);
-        hr_status status = create_file(ring, folder, temporary, data_bytes);
+    if (status != HR_OK) {
+        status = create_anonymous(ring, data_bytes);
         if (status == HR_OK) {
-            status = write_label(ring, target, random, data_bytes);
+            hr_ring_header_begin(ring->header, &label);
         }
-        if (status == HR_OK &&
-            renameat(folder, temporary, folder, name) == 0) {
-            set_path(ring, folder_path, name);
-            hr_fork_guard_close(folder);
-            return HR_OK;
-        }
-        unlinkat(folder, temporary, 0);
-        hr_fork_guard_close(folder);
-        drop_fd(ring);
-        hr_ring_file_unmap(ring);
     }
-    hr_status status = create_anonymous(ring, data_bytes);
     if (status == HR_OK) {
-        status = write_label(ring, target, random, data_bytes);
+        ring->taken = hr_ring_tail(ring);
     }
     return status;
 }
 
 bool
 hr_ring_file_is_trusted(int fd, const char target[HR_RING_PRODUCER_SIZE],
-                        hr_ring_label *label)
+                        hr_ring_header_label *label)
 {
     struct stat found;
     return fstat(fd, &found) == 0 &&
            hr_folder_is_private(&found, S_IFREG, 0600) &&
            found.st_nlink == 1 &&
            pread(fd, label, sizeof(*label), 0) == (ssize_t)sizeof(*label) &&
-           memcmp(label->magic, MAGIC, sizeof(MAGIC)) == 0 &&
-           label->format == HR_RING_FORMAT &&
-           label->checksum == label_checksum(label) &&
-           label->header_bytes == HR_RING_HEADER_BYTES &&
-           label->data_bytes >= HR_RING_BYTES_MIN &&
-           label->data_bytes <= HR_RING_BYTES_TOP &&
-           (label->data_bytes & (label->data_bytes - 1)) == 0 &&
+           hr_ring_header_label_is_sound(label) &&
            (target == NULL ||
             memcmp(label->target, target, HR_RING_PRODUCER_SIZE) == 0) &&
            (uint64_t)found.st_size == HR_RING_HEADER_BYTES + label->data_bytes;
@@ -250,26 +215,15 @@ hr_ring_file_is_trusted(int fd, const char target[HR_RING_PRODUCER_SIZE],
 static bool
 is_sound(hr_ring *ring)
 {
-    hr_ring_header *header = ring->header;
     uint64_t head = hr_ring_head(ring);
     uint64_t tail = hr_ring_tail(ring);
-    if (tail < header->label.first || tail > head ||
-        head - tail > ring->units) {
+    if (tail < hr_ring_header_label_of(ring->header)->first || tail > head ||
+        head - tail > ring->units ||
+        !hr_ring_header_redo(ring->header, head, &tail)) {
         return false;
     }
-    uint64_t end = atomic_load(&header->journal.end);
-    if (end > tail) {
-        if (end > head) {
-            return false;
-        }
-        atomic_store(&header->stats.delivered, header->journal.delivered);
-        atomic_store(&header->stats.dropped[HR_EXPIRED],
-                     header->journal.expired);
-        atomic_store(&header->stats.dropped[HR_REJECTED],
-                     header->journal.rejected);
-        hr_ring_release(ring, end);
-    }
-    ring->taken = hr_ring_tail(ring);
+    hr_ring_release(ring, tail);
+    ring->taken = tail;
     return true;
 }
 
@@ -302,7 +256,8 @@ sweep_temporary(int folder, const char *name)
  * one, or is gone. MALFORMED: not to be trusted. */
 static hr_status
 lock_ownerless(hr_ring *ring, int folder, const char *name,
-               const char target[HR_RING_PRODUCER_SIZE], hr_ring_label *label)
+               const char target[HR_RING_PRODUCER_SIZE],
+               hr_ring_header_label *label)
 {
     hr_fork_guard_hold();
     set_fd(ring,
@@ -342,7 +297,7 @@ find_oldest(hr_ring *ring, int folder,
     int64_t best = INT64_MAX;
     struct dirent *entry;
     while ((entry = readdir(listing)) != NULL) {
-        hr_ring_label label;
+        hr_ring_header_label label;
         if (!is_named(entry->d_name, target)) {
             sweep_temporary(folder, entry->d_name);
             continue;
@@ -378,11 +333,11 @@ hr_ring_file_adopt(hr_ring *ring, const char *ring_dir,
     if (folder < 0) {
         return HR_ABSENT;
     }
-    hr_ring_label label;
+    hr_ring_header_label label;
     hr_status status = HR_ABSENT;
     if (find_oldest(ring, folder, target, name, scan) &&
         lock_ownerless(ring, folder, name, target, &label) == HR_OK &&
-        map(ring, ring->fd, label.data_bytes) == HR_OK) {
+        map(ring, label.data_bytes) == HR_OK) {
         status = HR_OK;
         ring->adopted = true;
         set_path(ring, folder_path, name);
@@ -411,10 +366,7 @@ hr_ring_file_abandon(hr_ring *ring, bool remove)
 void
 hr_ring_file_unmap(hr_ring *ring)
 {
-    if (ring->header != NULL) {
-        munmap(ring->header,
-               HR_RING_HEADER_BYTES + ring->units * 8 + HR_RING_MIRROR);
-    }
+    hr_ring_header_free(ring->header, ring->units * 8);
     *ring = (hr_ring){.fd = ring->fd};
 }
 

@@ -41,7 +41,7 @@ HR_CHECKED hr_status hr_ring_file_adopt(
 /* Does the open file hold a ring that this user made, of `target` (NULL: of
  * any)? Then `label` is what it says about itself. Reads, locks nothing. */
 bool hr_ring_file_is_trusted(int fd, const char target[HR_RING_PRODUCER_SIZE],
-                             hr_ring_label *label);
+                             hr_ring_header_label *label);
 
 /* Gives up the lock, and the file too where `remove`; the mapping stays, for
  * threads that are still in it. Twice is fine. */

@@ -19,11 +19,8 @@
 
 #include "base/crc32c.h"
 
-_Static_assert(sizeof(hr_ring_header) <= HR_RING_HEADER_BYTES,
-               "the header fits its pages");
 _Static_assert(HR_RING_MIRROR >= HR_RING_EVENT_RECORD_MAX,
                "no record is split");
-_Static_assert(sizeof(_Atomic uint64_t) == 8, "a counter is eight bytes");
 
 static inline uint64_t
 units_of(size_t size)

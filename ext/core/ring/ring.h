@@ -20,74 +20,13 @@
 
 #include "base/config.h"
 #include "ring/event.h"
-#include "ring/metrics.h"
+#include "ring/header.h"
 #include "base/span.h"
-#include "ring/counters.h"
 #include "base/status.h"
 
-/* Of the file; the marker has its own, see parse_marker in redis/outcome.c.
- */
-#define HR_RING_FORMAT 3U
-#define HR_RING_HEADER_BYTES 294912U
-#define HR_RING_MIRROR \
-    12288U /* at least HR_RING_EVENT_RECORD_MAX, whole pages */
-#define HR_RING_SEALED                                            \
-    (UINT64_C(1) << 63)          /* in head: nothing more goes in \
-                                  */
-#define HR_RING_PRODUCER_SIZE 16 /* hex digits, no NUL */
-#define HR_RING_RUN_ID_SIZE 40   /* a Redis server's run_id */
-
-/* What the header says about itself. Written before the file gets its name,
- * never after; `checksum` covers the fields above it. */
-typedef struct hr_ring_label {
-    char magic[8]; /* "headrace" */
-    uint32_t format;
-    uint32_t header_bytes;
-    uint64_t data_bytes; /* a power of two */
-    uint64_t first;      /* the first position */
-    uint64_t seal;       /* random: marks a record as committed */
-    uint64_t secret;     /* random: seeds the records' checksums */
-    int64_t created_ms;
-    char producer[HR_RING_PRODUCER_SIZE];
-    char target[HR_RING_PRODUCER_SIZE];
-    uint32_t pid;
-    uint32_t checksum;
-} hr_ring_label;
-
-/* What settling a batch will have counted, written before the counters and
- * the tail move: a process killed in between leaves it to the adopter. */
-typedef struct hr_ring_journal {
-    _Atomic uint64_t end; /* tail after settling */
-    _Atomic uint64_t delivered;
-    _Atomic uint64_t expired;
-    _Atomic uint64_t rejected;
-} hr_ring_journal;
-
-/* How the sink is, for readers in other processes. Texts end in NUL and may be
- * found half written. */
-typedef struct hr_ring_beacon {
-    _Atomic uint32_t state; /* hr_sink_phase */
-    _Atomic uint32_t error; /* of the last attempt that failed */
-    _Atomic uint64_t failures;
-    _Atomic int64_t delivered_ms;    /* when a batch was last acknowledged */
-    char identity[HR_IDENTITY_KEPT]; /* the target, without credentials */
-    char delivery[64];
-    char server[48];
-} hr_ring_beacon;
-
-/* The first HR_RING_HEADER_BYTES of the file. */
-typedef struct hr_ring_header {
-    hr_ring_label label;
-    _Alignas(64) _Atomic uint64_t head; /* producers, by CAS */
-    _Alignas(64) _Atomic uint64_t tail; /* the consumer: release */
-    _Atomic int64_t touched_ms;         /* the consumer was alive then */
-    hr_ring_journal journal;            /* the consumer */
-    _Alignas(64) _Atomic uint64_t fence_client; /* CLIENT ID; 0: none */
-    char fence_run_id[HR_RING_RUN_ID_SIZE];     /* of the server it is on */
-    _Alignas(64) hr_ring_beacon beacon;
-    _Alignas(64) hr_ring_counters stats;
-    _Alignas(64) hr_ring_metrics metrics;
-} hr_ring_header;
+#define HR_RING_SEALED                                   \
+    (UINT64_C(1) << 63) /* in head: nothing more goes in \
+                         */
 
 /* One process's view of a ring. Made by ring/file.h. */
 typedef struct hr_ring {
@@ -140,6 +79,13 @@ hr_ring_head(const hr_ring *ring)
 {
     return atomic_load_explicit(&ring->header->head, memory_order_acquire) &
            ~HR_RING_SEALED;
+}
+
+/* As hr_ring_head, in one order with every reservation. */
+static inline uint64_t
+hr_ring_head_ordered(const hr_ring *ring)
+{
+    return atomic_load(&ring->header->head) & ~HR_RING_SEALED;
 }
 
 static inline uint64_t

@@ -255,10 +255,13 @@ hr_ring_totals_retire(const char *ring_dir, hr_ring *ring)
         hr_ring_file_abandon(ring, true);
         return;
     }
-    int fd = lock_file(ring_dir, ring->header->label.target, folder);
+    hr_ring_header *header = ring->header;
+    int fd =
+        lock_file(ring_dir, hr_ring_header_label_of(header)->target, folder);
     bool added =
-        fd >= 0 && add_locked(fd, &ring->header->stats, &ring->header->metrics,
-                              ring->header->beacon.identity);
+        fd >= 0 && add_locked(fd, hr_ring_header_counters(header),
+                              hr_ring_header_metrics(header),
+                              hr_ring_header_beacon_of(header)->identity);
     /* A ring whose counters found no place stays: an adopter tries again. */
     hr_ring_file_abandon(ring, added);
     if (fd >= 0) {
@@ -275,7 +278,7 @@ add_ring(const char *folder, const char *name,
 {
     char path[HR_RING_PATH_MAX + NAME_MAX + 2];
     struct stat found;
-    hr_ring_label label;
+    hr_ring_header_label label;
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     int fd = hr_fork_guard_openat(AT_FDCWD, path,
                                   O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/fork_guard.h"
 #include "ring/file.h"
 #include "base/folder.h"
@@ -44,7 +43,7 @@ oldest(int fd, const hr_ring_header *header, uint64_t tail)
 }
 
 static void
-end_texts(hr_ring_beacon *beacon)
+end_texts(hr_ring_header_beacon *beacon)
 {
     beacon->identity[sizeof(beacon->identity) - 1] = '\0';
     beacon->delivery[sizeof(beacon->delivery) - 1] = '\0';
@@ -55,8 +54,8 @@ static bool
 read_ring(int fd, hr_ring_view *view)
 {
     struct stat found;
-    hr_ring_label label;
-    hr_ring_header *header = &view->header;
+    hr_ring_header_label label;
+    hr_ring_header *header = view->header;
     if (!hr_ring_file_is_trusted(fd, NULL, &label) || fstat(fd, &found) != 0 ||
         pread(fd, (void *)header, sizeof(*header), 0) !=
             (ssize_t)sizeof(*header) ||
@@ -122,24 +121,21 @@ hr_ring_view_each(const char *ring_dir,
     if (!S_ISDIR(found.st_mode) || found.st_uid != geteuid()) {
         return HR_SYSTEM;
     }
-    const size_t align = _Alignof(hr_ring_view);
-    void *block = hr_alloc(sizeof(hr_ring_view) + align);
-    if (block == NULL) {
+    hr_ring_view view = {.header = hr_ring_header_new(-1, 0)};
+    if (view.header == NULL) {
         return HR_NO_MEMORY;
     }
-    hr_ring_view *view =
-        (hr_ring_view *)(((uintptr_t)block + align - 1) & ~(align - 1));
     hr_status status = HR_SYSTEM;
     int fd = hr_fork_guard_openat(AT_FDCWD, folder,
                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
     DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
     if (listing != NULL) {
-        status = see_all(listing, view, see, context, left_alone);
+        status = see_all(listing, &view, see, context, left_alone);
         hr_fork_guard_untrack(fd);
         closedir(listing);
     } else if (fd >= 0) {
         hr_fork_guard_close(fd);
     }
-    hr_alloc_free(block);
+    hr_ring_header_free(view.header, 0);
     return status;
 }

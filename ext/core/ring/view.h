@@ -17,10 +17,10 @@
 typedef struct hr_ring_view {
     uint64_t device; /* of the file, for /proc/locks: has it an owner? */
     uint64_t inode;
-    uint64_t used_bytes;   /* at most the ring's size */
-    int64_t oldest_ms;     /* of the first event that waits; 0: none, or it
-                              is not to be seen */
-    hr_ring_header header; /* a copy; texts end in NUL */
+    uint64_t used_bytes;    /* at most the ring's size */
+    int64_t oldest_ms;      /* of the first event that waits; 0: none, or it
+                               is not to be seen */
+    hr_ring_header *header; /* a copy, borrowed; texts end in NUL */
 } hr_ring_view;
 
 /* Calls `see` for every ring of this user below `ring_dir` (NULL: /dev/shm);

@@ -14,7 +14,7 @@ static void
 drop_stale(hr_sink *sink, size_t dead)
 {
     hr_ring_header *header = sink->adopted.header;
-    int64_t newest = atomic_load(&header->touched_ms);
+    int64_t newest = hr_ring_header_touched_ms(header);
     hr_ring_batch *batch = &sink->adopted_batch;
     uint64_t found = 0;
     uint64_t taken = sink->adopted.taken;
@@ -32,7 +32,8 @@ drop_stale(hr_sink *sink, size_t dead)
     batch->torn = 0;
     if (dead > HR_RINGS_MAX ||
         newest < hr_clock_wall_ms() - (int64_t)HR_RING_STALE_MS) {
-        hr_ring_counters_dropped(&header->stats, HR_STALE_RING, found);
+        hr_ring_counters_dropped(hr_ring_header_counters(header),
+                                 HR_STALE_RING, found);
         sink->adopted.taken = hr_ring_head(&sink->adopted);
         hr_ring_release(&sink->adopted, sink->adopted.taken);
     }
@@ -44,7 +45,7 @@ static void
 note_left_alone(hr_sink *sink, size_t count)
 {
     uint64_t before = atomic_exchange(
-        &sink->ring.header->stats.rings_left_alone, (uint64_t)count);
+        &hr_sink_state_counters(sink)->rings_left_alone, (uint64_t)count);
     if (count > before) {
         hr_sink_state_notify(
             sink, true,
@@ -64,7 +65,7 @@ hr_sink_adopt_take(hr_sink *sink)
             return false;
         }
         sink->adopt_at_ns = now + HR_ADOPT_EVERY_MS * HR_CLOCK_NS_PER_MS;
-        atomic_store(&sink->ring.header->touched_ms, hr_clock_wall_ms());
+        hr_ring_header_touch(sink->ring.header, hr_clock_wall_ms());
         hr_status status = hr_ring_file_adopt(&sink->adopted, sink->ring_dir,
                                               sink->target_name, &scan);
         note_left_alone(sink, scan.left_alone);
@@ -81,12 +82,12 @@ hr_sink_adopt_take(hr_sink *sink)
 void
 hr_sink_adopt_finish(hr_sink *sink)
 {
-    hr_ring_counters *stats = &sink->ring.header->stats;
+    hr_ring_counters *stats = hr_sink_state_counters(sink);
     hr_ring_counters_raise(&stats->adopted_rings, 1);
     hr_ring_counters_raise(&stats->adopted_torn, sink->adopted_batch.torn);
     /* All that it held is settled. What was counted as accepted but never
      * committed was never answered either. */
-    hr_ring_counters *theirs = &sink->adopted.header->stats;
+    hr_ring_counters *theirs = hr_ring_header_counters(sink->adopted.header);
     atomic_store(&theirs->accepted, hr_ring_counters_read(&theirs->delivered) +
                                         hr_ring_counters_sum(theirs->dropped));
     hr_ring_totals_retire(sink->ring_dir, &sink->adopted);

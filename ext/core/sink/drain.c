@@ -11,7 +11,8 @@
 static void
 note(hr_sink *sink, hr_sink_phase state, hr_status error)
 {
-    hr_ring_beacon *beacon = &sink->ring.header->beacon;
+    hr_ring_header_beacon *beacon =
+        hr_ring_header_beacon_of(sink->ring.header);
     hr_sink_target_report report = {.delivery = ""};
     sink->target->ops->report(sink->target, &report);
     pthread_mutex_lock(&sink->lock);
@@ -30,7 +31,8 @@ static void
 note_success(hr_sink_drain *self)
 {
     hr_sink *sink = self->sink;
-    atomic_store(&sink->ring.header->beacon.delivered_ms, hr_clock_wall_ms());
+    atomic_store(&hr_ring_header_beacon_of(sink->ring.header)->delivered_ms,
+                 hr_clock_wall_ms());
     if (atomic_load(&sink->state) == HR_SINK_DELIVERING) {
         return;
     }
@@ -61,7 +63,7 @@ note_failure(hr_sink_drain *self, hr_status status)
         "events do not reach %.200s: %s (%.150s); %llu are waiting",
         sink->identity, hr_status_text(status), sink->report.detail,
         (unsigned long long)hr_ring_counters_pending(
-            &sink->ring.header->stats));
+            hr_sink_state_counters(sink)));
     self->failing = true;
 }
 
@@ -70,7 +72,8 @@ note_failure(hr_sink_drain *self, hr_status status)
 static void
 measure_queue(const hr_ring_batch *batch, size_t from)
 {
-    hr_ring_counters_histogram *queue = &batch->ring->header->stats.queue;
+    hr_ring_counters_histogram *queue =
+        &hr_ring_header_counters(batch->ring->header)->queue;
     int64_t now = hr_clock_wall_ms();
     for (size_t i = from; i < batch->count;) {
         int64_t time_ms = batch->events[i].event.time_ms;

@@ -89,7 +89,8 @@ hr_sink_file_line(hr_buf *out, const hr_ring *ring,
         return;
     }
     hr_buf_put(out, "{\"id\":\"", 7);
-    hr_buf_put(out, ring->header->label.producer, HR_RING_PRODUCER_SIZE);
+    hr_buf_put(out, hr_ring_header_producer(ring->header).ptr,
+               HR_RING_PRODUCER_SIZE);
     hr_buf_put(out, "-", 1);
     hr_buf_put_number(out, taken->sequence);
     hr_buf_put(out, "\",\"kind\":", 9);

@@ -43,7 +43,7 @@ keep(memory *self, const hr_ring *ring, const hr_ring_batch_event *taken)
     char *at = (char *)(copy + 1);
     *copy =
         (hr_sink_memory_event){.sequence = taken->sequence, .event = *event};
-    memcpy(copy->producer, ring->header->label.producer,
+    memcpy(copy->producer, hr_ring_header_producer(ring->header).ptr,
            HR_RING_PRODUCER_SIZE);
     memcpy(at, event->kind.ptr, event->kind.len);
     memcpy(at + event->kind.len, event->body.ptr, event->body.len);

@@ -112,16 +112,6 @@ start_thread(hr_sink *sink)
     return HR_OK;
 }
 
-static void
-move_stats(hr_ring_counters *into, hr_ring_counters *from)
-{
-    _Atomic uint64_t *to = (_Atomic uint64_t *)(void *)into;
-    _Atomic uint64_t *old = (_Atomic uint64_t *)(void *)from;
-    for (size_t i = 0; i < sizeof(hr_ring_counters) / sizeof(uint64_t); i++) {
-        hr_ring_counters_raise(&to[i], atomic_exchange(&old[i], 0));
-    }
-}
-
 /* Under `lock`. Makes sure of the thread, at most one try a second. */
 static void
 ensure_thread(hr_sink *sink)
@@ -170,13 +160,15 @@ start(hr_sink *sink)
                                          sink->target_name, sink->ring_bytes);
         }
         if (status == HR_OK) {
-            move_stats(&sink->ring.header->stats, sink->own_stats);
-            snprintf(sink->ring.header->beacon.identity,
-                     sizeof(sink->ring.header->beacon.identity), "%s",
+            hr_ring_header *header = sink->ring.header;
+            hr_ring_counters_move(hr_ring_header_counters(header),
+                                  hr_ring_header_counters(sink->own));
+            hr_ring_header_beacon *beacon = hr_ring_header_beacon_of(header);
+            snprintf(beacon->identity, sizeof(beacon->identity), "%s",
                      sink->identity);
+            atomic_store(&beacon->state, HR_SINK_CONNECTING);
             atomic_store(&sink->state, HR_SINK_CONNECTING);
-            atomic_store(&sink->ring.header->beacon.state, HR_SINK_CONNECTING);
-            atomic_store(&sink->page->mapped, 1);
+            atomic_store(&sink->page->header, header);
             atomic_store_explicit(&sink->page->up, 1, memory_order_release);
             sink->retry_at_ns = 0;
             ensure_thread(sink);
@@ -210,9 +202,7 @@ is_up(const hr_sink *sink)
 hr_ring_counters *
 hr_sink_stats(hr_sink *sink)
 {
-    return atomic_load_explicit(&sink->page->mapped, memory_order_acquire) != 0
-               ? &sink->ring.header->stats
-               : sink->own_stats;
+    return hr_sink_state_counters(sink);
 }
 
 hr_ring_metrics *
@@ -221,13 +211,13 @@ hr_sink_metrics(hr_sink *sink)
     if (__builtin_expect(!is_up(sink), 0) && start(sink) != HR_OK) {
         return NULL;
     }
-    return &sink->ring.header->metrics;
+    return hr_ring_header_metrics(hr_sink_state_header(sink));
 }
 
 void
 hr_sink_refuse(hr_sink *sink, hr_status reason)
 {
-    hr_ring_counters_refused(hr_sink_stats(sink), reason);
+    hr_ring_counters_refused(hr_sink_state_counters(sink), reason);
 }
 
 static uint64_t
@@ -248,7 +238,7 @@ is_sampled(hr_sink *sink)
     uint64_t z =
         atomic_fetch_add_explicit(&sink->sampled, 1, memory_order_relaxed) *
             UINT64_C(0x9E3779B97F4A7C15) +
-        sink->ring.header->label.secret;
+        hr_ring_header_label_of(sink->ring.header)->secret;
     z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
     z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
     return (z ^ z >> 31) < sink->sample_below;
@@ -328,7 +318,8 @@ settle(hr_sink *sink, uint64_t position, char *record, size_t size)
 {
     /* Counted before it can be seen: nobody reads more settled events than
      * accepted ones. */
-    hr_ring_counters_raise(&sink->ring.header->stats.accepted, 1);
+    hr_ring_counters_raise(
+        &hr_ring_header_counters(sink->ring.header)->accepted, 1);
     hr_ring_commit(&sink->ring, position, record, size);
     /* Either the thread saw our reservation before it slept, or we see that
      * it sleeps: see sleep_deeply. */
@@ -417,7 +408,7 @@ flush_to(hr_sink *sink, uint64_t position, int64_t deadline_ns)
     }
     return hr_ring_tail(&sink->ring) >= position
                ? 0
-               : hr_ring_counters_pending(&sink->ring.header->stats);
+               : hr_ring_counters_pending(hr_sink_state_counters(sink));
 }
 
 uint64_t
@@ -486,10 +477,11 @@ hr_sink_describe(hr_sink *sink, hr_sink_report *report)
     memset(report, 0, sizeof(*report));
     pthread_mutex_lock(&sink->lock);
     report->target = sink->report;
-    if (atomic_load(&sink->page->mapped) != 0) {
+    memcpy(report->producer,
+           hr_ring_header_producer(hr_sink_state_header(sink)).ptr,
+           HR_RING_PRODUCER_SIZE);
+    if (atomic_load(&sink->page->header) != NULL) {
         const hr_ring *ring = &sink->ring;
-        memcpy(report->producer, ring->header->label.producer,
-               HR_RING_PRODUCER_SIZE);
         memcpy(report->ring_path, ring->path, sizeof(report->ring_path));
         report->survives_kill = ring->path[0] != '\0';
         report->ring_bytes = ring->units * 8;

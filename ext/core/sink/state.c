@@ -32,7 +32,7 @@ forget(void *context)
 {
     hr_sink *sink = context;
     atomic_store(&sink->page->up, 0);
-    atomic_store(&sink->page->mapped, 0);
+    atomic_store(&sink->page->header, NULL);
     hr_ring_file_forget(&sink->ring);
     hr_ring_file_forget(&sink->adopted);
     sink->target->ops->forget(sink->target);
@@ -64,7 +64,7 @@ free_sink(hr_sink *sink)
     if (sink->fork.forget != NULL) {
         hr_fork_guard_unregister(&sink->fork);
     }
-    if (sink->page != NULL && atomic_load(&sink->page->mapped) != 0) {
+    if (sink->page != NULL && atomic_load(&sink->page->header) != NULL) {
         hr_ring_file_unmap(&sink->ring);
     }
     hr_wake_fini(&sink->wake);
@@ -76,6 +76,7 @@ free_sink(hr_sink *sink)
     hr_alloc_free(sink->ring_dir);
     hr_alloc_free(sink->identity);
     hr_alloc_free(sink->greeting);
+    hr_ring_header_free(sink->own, 0);
     hr_fork_guard_page_free(sink->page, sizeof(*sink->page));
     if (sink->target != NULL) {
         sink->target->ops->free(sink->target);
@@ -148,14 +149,15 @@ hr_sink_state_new(const hr_sink_settings *settings, hr_sink **sink)
     make_sample(made, settings->sample);
     made->random = (uint64_t)hr_clock_steady_ns();
     made->page = hr_fork_guard_page_new(sizeof(*made->page), NULL);
+    made->own = hr_ring_header_new(-1, 0);
     hr_status status = made->page != NULL ? HR_NO_MEMORY : HR_SYSTEM;
-    if (made->page != NULL && copy(settings->identity, &made->identity) &&
+    if (made->page != NULL && made->own != NULL &&
+        copy(settings->identity, &made->identity) &&
         copy(settings->ring_dir, &made->ring_dir) &&
         copy(settings->greeting, &made->greeting) &&
         make_limits(made, settings) == HR_OK &&
         hr_ring_batch_init(&made->batch, settings->batch) == HR_OK &&
         hr_ring_batch_init(&made->adopted_batch, settings->batch) == HR_OK) {
-        made->own_stats = &made->page->own_stats;
         made->fork = (hr_fork_guard_entry){.forget = forget, .context = made};
         status = hr_fork_guard_register(&made->fork);
         if (status != HR_OK) {

@@ -31,9 +31,8 @@ enum {
 /* One page that a forked child finds zeroed (MADV_WIPEONFORK), whatever
  * way it was forked. */
 typedef struct hr_sink_state_page {
-    _Atomic uint32_t up;     /* the ring takes events in this process */
-    _Atomic uint32_t mapped; /* the ring's memory is there */
-    _Alignas(64) hr_ring_counters own_stats; /* without a ring */
+    _Atomic uint32_t up; /* the ring takes events in this process */
+    _Atomic(hr_ring_header *) header; /* the ring's; NULL: `own` */
 } hr_sink_state_page;
 
 typedef struct hr_sink_state_limit {
@@ -54,9 +53,9 @@ struct hr_sink_state {
     char *identity;        /* fixed; owned */
     char *greeting;        /* fixed; owned; NULL: none */
     char target_name[HR_RING_PRODUCER_SIZE]; /* fixed: hash of identity */
-    hr_sink_settings settings;   /* fixed; its spans are not used */
-    hr_sink_target *target;      /* fixed; owned; used by "thread" */
-    hr_ring_counters *own_stats; /* fixed; on the page */
+    hr_sink_settings settings; /* fixed; its spans are not used */
+    hr_sink_target *target;    /* fixed; owned; used by "thread" */
+    hr_ring_header *own;       /* fixed; owned; while there is no ring */
     _Atomic unsigned references;
     _Atomic uint64_t sampled; /* events asked about */
     char apart[64];           /* what the thread writes is on other lines */
@@ -88,6 +87,21 @@ struct hr_sink_state {
     int64_t adopt_at_ns;         /* thread: next look for dead rings */
     uint64_t random;             /* thread: state of the jitter */
 };
+
+/* What this process shows, whether it has a ring or not. Any thread. */
+static inline hr_ring_header *
+hr_sink_state_header(const hr_sink *sink)
+{
+    hr_ring_header *header =
+        atomic_load_explicit(&sink->page->header, memory_order_acquire);
+    return header != NULL ? header : sink->own;
+}
+
+static inline hr_ring_counters *
+hr_sink_state_counters(const hr_sink *sink)
+{
+    return hr_ring_header_counters(hr_sink_state_header(sink));
+}
 
 /* As hr_sink_new, for settings that were checked. NO_MEMORY, SYSTEM. */
 HR_CHECKED hr_status hr_sink_state_new(const hr_sink_settings *settings,

@@ -94,7 +94,7 @@ adopt(loop *self)
     uint64_t delivered = 0;
     hr_status status = deliver(self, &sink->adopted_batch, &delivered);
     if (status == HR_OK) {
-        hr_ring_counters_raise(&sink->ring.header->stats.adopted_events,
+        hr_ring_counters_raise(&hr_sink_state_counters(sink)->adopted_events,
                                delivered);
         if (last) {
             hr_sink_adopt_finish(sink);
@@ -116,7 +116,7 @@ sleep_deeply(loop *self)
     const hr_sink_target_ops *ops = sink->target->ops;
     hr_status status = HR_TIMEOUT;
     atomic_store(&sink->thread_state, HR_SINK_THREAD_DEEP_IDLE);
-    uint64_t head = atomic_load(&sink->ring.header->head) & ~HR_RING_SEALED;
+    uint64_t head = hr_ring_head_ordered(&sink->ring);
     if (head != sink->ring.taken) {
         /* Reserved, and committed within nanoseconds, unless that thread was
          * sent to sleep in between. */
