@@ -136,7 +136,7 @@ hr_ring_header_redo(hr_ring_header *header, uint64_t head, uint64_t *tail)
     const hr_ring_header_journal *journal = &header->journal;
     uint64_t end = atomic_load(&journal->end);
     if (end > head) {
-        return end <= *tail;
+        return false;
     }
     if (end > *tail) {
         atomic_store(&stats->delivered, journal->delivered);
