@@ -75,6 +75,9 @@ numbers(void)
         hr_span want = {NUMBERS[i].want, strlen(NUMBERS[i].want)};
         ok(hr_span_equal((hr_span){out, len}, want), "number: %s",
            NUMBERS[i].why);
+        hr_span text = hr_buf_number_text(out, NUMBERS[i].number);
+        ok(hr_span_equal(text, want) && text.ptr + text.len == out + 20,
+           "number: %s, at the end", NUMBERS[i].why);
     }
 }
 

@@ -216,9 +216,9 @@ test_fields(fixture *f)
     must(hr_gate_new(&settings, &gate, &why));
     memset(text, 'x', sizeof(text));
     clear_request();
+    headers[HR_GATE_REQUEST_HEADER_USER_AGENT] = HR_SPAN("Googlebot/2.1");
     headers[HR_GATE_REQUEST_HEADER_HOST] =
         guarded((hr_span){text, sizeof(text)});
-    headers[HR_GATE_REQUEST_HEADER_USER_AGENT] = HR_SPAN("Googlebot/2.1");
     hr_ring_event_body fields;
     hr_ring_event_body_init(&fields);
     hr_ring_event_body_add(&fields, HR_SPAN("plan"), HR_SPAN("pro"));

@@ -4,6 +4,8 @@
  * then what the view added. Empty fields are left out. */
 #include "gate/event.h"
 
+#include <string.h>
+
 #include "base/buf.h"
 #include "visitor/client_address.h"
 

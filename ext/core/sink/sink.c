@@ -333,7 +333,7 @@ settle(hr_sink *sink, uint64_t position, char *record, size_t size)
 /* Adds the field `sample` where the sink keeps only some events. SAMPLED:
  * this one is not kept. */
 static hr_status
-sample(hr_sink *sink, hr_ring_event_body *body)
+add_sample(hr_sink *sink, hr_ring_event_body *body)
 {
     if (!is_sampled(sink)) {
         return HR_SAMPLED;
@@ -372,7 +372,7 @@ hr_sink_emit(hr_sink *sink, hr_span kind, hr_ring_event_body *body,
         status = start(sink);
     }
     if (status == HR_OK && sink->sample_text[0] != '\0') {
-        status = sample(sink, body);
+        status = add_sample(sink, body);
     }
     if (status == HR_OK) {
         status = put(sink, kind, body, flags);
