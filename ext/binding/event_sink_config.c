@@ -12,27 +12,9 @@
 
 typedef struct sink_arguments {
     PyObject *url;
-    union {
-        hr_span prefix_span;
-        struct {
-            const char *prefix;
-            size_t prefix_len;
-        };
-    };
-    union {
-        hr_span stream_span;
-        struct {
-            const char *stream;
-            size_t stream_len;
-        };
-    };
-    union {
-        hr_span client_name_span;
-        struct {
-            const char *client_name;
-            size_t client_name_len;
-        };
-    };
+    hr_span prefix;
+    hr_span stream;
+    hr_span client_name;
     size_t ring_bytes;
     size_t batch;
     uint64_t length; /* 0: not trimmed */
@@ -173,53 +155,37 @@ read_reserves(argument_reading *reading, PyObject *value, void *member)
 #define WANT_PATH "a path or None"
 /* In the order of hr_redis_delivery_level. */
 #define WANT_LEVEL "'auto', 'exactly-once', 'script' or 'at-least-once'"
-#define SINK_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)                        \
-    REQUIRED("url", "a str", read_url, url)                                   \
-    STAR OPTIONAL("prefix", "'headrace:'", "a str", argument_text,            \
-                  prefix_span) OPTIONAL("stream", "'events'", "a str",        \
-                                        argument_text, stream_span)           \
-        OPTIONAL("ring_bytes", ARGUMENT_SHOWN(HR_RING_BYTES_DEFAULT),         \
-                 "an int", argument_size,                                     \
-                 ring_bytes) OPTIONAL("linger", "0.01", "seconds",            \
-                                      argument_number,                        \
-                                      linger) OPTIONAL("batch", "256",        \
-                                                       "an int",              \
-                                                       argument_size, batch)  \
-            OPTIONAL("max_length", "100000", "an int or None", read_length,   \
-                     length) OPTIONAL("ring_dir", "None", WANT_PATH,          \
-                                      argument_path, paths[0])                \
-                OPTIONAL("reconnect", "(0.1, 10.0)",                          \
-                         "a tuple of two numbers of seconds", read_reconnect, \
-                         reconnect) OPTIONAL("connect_timeout", "2.0",        \
-                                             "seconds", argument_number,      \
-                                             connect_timeout)                 \
-                    OPTIONAL("command_timeout", "5.0", "seconds",             \
-                             argument_number, command_timeout)                \
-                        OPTIONAL("exit_timeout", "2.0", "seconds",            \
-                                 read_exit_timeout,                           \
-                                 exit_timeout) OPTIONAL("delivery", "'auto'", \
-                                                        WANT_LEVEL,           \
-                                                        argument_word, level) \
-                            OPTIONAL("reserve", "None",                       \
-                                     "a dict of str and numbers, or None",    \
-                                     read_reserves,                           \
-                                     reserves) OPTIONAL("max_age", "None",    \
-                                                        "seconds or None",    \
-                                                        read_age, age)        \
-                                OPTIONAL("sample", "1.0", "a number",         \
-                                         argument_number, sample)             \
-                                    OPTIONAL("ca_file", "None", WANT_PATH,    \
-                                             argument_path, paths[1])         \
-                                        OPTIONAL("certificate", "None",       \
-                                                 WANT_PATH, argument_path,    \
-                                                 paths[2])                    \
-                                            OPTIONAL("private_key", "None",   \
-                                                     WANT_PATH,               \
-                                                     argument_path, paths[3]) \
-                                                LAST("client_name", "None",   \
-                                                     "a str or None",         \
-                                                     read_client_name,        \
-                                                     client_name_span)
+/* clang-format off */
+#define SINK_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR) \
+    REQUIRED("url", "a str", read_url, url) \
+    STAR OPTIONAL("prefix", "'headrace:'", "a str", argument_text, \
+        prefix) \
+    OPTIONAL("stream", "'events'", "a str", argument_text, stream) \
+    OPTIONAL("ring_bytes", ARGUMENT_SHOWN(HR_RING_BYTES_DEFAULT), \
+        "an int", argument_size, ring_bytes) \
+    OPTIONAL("linger", "0.01", "seconds", argument_number, linger) \
+    OPTIONAL("batch", "256", "an int", argument_size, batch) \
+    OPTIONAL("max_length", "100000", "an int or None", read_length, length) \
+    OPTIONAL("ring_dir", "None", WANT_PATH, argument_path, paths[0]) \
+    OPTIONAL("reconnect", "(0.1, 10.0)", \
+        "a tuple of two numbers of seconds", read_reconnect, reconnect) \
+    OPTIONAL("connect_timeout", "2.0", "seconds", argument_number, \
+        connect_timeout) \
+    OPTIONAL("command_timeout", "5.0", "seconds", argument_number, \
+        command_timeout) \
+    OPTIONAL("exit_timeout", "2.0", "seconds", read_exit_timeout, \
+        exit_timeout) \
+    OPTIONAL("delivery", "'auto'", WANT_LEVEL, argument_word, level) \
+    OPTIONAL("reserve", "None", "a dict of str and numbers, or None", \
+        read_reserves, reserves) \
+    OPTIONAL("max_age", "None", "seconds or None", read_age, age) \
+    OPTIONAL("sample", "1.0", "a number", argument_number, sample) \
+    OPTIONAL("ca_file", "None", WANT_PATH, argument_path, paths[1]) \
+    OPTIONAL("certificate", "None", WANT_PATH, argument_path, paths[2]) \
+    OPTIONAL("private_key", "None", WANT_PATH, argument_path, paths[3]) \
+    LAST("client_name", "None", "a str or None", read_client_name, \
+        client_name)
+/* clang-format on */
 
 static const argument ROWS[] = {ARGUMENTS_ROWS(SINK_ARGUMENTS)};
 const argument_table event_sink_table =
@@ -243,29 +209,6 @@ path_span(PyObject *path)
         return HR_NO_SPAN;
     }
     return (hr_span){PyBytes_AS_STRING(path), (size_t)PyBytes_GET_SIZE(path)};
-}
-
-/* The settings of the connection, for whatever target. */
-static int
-check_delivery(const sink_arguments *arguments, core_state *state)
-{
-    const char *why;
-    hr_status status = hr_redis_delivery_check(
-        &(hr_redis_delivery_settings){
-            .connect_timeout_ns = to_ns(arguments->connect_timeout),
-            .command_timeout_ns = to_ns(arguments->command_timeout),
-            .prefix = arguments->prefix_span,
-            .stream = arguments->stream_span,
-            .client_name = arguments->client_name_span,
-            .max_length = arguments->length,
-            .batch = arguments->batch,
-        },
-        &why);
-    if (status != HR_OK) {
-        raise_setting_error(state, status, NULL, why);
-        return -1;
-    }
-    return 0;
 }
 
 /* ---- targets ----------------------------------------------------------- */
@@ -332,18 +275,18 @@ make_target(PyTypeObject *type, const sink_arguments *arguments,
             .ca_file = path_span(authorities),
             .certificate = path_span(arguments->paths[2]),
             .private_key = path_span(arguments->paths[3]),
-            .prefix = {arguments->prefix, (size_t)arguments->prefix_len},
-            .stream = {arguments->stream, (size_t)arguments->stream_len},
-            .client_name = {arguments->client_name,
-                            (size_t)arguments->client_name_len},
+            .prefix = arguments->prefix,
+            .stream = arguments->stream,
+            .client_name = arguments->client_name,
             .max_length = arguments->length,
             .level = arguments->level,
-            .batch = (size_t)arguments->batch,
+            .batch = arguments->batch,
         },
         opened, &why);
     Py_XDECREF(authorities);
     if (status != HR_OK) {
-        raise_setting_error(state_of_type(type), status, "url", why);
+        raise_setting_error(state_of_type(type), status,
+                            status == HR_SETTING ? NULL : "url", why);
         return -1;
     }
     return 0;
@@ -414,8 +357,7 @@ event_sink_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     core_state *state = state_of_type(type);
     PyObject *self = NULL;
     if (arguments_read(&reading, &event_sink_table, "EventSink", state, args,
-                       kwargs, &arguments) == 0 &&
-        check_delivery(&arguments, state) == 0) {
+                       kwargs, &arguments) == 0) {
         self = make_sink(type, &arguments);
     }
     arguments_fini(&reading);

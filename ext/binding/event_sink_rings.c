@@ -54,7 +54,8 @@ describe_ring(core_state *state, const hr_ring_view *view, const char *name)
         "server",
         event_sink_printable(beacon->server, sizeof(beacon->server)));
     if (dict == NULL ||
-        event_sink_set_counters(state, dict, hr_ring_header_counters(view->header)) < 0) {
+        event_sink_set_counters(state, dict,
+                                hr_ring_header_counters(view->header)) < 0) {
         Py_CLEAR(dict);
     }
     return dict;

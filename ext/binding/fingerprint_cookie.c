@@ -58,19 +58,19 @@ read_samesite(argument_reading *reading, PyObject *value, void *member)
 }
 
 #define ARGUMENTS_INTO hr_visitor_fingerprint_settings
-#define COOKIE_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)                      \
-    OPTIONAL("name", "'device_fp'", "a str", argument_text, name)             \
-    STAR REQUIRED("keys", "an iterable of str or bytes", read_keys, keys)     \
-        OPTIONAL("max_age", "2592000", "an int", argument_integer, max_age)   \
-            OPTIONAL("path", "'/'", "a str", argument_text,                   \
-                     path) OPTIONAL("domain", "None", "a str or None",        \
-                                    argument_optional_text, domain)           \
-                OPTIONAL("samesite", "'Lax'", "'Lax', 'Strict' or 'None'",    \
-                         read_samesite, samesite)                             \
-                    OPTIONAL("partitioned", "False", "a bool", argument_bool, \
-                             partitioned)                                     \
-                        LAST("accept_unsigned", "False", "a bool",            \
-                             argument_bool, accept_unsigned)
+/* clang-format off */
+#define COOKIE_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR) \
+    OPTIONAL("name", "'device_fp'", "a str", argument_text, name) \
+    STAR REQUIRED("keys", "an iterable of str or bytes", read_keys, keys) \
+    OPTIONAL("max_age", "2592000", "an int", argument_integer, max_age) \
+    OPTIONAL("path", "'/'", "a str", argument_text, path) \
+    OPTIONAL("domain", "None", "a str or None", argument_optional_text, \
+        domain) \
+    OPTIONAL("samesite", "'Lax'", "'Lax', 'Strict' or 'None'", \
+        read_samesite, samesite) \
+    OPTIONAL("partitioned", "False", "a bool", argument_bool, partitioned) \
+    LAST("accept_unsigned", "False", "a bool", argument_bool, accept_unsigned)
+/* clang-format on */
 
 static const argument ROWS[] = {ARGUMENTS_ROWS(COOKIE_ARGUMENTS)};
 static const argument_table TABLE =

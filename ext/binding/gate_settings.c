@@ -202,47 +202,34 @@ read_token_header(argument_reading *reading, PyObject *value, void *member)
 #define ARGUMENTS_INTO gate_arguments
 #define WORDS "an iterable of str"
 #define PART(type_) .type = offsetof(core_state, type_)
-#define GATE_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)                        \
-    STAR OPTIONAL("verifier", "None", "a TokenVerifier or None",              \
-                  argument_part, verifier,                                    \
-                  PART(token_verifier_type)) OPTIONAL("paths", "None",        \
-                                                      "a PathFilter or None", \
-                                                      argument_part, paths,   \
-                                                      PART(path_filter_type)) \
-        OPTIONAL("fingerprint", "None", "a FingerprintCookie or None",        \
-                 argument_part, fingerprint, PART(fingerprint_cookie_type))   \
-            OPTIONAL(                                                         \
-                "sink", "None", "an EventSink or None", argument_part, sink,  \
-                PART(event_sink_type)) OPTIONAL("require_token", "()", WORDS, \
-                                                read_labels, require_token)   \
-                OPTIONAL("user_claims", "None", WORDS " or None",             \
-                         read_user_claims, settings.user_claims,              \
-                         .count = offsetof(gate_arguments,                    \
-                                           settings.user_claim_count))        \
-                    OPTIONAL("token_from", "('bearer',)", WORDS,              \
-                             read_sources, settings.sources)                  \
-                        OPTIONAL("treat_as", "None", "a dict or None",        \
-                                 argument_dict,                               \
-                                 treat_as) OPTIONAL("event_fields", "()",     \
-                                                    WORDS, read_event_fields, \
-                                                    settings.extra_fields)    \
-                            OPTIONAL("hash_ids", "False", "a bool",           \
-                                     argument_bool, settings.hash_ids)        \
-                                OPTIONAL("mode", "'cookie'", "a str",         \
-                                         read_mode, settings.mode)            \
-                                    OPTIONAL("gpc", "'derived'", "a str",     \
-                                             read_mode, settings.gpc)         \
-                                        OPTIONAL("trusted_proxies", "0",      \
-                                                 "an int", argument_size,     \
-                                                 settings.trusted_proxies)    \
-                                            OPTIONAL("token_header",          \
-                                                     "'Authorization'",       \
-                                                     "a str",                 \
-                                                     read_token_header,       \
-                                                     token_header)            \
-                                                LAST("metrics", "False",      \
-                                                     "a bool", argument_bool, \
-                                                     settings.metrics)
+/* clang-format off */
+#define GATE_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR) \
+    STAR OPTIONAL("verifier", "None", "a TokenVerifier or None", \
+        argument_part, verifier, PART(token_verifier_type)) \
+    OPTIONAL("paths", "None", "a PathFilter or None", argument_part, \
+        paths, PART(path_filter_type)) \
+    OPTIONAL("fingerprint", "None", "a FingerprintCookie or None", \
+        argument_part, fingerprint, PART(fingerprint_cookie_type)) \
+    OPTIONAL("sink", "None", "an EventSink or None", argument_part, sink, \
+        PART(event_sink_type)) \
+    OPTIONAL("require_token", "()", WORDS, read_labels, require_token) \
+    OPTIONAL("user_claims", "None", WORDS " or None", read_user_claims, \
+        settings.user_claims, \
+        .count = offsetof(gate_arguments, settings.user_claim_count)) \
+    OPTIONAL("token_from", "('bearer',)", WORDS, read_sources, \
+        settings.sources) \
+    OPTIONAL("treat_as", "None", "a dict or None", argument_dict, treat_as) \
+    OPTIONAL("event_fields", "()", WORDS, read_event_fields, \
+        settings.extra_fields) \
+    OPTIONAL("hash_ids", "False", "a bool", argument_bool, settings.hash_ids) \
+    OPTIONAL("mode", "'cookie'", "a str", read_mode, settings.mode) \
+    OPTIONAL("gpc", "'derived'", "a str", read_mode, settings.gpc) \
+    OPTIONAL("trusted_proxies", "0", "an int", argument_size, \
+        settings.trusted_proxies) \
+    OPTIONAL("token_header", "'Authorization'", "a str", \
+        read_token_header, token_header) \
+    LAST("metrics", "False", "a bool", argument_bool, settings.metrics)
+/* clang-format on */
 
 static const argument ROWS[] = {ARGUMENTS_ROWS(GATE_ARGUMENTS)};
 const argument_table gate_table =

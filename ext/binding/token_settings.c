@@ -194,40 +194,30 @@ read_engine(argument_reading *reading, PyObject *value, void *member)
 
 #define ARGUMENTS_INTO hr_token_verifier_settings
 #define COUNT(member) .count = offsetof(ARGUMENTS_INTO, member)
-#define TOKEN_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)                       \
-    REQUIRED("keys", "an iterable of Key", read_keys, keys)                   \
-    STAR OPTIONAL("audience", "None", "a str, several str, or None",          \
-                  read_any_of, claims.audience, COUNT(claims.audience_count)) \
-        OPTIONAL("issuer", "None", "a str, several str, or None",             \
-                 read_any_of, claims.issuer, COUNT(claims.issuer_count))      \
-            OPTIONAL(                                                         \
-                "subject", "None", "a str or None", argument_optional_text,   \
-                claims.subject) OPTIONAL("expect", "None",                    \
-                                         "a mapping of names to str, int, "   \
-                                         "float, bool, None or a tuple "      \
-                                         "of them, or None",                  \
-                                         read_expect, claims.expect)          \
-                OPTIONAL("leeway", "0", "seconds or a timedelta",             \
-                         argument_seconds, claims.leeway)                     \
-                    OPTIONAL("require", "('exp',)", "an iterable of str",     \
-                             argument_texts, claims.require,                  \
-                             COUNT(claims.require_count))                     \
-                        OPTIONAL("type", "None", "a str or None",             \
-                                 argument_optional_text, type)                \
-                            OPTIONAL("max_lifetime", "None",                  \
-                                     "seconds, a timedelta or None",          \
-                                     read_max_lifetime, claims.max_lifetime)  \
-                                OPTIONAL("max_bytes",                         \
-                                         ARGUMENT_SHOWN(HR_TOKEN_MAX_BYTES),  \
-                                         "an int", argument_size, max_bytes)  \
-                                    OPTIONAL("cache_size",                    \
-                                             ARGUMENT_SHOWN(                  \
-                                                 HR_TOKEN_CACHE_DEFAULT),     \
-                                             "an int", argument_size,         \
-                                             cache_size)                      \
-                                        LAST("engine", "'openssl'",           \
-                                             "'openssl' or 'libjwt'",         \
-                                             read_engine, engine)
+/* clang-format off */
+#define TOKEN_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR) \
+    REQUIRED("keys", "an iterable of Key", read_keys, keys) \
+    STAR OPTIONAL("audience", "None", "a str, several str, or None", \
+        read_any_of, claims.audience, COUNT(claims.audience_count)) \
+    OPTIONAL("issuer", "None", "a str, several str, or None", read_any_of, \
+        claims.issuer, COUNT(claims.issuer_count)) \
+    OPTIONAL("subject", "None", "a str or None", argument_optional_text, \
+        claims.subject) \
+    OPTIONAL("expect", "None", "a mapping of names to str, int, float, " \
+        "bool, None or a tuple of them, or None", read_expect, claims.expect) \
+    OPTIONAL("leeway", "0", "seconds or a timedelta", argument_seconds, \
+        claims.leeway) \
+    OPTIONAL("require", "('exp',)", "an iterable of str", argument_texts, \
+        claims.require, COUNT(claims.require_count)) \
+    OPTIONAL("type", "None", "a str or None", argument_optional_text, type) \
+    OPTIONAL("max_lifetime", "None", "seconds, a timedelta or None", \
+        read_max_lifetime, claims.max_lifetime) \
+    OPTIONAL("max_bytes", ARGUMENT_SHOWN(HR_TOKEN_MAX_BYTES), "an int", \
+        argument_size, max_bytes) \
+    OPTIONAL("cache_size", ARGUMENT_SHOWN( HR_TOKEN_CACHE_DEFAULT), \
+        "an int", argument_size, cache_size) \
+    LAST("engine", "'openssl'", "'openssl' or 'libjwt'", read_engine, engine)
+/* clang-format on */
 
 static const argument ROWS[] = {ARGUMENTS_ROWS(TOKEN_ARGUMENTS)};
 const argument_table token_settings_table =

@@ -34,7 +34,7 @@ static const struct {
      "events go to /tmp/x.jsonl; watch them with: headrace tail "
      "file:/tmp/x.jsonl",
      0},
-    {"no path", "file:", HR_SETTING, NULL, NULL, 0},
+    {"no path", "file:", HR_URL, NULL, NULL, 0},
     {"no scheme", "h:6379", HR_URL, NULL, NULL, 0},
     {"more than memory:", "memory:x", HR_URL, NULL, NULL, 0},
     {"a port that is none", "redis://h:x", HR_URL, NULL, NULL, 0},
@@ -93,7 +93,7 @@ test_tls(void)
     hr_redis_delivery_settings settings = SETTINGS;
     settings.ca_file = HR_SPAN("/etc/ca.pem");
     ok(hr_redis_open_target(HR_SPAN("redis://h"), &settings, &opened, &why) ==
-               HR_SETTING &&
+               HR_URL &&
            why != NULL && strstr(why, "rediss://") != NULL,
        "tls: authorities without TLS are a mistake");
     hr_redis_open_fini(&opened);

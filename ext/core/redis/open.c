@@ -33,7 +33,7 @@ open_redis(hr_span url, const hr_redis_delivery_settings *settings,
          settings->private_key.ptr != NULL)) {
         hr_redis_url_fini(&parsed);
         *why = "ca_file, certificate and private_key need rediss://";
-        return HR_SETTING;
+        return HR_URL;
     }
     hr_redis_url_identity(&parsed, &result->identity);
     /* A prefix has no blanks, so that no other pair of prefix and stream is
@@ -61,7 +61,7 @@ open_file(hr_span path, hr_redis_open_result *result, const char **why)
     if (path.len == 0 || path.len > HR_RING_PATH_MAX - 16 ||
         memchr(path.ptr, '\0', path.len) != NULL) {
         *why = "file: is followed by a path";
-        return HR_SETTING;
+        return HR_URL;
     }
     if (path.ptr[0] != '/' && getcwd(folder, sizeof(folder)) == NULL) {
         return HR_SYSTEM;
@@ -105,6 +105,10 @@ hr_redis_open_target(hr_span url, const hr_redis_delivery_settings *settings,
     *why = NULL;
     hr_buf_init(&result->identity, IDENTITY_MAX);
     hr_buf_init(&result->greeting, GREETING_MAX);
+    hr_status status = hr_redis_delivery_check(settings, why);
+    if (status != HR_OK) {
+        return status;
+    }
     if (hr_span_equal(url, HR_SPAN("memory:"))) {
         return open_memory(url, result);
     }

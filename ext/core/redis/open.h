@@ -22,10 +22,10 @@ typedef struct hr_redis_open_result {
 /* Does `url` ask for TLS, so that `ca_file` has a default? */
 bool hr_redis_open_is_tls(hr_span url);
 
-/* Makes the target of `url`; `settings->url` is not used, and none of them for
- * file: and memory:. URL and SETTING (`*why` is a static phrase that quotes
- * nothing of it, or NULL), TOO_BIG, NO_MEMORY, SYSTEM (errno). The result is
- * to be finished in any case. */
+/* Makes the target of `url`; `settings->url` is not used. URL: `*why` is a
+ * static phrase that quotes nothing of it, or NULL. SETTING, also for file:
+ * and memory:, as hr_redis_delivery_check. TOO_BIG, NO_MEMORY, SYSTEM (errno).
+ * The result is to be finished in any case. */
 HR_CHECKED hr_status
 hr_redis_open_target(hr_span url, const hr_redis_delivery_settings *settings,
                      hr_redis_open_result *result, const char **why);
