@@ -85,12 +85,10 @@ read_algorithm(argument_reading *reading, PyObject *value, void *member)
 }
 
 #define ARGUMENTS_INTO key_arguments
-/* clang-format off */
-#define KEY_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR) \
-    REQUIRED("data", "a str or bytes", read_data, data) \
+#define KEY_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)              \
+    REQUIRED("data", "a str or bytes", read_data, data)            \
     STAR REQUIRED("algorithm", "a str", read_algorithm, algorithm) \
-    LAST("key_id", "None", "a str or None", read_key_id, key_id)
-/* clang-format on */
+        LAST("key_id", "None", "a str or None", read_key_id, key_id)
 
 static const argument KEY_ROWS[] = {ARGUMENTS_ROWS(KEY_ARGUMENTS)};
 static const argument_table KEY_ARGUMENT_TABLE =
@@ -190,11 +188,9 @@ read_fallback(argument_reading *reading, PyObject *value, void *member)
 }
 
 #define ARGUMENTS_INTO document_arguments
-/* clang-format off */
-#define DOCUMENT_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR) \
+#define DOCUMENT_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)                   \
     REQUIRED("document", "a mapping, str or bytes", read_document, document) \
     STAR LAST("algorithm", "None", "a str or None", read_fallback, algorithm)
-/* clang-format on */
 
 static const argument DOCUMENT_ROWS[] = {ARGUMENTS_ROWS(DOCUMENT_ARGUMENTS)};
 static const argument_table DOCUMENT_ARGUMENT_TABLE =

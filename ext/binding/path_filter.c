@@ -105,12 +105,10 @@ read_fallback(argument_reading *reading, PyObject *value, void *member)
 }
 
 #define ARGUMENTS_INTO rule_list
-/* clang-format off */
-#define FILTER_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR) \
+#define FILTER_ARGUMENTS(REQUIRED, OPTIONAL, LAST, STAR)                  \
     REQUIRED("rules", "a mapping of str to iterables of str", read_rules, \
-        rules) \
+             rules)                                                       \
     LAST("default", "'track'", "a str", read_fallback, fallback)
-/* clang-format on */
 
 static const argument ROWS[] = {ARGUMENTS_ROWS(FILTER_ARGUMENTS)};
 static const argument_table TABLE =

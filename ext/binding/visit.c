@@ -308,23 +308,6 @@ set_request_id(PyObject *op, PyObject *value, void *Py_UNUSED(offset))
 }
 
 static PyObject *
-get_secure(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyBool_FromLong(((VisitObject *)op)->secure);
-}
-
-static int
-set_secure(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
-{
-    int truth = value != NULL ? PyObject_IsTrue(value) : 0;
-    if (truth < 0) {
-        return -1;
-    }
-    ((VisitObject *)op)->secure = truth != 0;
-    return 0;
-}
-
-static PyObject *
 visit_repr(PyObject *op)
 {
     VisitObject *self = (VisitObject *)op;
@@ -362,9 +345,6 @@ static PyGetSetDef visit_getset[] = {
      "The first of user_claims in the token, as str; else None.", NULL},
     {"fingerprint", get_fingerprint, NULL, "Fingerprint or None.", NULL},
     {"agent", get_agent, NULL, "\"bot\", \"prefetch\" or None.", NULL},
-    {"secure", get_secure, set_secure,
-     "Whether the request came over https: bool. May be set before respond.",
-     NULL},
     {"elapsed", get_elapsed, NULL,
      "Seconds since enter, or from enter to respond: float.", NULL},
     {"method", get_method, NULL, "The request's method: str.", NULL},
@@ -380,6 +360,8 @@ static PyGetSetDef visit_getset[] = {
 };
 
 static PyMemberDef visit_members[] = {
+    {"secure", T_BOOL, offsetof(VisitObject, secure), 0,
+     "Whether the request came over https: bool. May be set before respond."},
     {"is_new", T_BOOL, offsetof(VisitObject, visit.is_new), READONLY,
      "True for a fingerprint that the visitor does not have yet."},
     {"refusal", T_OBJECT_EX, offsetof(VisitObject, refusal), READONLY,

@@ -219,14 +219,8 @@ read_response(VisitObject *self, const char *method, Py_ssize_t required,
 
 const char visit_respond_doc[] = PyDoc_STR(
     "respond($self, /, status, headers=None, user=None, route=None)\n--\n\n"
-    "Note the response; return the response headers to add.\n\n"
-    "status is the HTTP status as int. headers are those of the response, a\n"
-    "mapping or pairs of str or bytes: without them no cookie is handed out.\n"
-    "user is the key of the user whom the framework's session has logged in,\n"
-    "route the framework's route. Returns a list of pairs: str after\n"
-    "Gate.enter, lower-case bytes names after Gate.enter_scope. May be "
-    "called\n"
-    "again until the first byte leaves; after finish it returns [].");
+    "Note the response; return the response headers to add, as pairs. May be\n"
+    "called again until the first byte leaves.");
 
 PyObject *
 visit_respond(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
@@ -321,11 +315,9 @@ record(VisitObject *self, const held_visit *held)
 const char visit_finish_doc[] = PyDoc_STR(
     "finish($self, /, status=None, headers=None, user=None, route=None)\n"
     "--\n\n"
-    "Record the event, once, at the end of the body; return [].\n\n"
-    "Without a respond before it, the arguments are those of respond, and so\n"
-    "is what is returned. After a respond, status takes the place of the one\n"
-    "noted there: for a stream that broke (500, or 499 where the client went\n"
-    "away). A second call records nothing.");
+    "Record the event, once, at the end of the body; what respond takes and\n"
+    "returns where there was no respond before it. Else status takes the\n"
+    "place of the one noted there.");
 
 PyObject *
 visit_finish(PyObject *op, PyObject *const *args, Py_ssize_t nargs,

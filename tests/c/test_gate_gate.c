@@ -53,6 +53,7 @@ typedef struct fixture {
     hr_path_filter *paths;
     hr_visitor_fingerprint_cookie *cookie;
     hr_sink *sink;
+    hr_sink_target *target; /* the sink's */
     hr_gate_settings settings;
 } fixture;
 
@@ -88,10 +89,9 @@ set_up(fixture *f)
     };
     const char *why;
     must(hr_visitor_fingerprint_cookie_new(&cookie, &f->cookie, &why));
-    hr_sink_target *target;
-    must(hr_sink_memory_new(&target));
+    must(hr_sink_memory_new(&f->target));
     hr_sink_settings sink = {
-        .target = target,
+        .target = f->target,
         .identity = {"memory:", 7},
         .ring_bytes = HR_RING_BYTES_MIN,
         .ring_dir = {"", 0},
@@ -132,14 +132,13 @@ static size_t
 recorded(fixture *f)
 {
     hr_sink_flush(f->sink, INT64_MAX);
-    return hr_sink_memory_count(hr_sink_borrow_target(f->sink));
+    return hr_sink_memory_count(f->target);
 }
 
 static hr_ring_event
 last_event(fixture *f)
 {
-    return hr_sink_memory_at(hr_sink_borrow_target(f->sink), recorded(f) - 1)
-        ->event;
+    return hr_sink_memory_at(f->target, recorded(f) - 1)->event;
 }
 
 /* Both steps; the length of the Set-Cookie. */

@@ -212,10 +212,10 @@ test_threads(void)
 /* Emits so many fields, a value of so many bytes among them; returns what the
  * reader gets, or nothing for an event that is refused. */
 static hr_ring_event
-sampled(hr_sink *sink, hr_status want, size_t fields, size_t bytes)
+sampled(hr_sink *sink, hr_sink_target *target, hr_status want, size_t fields,
+        size_t bytes)
 {
     static char text[HR_FIELD_VALUE_MAX + 1];
-    hr_sink_target *target = hr_sink_borrow_target(sink);
     size_t before = hr_sink_memory_count(target);
     hr_ring_event_body body;
     hr_ring_event_body_init(&body);
@@ -255,9 +255,9 @@ test_sampled(void)
         printf("Bail out! no sink\n");
         exit(2);
     }
-    hr_ring_event event = sampled(sink, HR_OK, HR_EVENT_FIELDS_MAX, 5);
+    hr_ring_event event = sampled(sink, target, HR_OK, HR_EVENT_FIELDS_MAX, 5);
     ok(event.field_count == HR_EVENT_FIELDS_MAX + 1, "sampled: one more");
-    event = sampled(sink, HR_OK, 1, HR_FIELD_VALUE_MAX + 1);
+    event = sampled(sink, target, HR_OK, 1, HR_FIELD_VALUE_MAX + 1);
     hr_span rest = event.body;
     hr_ring_event_field fields[3];
     size_t count = 0;
@@ -269,7 +269,7 @@ test_sampled(void)
            hr_span_equal(fields[2].name, HR_SPAN("altered")) &&
            hr_span_equal(fields[2].value, HR_SPAN("first")),
        "sampled: `altered` is the last");
-    sampled(sink, HR_TOO_BIG, HR_EVENT_FIELDS_MAX + 1, 5);
+    sampled(sink, target, HR_TOO_BIG, HR_EVENT_FIELDS_MAX + 1, 5);
     const hr_ring_counters *stats = hr_sink_stats(sink);
     ok(hr_ring_counters_read(&stats->accepted) == 2, "sampled: counted");
     (void)hr_sink_close(sink, 0);

@@ -84,17 +84,10 @@ hr_buf_number_text(char room[20], uint64_t number)
     return (hr_span){at, (size_t)(room + 20 - at)};
 }
 
-size_t
-hr_buf_format_number(char out[20], uint64_t number)
-{
-    char room[20];
-    hr_span text = hr_buf_number_text(room, number);
-    memcpy(out, text.ptr, text.len);
-    return text.len;
-}
-
 void
 hr_buf_put_number(hr_buf *buf, uint64_t number)
 {
-    buf->len += hr_buf_format_number(buf->ptr + buf->len, number);
+    char room[20];
+    hr_span text = hr_buf_number_text(room, number);
+    hr_buf_put(buf, text.ptr, text.len);
 }

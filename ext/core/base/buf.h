@@ -73,7 +73,4 @@ void hr_buf_put_number(hr_buf *buf, uint64_t number);
 /* Writes `number` in decimal at the end of `room`; returns the digits. */
 hr_span hr_buf_number_text(char room[20], uint64_t number);
 
-/* Writes `number` in decimal at `out`; answers how many bytes. */
-size_t hr_buf_format_number(char out[20], uint64_t number);
-
 #endif

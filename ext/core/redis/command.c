@@ -18,7 +18,10 @@ put_length(char *at, char mark, size_t length)
         *at++ = (char)('0' + length / 10);
         *at++ = (char)('0' + length % 10);
     } else {
-        at += hr_buf_format_number(at, length);
+        char digits[20];
+        hr_span text = hr_buf_number_text(digits, length);
+        memcpy(at, text.ptr, text.len);
+        at += text.len;
     }
     *at++ = '\r';
     *at++ = '\n';
@@ -66,8 +69,7 @@ void
 hr_redis_command_number(hr_buf *out, uint64_t argument)
 {
     char digits[20];
-    size_t len = hr_buf_format_number(digits, argument);
-    hr_redis_command_text(out, (hr_span){digits, len});
+    hr_redis_command_text(out, hr_buf_number_text(digits, argument));
 }
 
 void

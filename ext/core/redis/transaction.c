@@ -49,9 +49,8 @@ static void
 write_id(const hr_ring *ring, uint64_t sequence, hr_buf *out)
 {
     char text[20];
-    hr_redis_command_key(
-        out, hr_ring_header_producer(ring->header), HR_SPAN("-"),
-        (hr_span){text, hr_buf_format_number(text, sequence)});
+    hr_redis_command_key(out, hr_ring_header_producer(ring->header),
+                         HR_SPAN("-"), hr_buf_number_text(text, sequence));
 }
 
 /* After reserve_event. */

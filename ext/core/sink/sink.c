@@ -509,12 +509,6 @@ hr_sink_totals(hr_sink *sink, hr_ring_counters *sum, size_t *rings,
                                metrics);
 }
 
-hr_sink_target *
-hr_sink_borrow_target(hr_sink *sink)
-{
-    return sink->target;
-}
-
 bool
 hr_sink_take_notice(hr_sink *sink, char notice[HR_NOTICE_MAX])
 {

@@ -115,10 +115,6 @@ const char *hr_sink_ring_dir(const hr_sink *sink);
 HR_CHECKED hr_status hr_sink_totals(hr_sink *sink, hr_ring_counters *sum,
                                     size_t *rings, hr_ring_metrics *metrics);
 
-/* The target, for what is particular to it. Borrowed. Only tests call this:
- * the binding looks through hr_sink_inspect(). */
-hr_sink_target *hr_sink_borrow_target(hr_sink *sink);
-
 /* Calls `look` while nobody delivers; for sinks without a thread. It must
  * need no lock of the caller's. */
 void hr_sink_inspect(hr_sink *sink,
