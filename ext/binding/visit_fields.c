@@ -12,9 +12,7 @@ visit_fields_is_reserved(hr_span name)
 
 const char visit_fields_add_doc[] = PyDoc_STR(
     "add($self, fields, /)\n--\n\n"
-    "Add fields to this request's event: a dict of str to str,\n"
-    "bytes, int, float, bool or None. A later value of a name wins.\n"
-    "Raises TypeError and ValueError as EventSink.emit does.");
+    "Add fields to this request's event, as EventSink.emit takes them.");
 
 PyObject *
 visit_fields_add(PyObject *op, PyObject *dict)
