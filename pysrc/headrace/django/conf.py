@@ -34,8 +34,6 @@ _FALSE_WORDS = ("0", "false", "no", "off")
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
-PROXIES_MAX = 100  # see Gate
-
 
 class SettingError(Exception):
     """A wrong setting: ``setting`` is its name, ``text`` what is wrong and what to do."""
@@ -141,7 +139,7 @@ def read() -> Conf:
         event_fields=_event_fields(raw, request_id),
         hash_ids=_hash_ids(fingerprint),
         mask_paths=_quick_to_ask(_words(raw, "MASK_PATHS", MASK_PATHS)),
-        trusted_proxies=_trusted_proxies(raw),
+        trusted_proxies=int(_typed(raw, "TRUSTED_PROXIES", int, 0)),
         metrics=_typed(raw, "METRICS", bool, False),
         quiet_below=_quiet_below(slow_request, response_time_header or server_timing),
         proxy_tells_scheme=settings.SECURE_PROXY_SSL_HEADER is not None,
@@ -246,13 +244,6 @@ def _count(raw: Mapping[str, Any], key: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 2:
         raise SettingError(_name(key), f"must be a number of 2 or more, or None, not {value!r}")
     return value
-
-
-def _trusted_proxies(raw: Mapping[str, Any]) -> int:
-    number = int(_typed(raw, "TRUSTED_PROXIES", int, 0))
-    if not 0 <= number <= PROXIES_MAX:
-        raise SettingError(_name("TRUSTED_PROXIES"), f"0 to {PROXIES_MAX}, not {number}")
-    return number
 
 
 def _quick_to_ask(names: tuple[str, ...]) -> Collection[str]:
