@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Gate: its settings checked and compiled once, and the two `enter` calls.
- * All policy is in core/gate.c; this file turns Python objects into it. */
+ * All policy is in the core's gate/gate.c, into which this file turns Python
+ * objects. */
 #include "visit.h"
 
 #include <structmember.h>

@@ -14,6 +14,11 @@ _PREFIX_RULE: Final = "up to 64 printable ASCII characters without blanks and br
 _PREFIX: Final = re.compile(r"[!-z|~]{0,64}")
 
 
+def prefix_of_site(name: str) -> str:
+    """What the keys of the site of that name begin with: ``HEADRACE["NAME"]``."""
+    return f"{PREFIX}{name}:"
+
+
 def checked_prefix(prefix: str) -> str:
     """The prefix, if it is one. Raises TypeError, or ValueError in the words of `EventSink`."""
     if not isinstance(prefix, str):

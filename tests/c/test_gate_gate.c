@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The request table at the level of the core; every cell through Python is
- * in tests/unit/test_gate_gate.py. */
+ * in tests/unit/test_gate.py. */
 #include "tap.h"
 
 #include "base/alloc.h"

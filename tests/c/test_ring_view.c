@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rings as a stranger reads them; broken ones are in the fuzzer of ring_file
- * and in tests/unit/test_ring_metrics.py. */
+ * and in tests/unit/test_metrics.py. */
 #include "events.h"
 
 #include <sys/file.h>

@@ -2,7 +2,7 @@
 """The one setting ``HEADRACE``: read, checked and typed in one place.
 
 `read` answers a `Conf` or raises `SettingError`, whose text names the setting and what to do:
-the system check shows it, and the middleware raises ImproperlyConfigured with the same words.
+the system check shows it, and site.py raises ImproperlyConfigured with the same words.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from django.utils.module_loading import import_string
 from headrace import EventSink, FingerprintCookie, TokenVerifier
 from headrace._defaults import PATHS
 from headrace._front import MODES, Mode
-from headrace._redis_keys import STREAM, Keys
+from headrace._redis_keys import STREAM, Keys, prefix_of_site
 
 MASK_PATHS = ("password_reset_confirm", "admin:password_reset_confirm")
 
@@ -310,7 +310,7 @@ def _settings_module() -> str:
 def _keys(sink: Mapping[str, Any] | None, name: str) -> Keys:
     given = sink or {}
     try:
-        return Keys(given.get("prefix", f"headrace:{name}:"), str(given.get("stream", STREAM)))
+        return Keys(given.get("prefix", prefix_of_site(name)), str(given.get("stream", STREAM)))
     except (TypeError, ValueError) as error:
         raise SettingError(_name("SINK"), str(error)) from error
 
