@@ -236,7 +236,7 @@ run-aws-lc: $(VENV)/.installed $(AWS_LC_EXT)/built
 	    assert version.startswith('AWS-LC '), version"
 	$(AWS_LC_PY) -m pytest -q -p no:cacheprovider $(AWS_LC_TESTS)
 
-# A test of threads is named test_<module>_threads.c, or stands here. Tests
+# A test of threads is named test_<folder>_<file>_threads.c, or stands here. Tests
 # that make allocations fail need the seam of the asan build, whose counter
 # is not for threads.
 TSAN_TESTS := $(patsubst tests/c/%.c,build/tsan/%,$(sort \

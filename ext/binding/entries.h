@@ -5,7 +5,7 @@
 
 #include "state.h"
 
-/* read_entries(rows, event_type, other): a method of the module. */
+/* _read_entries(rows, event_type, other): a method of the module. */
 PyObject *entries_read(PyObject *module, PyObject *const *args,
                        Py_ssize_t count);
 

@@ -197,10 +197,7 @@ const char event_sink_doc[] = PyDoc_STR("EventSink(" ARGUMENTS_TEXT(
                     "`url`:\n"
                     "redis://, rediss://, unix://, file: or memory:. Opens "
                     "nothing and\n"
-                    "starts nothing before the first event of the process.\n\n"
-                    "Times are seconds. Raises TypeError, or ValueError "
-                    "naming the\n"
-                    "setting.");
+                    "starts nothing before the first event of the process.");
 
 static hr_span
 path_span(PyObject *path)

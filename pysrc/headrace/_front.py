@@ -153,6 +153,29 @@ class Health:
         return _json_answer(status, {"status": "ok" if ready else "unavailable", "sink": state})
 
 
+class Wrapper:
+    """What the WSGI and the ASGI middleware are made with."""
+
+    def __init__(
+        self,
+        app: Any,
+        gate: Gate,
+        *,
+        live_path: str | None = "/livez",
+        ready_path: str | None = "/readyz",
+        ready_requires_sink: bool = False,
+        consent: Consent | None = None,
+        metrics_path: str | None = None,
+        collector: Collector | None = None,
+    ) -> None:
+        self.app: Any = app
+        self.gate = gate
+        self.front = Front(gate, consent)
+        self.health = Health(
+            gate.sink, live_path, ready_path, ready_requires_sink, metrics_path, collector
+        )
+
+
 def _collector(sink: EventSink | None, given: Collector | None) -> Collector:
     if given is not None:
         return given

@@ -8,11 +8,10 @@ import sys
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from headrace._front import Answer, Consent, Front, Health, logger
+from headrace._front import Answer, Wrapper, logger
 
 if TYPE_CHECKING:
-    from headrace._core import Gate, Visit
-    from headrace.metrics import Collector
+    from headrace._core import Visit
 
 Scope = dict[str, Any]
 Message = dict[str, Any]
@@ -26,7 +25,7 @@ FLUSH_SECONDS = 2.0
 BODIES = ("http.response.body", "http.response.zerocopysend", "http.response.pathsend")
 
 
-class HeadraceMiddleware:
+class HeadraceMiddleware(Wrapper):
     """``app = HeadraceMiddleware(app, gate)``.
 
     The visit is in ``scope["headrace.visit"]``, for http and websocket scopes; scopes of other
@@ -35,24 +34,7 @@ class HeadraceMiddleware:
     `headrace.wsgi.HeadraceMiddleware`; ``consent`` is given the scope.
     """
 
-    def __init__(
-        self,
-        app: Application,
-        gate: Gate,
-        *,
-        live_path: str | None = "/livez",
-        ready_path: str | None = "/readyz",
-        ready_requires_sink: bool = False,
-        consent: Consent | None = None,
-        metrics_path: str | None = None,
-        collector: Collector | None = None,
-    ) -> None:
-        self.app = app
-        self.gate = gate
-        self.front = Front(gate, consent)
-        self.health = Health(
-            gate.sink, live_path, ready_path, ready_requires_sink, metrics_path, collector
-        )
+    app: Application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]

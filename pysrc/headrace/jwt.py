@@ -453,30 +453,25 @@ def _check_claims(
         raise InvalidJTIError("JWT ID must be a string")
 
 
-def _check_expiry(value: Any, earliest: float) -> None:
+def _integer(value: Any, kind: type[InvalidTokenError], claim: str) -> int:
     try:
-        expires = int(value)
+        return int(value)
     except (ValueError, TypeError, OverflowError):
-        raise DecodeError("Expiration Time claim (exp) must be an integer.") from None
-    if expires <= earliest:
+        raise kind(f"{claim} must be an integer.") from None
+
+
+def _check_expiry(value: Any, earliest: float) -> None:
+    if _integer(value, DecodeError, "Expiration Time claim (exp)") <= earliest:
         raise ExpiredSignatureError("Signature has expired")
 
 
 def _check_not_before(value: Any, latest: float) -> None:
-    try:
-        begins = int(value)
-    except (ValueError, TypeError, OverflowError):
-        raise DecodeError("Not Before claim (nbf) must be an integer.") from None
-    if begins > latest:
+    if _integer(value, DecodeError, "Not Before claim (nbf)") > latest:
         raise ImmatureSignatureError("The token is not yet valid (nbf)")
 
 
 def _check_issued(value: Any, latest: float) -> None:
-    try:
-        issued = int(value)
-    except (ValueError, TypeError, OverflowError):
-        raise InvalidIssuedAtError("Issued At claim (iat) must be an integer.") from None
-    if issued > latest:
+    if _integer(value, InvalidIssuedAtError, "Issued At claim (iat)") > latest:
         raise ImmatureSignatureError("The token is not yet valid (iat)")
 
 

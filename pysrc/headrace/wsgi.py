@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from headrace._front import Consent, Front, Health
+from headrace._front import Wrapper
 
 if TYPE_CHECKING:
-    from headrace._core import Gate, Visit
-    from headrace.metrics import Collector
+    from headrace._core import Visit
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -22,7 +21,7 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 VISIT_KEY = "headrace.visit"
 
 
-class HeadraceMiddleware:
+class HeadraceMiddleware(Wrapper):
     """``app = HeadraceMiddleware(app, gate)``.
 
     The visit is in ``environ["headrace.visit"]``. ``live_path`` and ``ready_path`` are answered
@@ -31,24 +30,7 @@ class HeadraceMiddleware:
     Prometheus, with ``collector`` or one over the gate's sink.
     """
 
-    def __init__(
-        self,
-        app: Application,
-        gate: Gate,
-        *,
-        live_path: str | None = "/livez",
-        ready_path: str | None = "/readyz",
-        ready_requires_sink: bool = False,
-        consent: Consent | None = None,
-        metrics_path: str | None = None,
-        collector: Collector | None = None,
-    ) -> None:
-        self.app = app
-        self.gate = gate
-        self.front = Front(gate, consent)
-        self.health = Health(
-            gate.sink, live_path, ready_path, ready_requires_sink, metrics_path, collector
-        )
+    app: Application
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")

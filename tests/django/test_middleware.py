@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from asgiref.sync import SyncToAsync, iscoroutinefunction
 from django.conf import UserSettingsHolder, global_settings, settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory, override_settings
 
 import headrace.django
@@ -156,6 +157,64 @@ def test_async_streaming_body_is_intact(events: Events) -> None:
 
     assert asyncio.run(read()) == b"one two"
     assert len(events()) == 1
+
+
+def read_whole(response: StreamingHttpResponse) -> None:
+    assert b"".join(response) == b"one two"  # type: ignore[arg-type]
+
+
+def leave_early(response: StreamingHttpResponse) -> None:
+    assert next(iter(response)) == b"one "
+
+
+def ask_for_nothing(response: StreamingHttpResponse) -> None:
+    """As servers do for HEAD."""
+
+
+def break_it(response: StreamingHttpResponse) -> None:
+    with pytest.raises(RuntimeError, match="in the middle"):
+        b"".join(response)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("read", "status"),
+    [(read_whole, "200"), (leave_early, "499"), (ask_for_nothing, "200"), (break_it, "500")],
+)
+def test_stream_ends_as_its_body_does(read: Any, status: str, events: Events) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield b"one "
+        if read is break_it:
+            raise RuntimeError("in the middle")
+        yield b"two"
+
+    middleware = HeadraceMiddleware(lambda request: StreamingHttpResponse(chunks()))
+    response = middleware(RequestFactory().get("/api/show/", headers=bearer()))
+    assert events() == []
+    read(response)
+    response.close()  # type: ignore[union-attr]
+    assert [event["status"] for event in events()] == [status]
+
+
+def test_async_stream_that_breaks_is_a_500(events: Events) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"one "
+        raise RuntimeError("in the middle")
+
+    async def view(request: HttpRequest) -> StreamingHttpResponse:
+        return StreamingHttpResponse(chunks())
+
+    async def scenario() -> None:
+        answer: Any = HeadraceMiddleware(view)(
+            AsyncRequestFactory().get("/api/show/", headers=bearer())
+        )
+        response = await answer
+        with pytest.raises(RuntimeError, match="in the middle"):
+            async for _ in response:
+                pass
+        response.close()
+
+    asyncio.run(scenario())
+    assert [event["status"] for event in events()] == ["500"]
 
 
 def test_cancelled_request_is_recorded_as_499(events: Events) -> None:

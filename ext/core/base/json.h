@@ -71,7 +71,7 @@ typedef struct hr_json_member {
     uint8_t flags;      /* of the value */
 } hr_json_member;
 
-/* Room to work in. An array of hr_json_scratch_size(text.len) members and
+/* Room to work in. An array of HR_JSON_SCRATCH_SIZE(text.len) members and
  * twice as many heads is enough for any text. */
 typedef struct hr_json_scratch {
     hr_json_member *members;

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 typedef struct hr_span {
@@ -77,6 +78,17 @@ hr_span hr_span_trim(hr_span text);
 /* The length of the UTF-8 sequence of two or more bytes at `p`, 0 when it is
  * none (overlong, a surrogate, over U+10FFFF, cut off; RFC 3629). */
 size_t hr_span_utf8_length(const char *p, const char *end);
+
+/* FNV-1a: a name, not a proof. */
+static inline uint64_t
+hr_span_hash(hr_span text)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < text.len; i++) {
+        hash = (hash ^ (unsigned char)text.ptr[i]) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
 
 /* The value of a hex digit, or -1. */
 static inline int

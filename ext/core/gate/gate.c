@@ -9,7 +9,7 @@
  *
  * Authentication fails closed (a bad token is no token), telemetry fails
  * open (an event that cannot be recorded is counted by the sink). The
- * candidate of `enter` becomes a fingerprint only when `finish` hands it
+ * candidate of `enter` becomes a fingerprint only when `respond` hands it
  * out: until then nobody has it, so no event and no session may carry it. */
 #include "gate/gate.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The gate: `enter` before the view, `finish` after it. One call each does
- * the whole request table:
+/* The gate. Three calls do the whole request table:
  *
- *   request -> path label -> token -> fingerprint        (enter)
- *   response -> hand the cookie out? -> event -> ring    (finish)
+ *   request -> path label -> token -> fingerprint    (enter)
+ *   response -> hand the cookie out?                 (respond)
+ *   end of the body -> event -> ring                 (finish)
  *
  * The gate is immutable once made and may be used by any thread; a visit
  * belongs to one request. Nothing here blocks or touches a socket. */

@@ -383,7 +383,7 @@ tune_tcp(const hr_redis_link *link)
     int every = KEEPALIVE_EVERY_S;
     int times = KEEPALIVE_TIMES;
     unsigned timeout_ms =
-        (unsigned)(link->settings.command_timeout_ns / 1000000);
+        (unsigned)(link->settings.command_timeout_ns / HR_CLOCK_NS_PER_MS);
     int fd = link->fd;
     /* None of these is worth failing for. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

@@ -58,12 +58,7 @@ hr_redis_session_fini(hr_redis_session_touches *touches)
 static hr_redis_session_touch *
 find(hr_redis_session_touches *touches, hr_span fingerprint)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < fingerprint.len; i++) {
-        hash = (hash ^ (unsigned char)fingerprint.ptr[i]) *
-               UINT64_C(0x100000001b3);
-    }
-    for (size_t at = hash & touches->slot_mask;;
+    for (size_t at = hr_span_hash(fingerprint) & touches->slot_mask;;
          at = (at + 1) & touches->slot_mask) {
         uint32_t index = touches->slots[at];
         if (index == 0) {

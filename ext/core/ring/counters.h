@@ -30,12 +30,12 @@ typedef struct hr_ring_counters_histogram {
 } hr_ring_counters_histogram;
 
 /* Where the time of a request goes. */
-#define HR_RING_COUNTERS_STAGES(X)                                      \
-    X(LABEL, "label")             /* path to label */                   \
-    X(TOKEN, "token")             /* found and verified */              \
-    X(FINGERPRINT, "fingerprint") /* cookie read, or a candidate */     \
-    X(APPLICATION, "application") /* from the end of enter to finish */ \
-    X(EVENT, "event")             /* finish: cookie and event */
+#define HR_RING_COUNTERS_STAGES(X)                                  \
+    X(LABEL, "label")             /* path to label */               \
+    X(TOKEN, "token")             /* found and verified */          \
+    X(FINGERPRINT, "fingerprint") /* cookie read, or a candidate */ \
+    X(APPLICATION, "application") /* from enter to respond */       \
+    X(EVENT, "event")             /* finish */
 
 typedef enum hr_ring_counters_stage {
 #define X(name, word) HR_RING_COUNTERS_STAGE_##name,

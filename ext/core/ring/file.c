@@ -39,13 +39,7 @@ to_hex(uint64_t number, char out[HR_RING_PRODUCER_SIZE])
 void
 hr_ring_file_target(hr_span identity, char target[HR_RING_PRODUCER_SIZE])
 {
-    /* FNV-1a: a name, not a proof. */
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < identity.len; i++) {
-        hash ^= (unsigned char)identity.ptr[i];
-        hash *= UINT64_C(0x100000001b3);
-    }
-    to_hex(hash, target);
+    to_hex(hr_span_hash(identity), target);
 }
 
 /* An open descriptor of the folder, or -1. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/fork_guard.h"
 #include "base/clock.h"
 #include "base/crc32c.h"
 
@@ -42,19 +43,18 @@ map_file(char *start, int fd, size_t data_bytes)
 hr_ring_header *
 hr_ring_header_new(int fd, size_t data_bytes)
 {
-    bool in_file = fd >= 0;
     size_t size = mapped_bytes(data_bytes);
-    if (!in_file && hr_alloc_is_refused()) {
-        return NULL;
+    if (fd < 0) {
+        return hr_alloc_is_refused() ? NULL
+                                     : hr_fork_guard_page_new(size, NULL);
     }
-    char *start =
-        mmap(NULL, size, in_file ? PROT_NONE : PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *start = mmap(NULL, size, PROT_NONE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (start == MAP_FAILED) {
         return NULL;
     }
-    if ((in_file && !map_file(start, fd, data_bytes)) ||
-        madvise(start, size, in_file ? MADV_DONTFORK : MADV_WIPEONFORK) != 0) {
+    if (!map_file(start, fd, data_bytes) ||
+        madvise(start, size, MADV_DONTFORK) != 0) {
         munmap(start, size);
         return NULL;
     }

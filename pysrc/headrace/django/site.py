@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from asyncio import CancelledError
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -110,7 +111,7 @@ class Site:
                 user = user_key(user)
             if response.streaming:
                 added = visit.respond(response.status_code, headers, user, route)
-                response._resource_closers.append(visit.finish)  # type: ignore[attr-defined]
+                _finish_with_the_body(visit, response)
             else:
                 added = visit.finish(response.status_code, headers, user, route)
             if added:
@@ -194,6 +195,39 @@ class Site:
         if secure is not None:
             visit.secure = secure
         return visit
+
+
+def _finish_with_the_body(visit: Visit, response: Any) -> None:
+    """500 where the stream breaks, 499 where it is closed before its end, else as it began."""
+    if response.is_async:
+        response._iterator = _awatched(response._iterator, visit)
+    else:
+        response._iterator = _watched(response._iterator, visit)
+        response._resource_closers.append(response._iterator.close)
+    response._resource_closers.append(visit.finish)
+
+
+def _watched(parts: Iterator[bytes], visit: Visit) -> Iterator[bytes]:
+    try:
+        yield from parts
+    except GeneratorExit:
+        visit.finish(499)
+        raise
+    except BaseException:
+        visit.finish(500)
+        raise
+
+
+async def _awatched(parts: AsyncIterator[bytes], visit: Visit) -> AsyncIterator[bytes]:
+    try:
+        async for part in parts:
+            yield part
+    except (GeneratorExit, CancelledError):
+        visit.finish(499)
+        raise
+    except BaseException:
+        visit.finish(500)
+        raise
 
 
 def _log_failure(text: str) -> None:

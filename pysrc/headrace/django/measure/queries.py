@@ -27,13 +27,12 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 import asgiref
 import django
 from asgiref.sync import iscoroutinefunction
-from django.db import connections
-from django.db.backends.signals import connection_created
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 import headrace
 from headrace.django.conf import Conf
+from headrace.django.measure.connections import Watch
 from headrace.django.measure.statements import masked
 from headrace.django.measure.timing import Allowance
 from headrace.django.site import configured
@@ -41,7 +40,6 @@ from headrace.django.site import configured
 if TYPE_CHECKING:
     from types import FrameType
 
-    from django.db.backends.base.base import BaseDatabaseWrapper
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -170,30 +168,8 @@ def _failed() -> None:
         logger.exception("headrace: a query was not counted%s", _kept_back(kept_back))
 
 
-def _wrap(connection: BaseDatabaseWrapper) -> None:
-    # `connection.execute_wrapper` takes the last wrapper away again at its end; ours stays, so it
-    # goes first, out of the way of those that come and go.
-    if _observe not in connection.execute_wrappers:
-        connection.execute_wrappers.insert(0, _observe)
-
-
-def _on_connection(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
-    _wrap(connection)
-
-
-def watch() -> None:
-    """Looks at every query from now on: those of connections to come, and of this thread's."""
-    connection_created.connect(_on_connection, dispatch_uid="headrace.queries")
-    for connection in connections.all(initialized_only=True):
-        _wrap(connection)
-
-
-def unwatch() -> None:
-    """Looks at nothing any more, in this thread and on connections to come: for tests."""
-    connection_created.disconnect(dispatch_uid="headrace.queries")
-    for connection in connections.all(initialized_only=True):
-        if _observe in connection.execute_wrappers:
-            connection.execute_wrappers.remove(_observe)
+_watch = Watch(_observe, "headrace.queries")
+watch, unwatch = _watch.start, _watch.stop
 
 
 @contextmanager
