@@ -21,7 +21,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 VISIT_KEY = "headrace.visit"
 FLUSH_SECONDS = 2.0
-# the last of these ends a response; the others are extensions of servers
+# the messages that carry a body: ASGI's own, then two extensions of servers
 BODIES = ("http.response.body", "http.response.zerocopysend", "http.response.pathsend")
 
 

@@ -75,8 +75,8 @@ write_state(const SHA256_CTX *hash, uint8_t out[HR_SECRET_SHA256_SIZE])
     }
 }
 
-/* HMAC's outer hash, of the inner one at the begin of `block`: a single block,
- * all of which but the inner hash is known beforehand. */
+/* HMAC's outer hash. The inner hash stands at the start of `block`; the rest
+ * of this one block is known beforehand. */
 static inline void
 outer_sha256(SHA256_CTX *hash, uint8_t block[SHA256_BLOCK],
              uint8_t mac[HR_SECRET_SHA256_SIZE])
@@ -89,9 +89,9 @@ outer_sha256(SHA256_CTX *hash, uint8_t block[SHA256_BLOCK],
     write_state(hash, mac);
 }
 
-/* HMAC's inner hash, of `len` bytes, which fit one block with what closes it;
- * to the begin of `block`. The library's buffering costs as much as the
- * compression function. */
+/* HMAC's inner hash of `len` bytes that fit one block together with their
+ * padding. The hash is written to the start of `block`. The library's
+ * buffering costs as much as the compression function. */
 static inline void
 inner_sha256(SHA256_CTX *hash, const hr_span *parts, size_t count, size_t len,
              uint8_t block[SHA256_BLOCK])
@@ -119,7 +119,7 @@ hr_secret_hmac_sign(const hr_secret_hmac *key, const hr_span *parts,
     for (size_t i = 0; i < count; i++) {
         len += parts[i].len;
     }
-    /* Whole blocks need of a state only its words. */
+    /* For whole blocks, only the words of the state are needed. */
     SHA256_CTX hash;
     uint8_t block[SHA256_BLOCK];
     if (len <= SHA256_ONE_BLOCK) {

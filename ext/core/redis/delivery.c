@@ -505,7 +505,7 @@ hr_status
 hr_redis_delivery_check(const hr_redis_delivery_settings *settings,
                         const char **why)
 {
-    const int64_t longest = HR_WAIT_MAX_S * INT64_C(1000000000);
+    const int64_t longest = HR_WAIT_MAX_S * INT64_C(1000) * HR_CLOCK_NS_PER_MS;
     *why = NULL;
     if (settings->connect_timeout_ns <= 0 ||
         settings->connect_timeout_ns > longest) {
